@@ -1,0 +1,49 @@
+# Needs python3 (3.11 or newer), make and a package index; everything else goes to .venv.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+JOBS ?= 2
+
+.PHONY: help demo test parity lint format docs clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make demo     train SimpleCNN on digits with and without landscape modification"
+	@echo "make test     all tests"
+	@echo "make parity   the tests against PyTorch (installs torch)"
+	@echo "make lint     ruff and mypy"
+	@echo "make docs     the documentation as HTML in docs/_build/html"
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# One stamp per set of extras: installed again when pyproject.toml changes.
+$(VENV)/.%: pyproject.toml | $(BIN)/python
+	$(PIP) -e '.[$(subst +,$(,),$*)]'
+	@touch $@
+, := ,
+
+demo: $(VENV)/.experiments
+	$(BIN)/python -m experiments table digits --out demo --overwrite
+
+test: $(VENV)/.experiments+data+test
+	$(BIN)/python -m pytest -n $(JOBS) $(PYTEST_ARGS)
+
+parity: $(VENV)/.experiments+test+parity
+	$(BIN)/python -m pytest -n $(JOBS) -m torch $(PYTEST_ARGS)
+
+lint: $(VENV)/.experiments+test+lint
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(VENV)/.experiments+test+lint
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: $(VENV)/.experiments+docs
+	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
+
+clean:
+	rm -rf $(VENV) demo runs docs/_build .pytest_cache .mypy_cache .ruff_cache

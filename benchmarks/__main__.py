@@ -1,0 +1,9 @@
+"""Entry point of `python -m benchmarks`; each benchmark is a command (see cli.py)."""
+
+from experiments.cli import dispatch
+
+# name: (module, what it measures)
+BENCHMARKS: dict[str, tuple[str, str]] = {}
+
+if __name__ == "__main__":
+    raise SystemExit(dispatch("python -m benchmarks", BENCHMARKS))

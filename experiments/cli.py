@@ -1,0 +1,58 @@
+"""Command line: a table of commands, each in a module that is imported only when run.
+
+A command's module has a frozen dataclass `Config`, whose fields are the options and
+whose docstring is the help, and a function `run(config) -> int | None`.
+"""
+
+import difflib
+import importlib
+import sys
+from collections.abc import Mapping, Sequence
+
+from experiments.errors import UserError
+
+# name: (module, what it does)
+COMMANDS: Mapping[str, tuple[str, str]] = {}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `python -m experiments`; returns the exit status."""
+    return dispatch("python -m experiments", COMMANDS, argv)
+
+
+def dispatch(
+    prog: str,
+    commands: Mapping[str, tuple[str, str]],
+    argv: Sequence[str] | None = None,
+) -> int:
+    """Find the command that argv[0] names, parse the rest into its Config, run it."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    if not argv or argv[0] in ("-h", "--help"):
+        print(_overview(prog, commands))
+        return 0 if argv else 2
+    name, *rest = argv
+    if name not in commands:
+        close = difflib.get_close_matches(name, commands, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        print(f"unknown command {name!r}.{hint}\n", file=sys.stderr)
+        print(_overview(prog, commands), file=sys.stderr)
+        return 2
+    import tyro
+
+    module = importlib.import_module(commands[name][0])
+    config = tyro.cli(module.Config, args=rest, prog=f"{prog} {name}")
+    try:
+        return module.run(config) or 0
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+
+
+def _overview(prog: str, commands: Mapping[str, tuple[str, str]]) -> str:
+    width = max((len(name) for name in commands), default=0)
+    lines = [f"usage: {prog} COMMAND [OPTIONS]", "", "commands:"]
+    lines += [f"  {name:<{width}}  {text}" for name, (_, text) in commands.items()]
+    return "\n".join([*lines, "", f"{prog} COMMAND --help lists a command's options."])

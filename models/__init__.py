@@ -1,0 +1,1 @@
+"""Flax Linen networks: NN2, VGG, PreResNet, SimpleCNN."""
