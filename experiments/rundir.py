@@ -1,0 +1,128 @@
+"""Run directories: what a run writes, and reading it back.
+
+    RUN/config.json   the RunConfig
+    RUN/meta.json     versions, machine, commit, command, start
+    RUN/steps.csv     step, epoch, loss, c, scale        one row per training step
+    RUN/epochs.csv    epoch, test_accuracy (per cent), test_loss, seconds
+    RUN/result.json   status, average_last_loss, test_accuracy (per cent), collapsed,
+                      steps, seconds
+
+A directory appears under its name only when it is whole: it is written beside it and
+renamed. c and scale are empty for an arm that has no landscape.
+"""
+
+import dataclasses
+import json
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from experiments.config import RunConfig
+from experiments.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+WINDOW = 20  # mini-batches per loss average in the thesis's script
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One finished run, as read from its directory."""
+
+    path: Path
+    config: RunConfig
+    meta: dict[str, Any]
+    result: dict[str, Any]
+    steps: "pd.DataFrame"
+    epochs: "pd.DataFrame"
+
+
+def average_last_loss(losses: np.ndarray) -> float:
+    """The mean over the last complete window of 20 mini-batches of the final epoch.
+
+    Args:
+      losses: (steps in the final epoch,) mini-batch losses. With fewer than 20, all of
+        them are averaged.
+    """
+    last = len(losses) // WINDOW * WINDOW
+    window = losses[last - WINDOW : last] if last else losses
+    return float(np.mean(np.asarray(window, np.float64)))
+
+
+def write_run(
+    path: Path,
+    config: RunConfig,
+    meta: dict[str, Any],
+    result: dict[str, Any],
+    steps: "pd.DataFrame",
+    epochs: "pd.DataFrame",
+) -> None:
+    """Write a whole run directory, replacing one that is there."""
+    part = path.with_name(f".{path.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    _write_json(part / "config.json", dataclasses.asdict(config))
+    _write_json(part / "meta.json", meta)
+    # Nine significant digits carry a float32 over exactly.
+    steps.to_csv(part / "steps.csv", index=False, float_format="%.9g")
+    epochs.to_csv(part / "epochs.csv", index=False, float_format="%.9g")
+    _write_json(part / "result.json", result)
+    if path.exists():
+        shutil.rmtree(path)
+    os.replace(part, path)
+
+
+def read_run(path: Path) -> Run:
+    """Read a run directory; a missing or damaged file is an error that names it."""
+    import pandas as pd
+
+    try:
+        return Run(
+            path=path,
+            config=RunConfig.from_dict(json.loads((path / "config.json").read_text())),
+            meta=json.loads((path / "meta.json").read_text()),
+            result=json.loads((path / "result.json").read_text()),
+            steps=pd.read_csv(path / "steps.csv", dtype={"c": float, "scale": float}),
+            epochs=pd.read_csv(path / "epochs.csv"),
+        )
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(
+            f"{path} is not a complete run directory ({error}); "
+            "delete it and run its command again"
+        ) from error
+
+
+def is_run(path: Path) -> bool:
+    """Whether a finished run lies at path."""
+    return (path / "result.json").is_file()
+
+
+def find_runs(roots: Iterable[Path]) -> list[Run]:
+    """Every finished run at or below the given directories, sorted by path."""
+    found = set()
+    for root in roots:
+        if not root.exists():
+            raise UserError(f"{root} does not exist")
+        found |= {result.parent for result in root.rglob("result.json")}
+    return [read_run(path) for path in sorted(found) if not path.name.startswith(".")]
+
+
+def rows(runs: Iterable[Run]) -> "pd.DataFrame":
+    """One row per run: its configuration, then its result."""
+    import pandas as pd
+
+    return pd.DataFrame(
+        [
+            dataclasses.asdict(run.config) | run.result | {"run": run.path.name}
+            for run in runs
+        ]
+    )
+
+
+def _write_json(path: Path, value: dict[str, Any]) -> None:
+    path.write_text(json.dumps(value, indent=2, sort_keys=False) + "\n")
