@@ -12,7 +12,11 @@ from collections.abc import Mapping, Sequence
 from experiments.errors import UserError
 
 # name: (module, what it does)
-COMMANDS: Mapping[str, tuple[str, str]] = {}
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "train": ("experiments.train", "one run"),
+    "compare": ("experiments.compare", "an optimizer with and without LM, paired"),
+    "table": ("experiments.table", "every run of a table: digits, 3.5, 3.6, …"),
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -48,8 +48,15 @@ class RunConfig:
             value = getattr(self, name)
             if value is not None and value < low:
                 raise UserError(f"{name} must be at least {low}, got {value}")
-        if not self.eps > 0:
-            raise UserError(f"eps must be greater than 0, got {self.eps}")
+        for name in ("learning_rate", "eps"):
+            if not getattr(self, name) > 0:
+                raise UserError(
+                    f"{name} must be greater than 0, got {getattr(self, name)}"
+                )
+        if self.momentum and self.optimizer not in ("sgd", "rmsprop"):
+            raise UserError(
+                f"momentum belongs to sgd and rmsprop, not {self.optimizer}"
+            )
 
     @property
     def run_id(self) -> str:

@@ -1,0 +1,70 @@
+"""From uint8 images to the network's input, on the device, inside the jitted step."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+
+PAD = 4  # pixels on each side, before the random crop
+
+
+@dataclasses.dataclass(frozen=True)
+class Pipeline:
+    """Per-channel mean and standard deviation, and what training images go through."""
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    steps: tuple[str, ...] = ()  # of "crop" and "flip", in this order
+
+
+CIFAR = Pipeline(
+    (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010), ("crop", "flip")
+)  # appendix B
+# The original VGG script's: ImageNet's statistics, flipped before it is cropped.
+CIFAR_VGG = Pipeline((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), ("flip", "crop"))
+# Digits are not symmetric, and centred: neither flip nor crop.
+DIGITS = Pipeline((0.3053,) * 3, (0.3758,) * 3)
+
+
+def pipeline_for(dataset: str, model: str) -> Pipeline:
+    if dataset == "digits":
+        return DIGITS
+    return CIFAR_VGG if model.startswith("vgg") else CIFAR
+
+
+def normalise(images: jax.Array, pipeline: Pipeline) -> jax.Array:
+    """uint8 (b, h, w, 3) in 0…255 to float32 with the pipeline's mean and deviation."""
+    mean, std = (jnp.asarray(v, jnp.float32) for v in (pipeline.mean, pipeline.std))
+    return (images.astype(jnp.float32) / 255 - mean) / std
+
+
+def augment(images: jax.Array, key: jax.Array, pipeline: Pipeline) -> jax.Array:
+    """Randomly crop and flip each image by itself.
+
+    Args:
+      images: (b, h, w, 3) uint8. Padding is black, that is zero before normalising.
+      key: one key for the batch; image i depends on the key, on i and on b.
+
+    Returns:
+      (b, h, w, 3) uint8.
+    """
+    crop_key, flip_key = jax.random.split(key)
+    for step in pipeline.steps:
+        images = _crop(images, crop_key) if step == "crop" else _flip(images, flip_key)
+    return images
+
+
+def _crop(images: jax.Array, key: jax.Array) -> jax.Array:
+    b, h, w, channels = images.shape
+    corners = jax.random.randint(key, (b, 2), 0, 2 * PAD + 1)
+    padded = jnp.pad(images, ((0, 0), (PAD, PAD), (PAD, PAD), (0, 0)))
+
+    def window(image: jax.Array, corner: jax.Array) -> jax.Array:
+        return jax.lax.dynamic_slice(image, (corner[0], corner[1], 0), (h, w, channels))
+
+    return jax.vmap(window)(padded, corners)
+
+
+def _flip(images: jax.Array, key: jax.Array) -> jax.Array:
+    flip = jax.random.bernoulli(key, 0.5, (images.shape[0], 1, 1, 1))
+    return jnp.where(flip, images[:, :, ::-1], images)

@@ -1,0 +1,87 @@
+"""Options that the training commands share, and the runs that they make of them."""
+
+import dataclasses
+from pathlib import Path
+from typing import Literal
+
+from experiments.config import (
+    Arm,
+    Optimizer,
+    RunConfig,
+    default_batch_size,
+    thesis_hyperparameters,
+)
+from experiments.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Protocol:
+    """How each run trains; what is not given is the thesis's (tables A.1 and A.2)."""
+
+    epochs: int | None = None
+    """Passes over the training set."""
+    learning_rate: float | None = None
+    """The optimizer's step size."""
+    momentum: float | None = None
+    """Of SGD and RMSProp."""
+    weight_decay: float | None = None
+    """L2, added to the gradient after landscape modification has scaled it."""
+    batch_size: int | None = None
+    """Images per step; the last, partial batch of an epoch is kept."""
+    f: str = "linear"
+    """Shape of the modification."""
+    eps: float = 1.0
+    """The constant in f((loss - c)+) + eps, greater than 0."""
+    c: float | None = None
+    """A constant threshold in place of the running minimum of the loss."""
+    limit_train: int | None = None
+    """Train on the first n images of a fixed shuffle."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the network's arithmetic; parameters, statistics, loss and c stay float32."""
+    eval_mode: Literal["eval", "train"] = "eval"
+    """With "train" the test runs in training mode, as in the published script."""
+
+    def run(
+        self, dataset: str, model: str, optimizer: Optimizer, arm: Arm, seed: int
+    ) -> RunConfig:
+        """The configuration of one run under this protocol."""
+        import models  # here, so that --help does not wait for Flax
+
+        try:
+            models.create(model)
+        except ValueError as error:
+            raise UserError(str(error)) from error
+        values = dataclasses.asdict(thesis_hyperparameters(model, optimizer))
+        values["batch_size"] = default_batch_size(dataset)
+        chosen = {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(Protocol)
+        }
+        values |= {name: value for name, value in chosen.items() if value is not None}
+        if arm == "base":  # no landscape: one base run serves any f, eps and c
+            for name in ("f", "eps", "c"):
+                values.pop(name, None)
+        return RunConfig(
+            dataset=dataset,
+            model=model,
+            optimizer=optimizer,
+            arm=arm,
+            seed=seed,
+            **values,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Places:
+    """Where data come from and results go."""
+
+    out: Path | None = None
+    """Results; by default a directory under runs/ named after the command."""
+    resume: bool = False
+    """Go on in an existing directory: finished runs are kept."""
+    overwrite: bool = False
+    """Delete an existing directory's results first."""
+    data_dir: Path | None = None
+    """A tensorflow_datasets directory; by default that package's own."""
+    cache_dir: Path | None = None
+    """Where NAME.npz is kept; by default landmod_jax in the user's cache directory."""

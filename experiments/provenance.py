@@ -1,0 +1,92 @@
+"""Where a number comes from: versions, machine, commit, command."""
+
+import datetime
+import importlib.metadata
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("landmod-jax", "jax", "jaxlib", "flax", "optax", "numpy")
+
+
+def provenance() -> dict[str, Any]:
+    """Versions, machine, commit, command and the time now, ready for JSON."""
+    return {
+        "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "command": command(),
+        "commit": commit(),
+        "versions": versions(),
+        "machine": machine(),
+    }
+
+
+def command() -> str:
+    main = sys.modules.get("__main__")
+    if main is not None and main.__spec__ is not None:  # python -m package
+        package = main.__spec__.name.removesuffix(".__main__")
+        return shlex.join(["python", "-m", package, *sys.argv[1:]])
+    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+
+
+def commit() -> str | None:
+    """The checkout's commit, marked "-dirty" where files differ; None outside git."""
+    root = Path(__file__).resolve().parent.parent
+    try:
+        run = subprocess.run(
+            [
+                "git",
+                "-C",
+                root,
+                "describe",
+                "--always",
+                "--dirty",
+                "--abbrev=12",
+                "--exclude=*",
+            ],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return run.stdout.strip()
+
+
+def versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def machine() -> dict[str, Any]:
+    import jax
+
+    devices = jax.devices()
+    return {
+        "system": f"{platform.system()} {platform.machine()}",
+        "cpu": _cpu_model(),
+        "cores": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
+        "backend": devices[0].platform,
+        "device": devices[0].device_kind,
+        "devices": len(devices),
+    }
+
+
+def _cpu_model() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or "unknown"
