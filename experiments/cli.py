@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from experiments.errors import UserError
+from experiments.stopping import Stopped
 
 # name: (module, what it does)
 COMMANDS: Mapping[str, tuple[str, str]] = {
@@ -50,6 +51,9 @@ def dispatch(
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except Stopped as stopped:
+        print(f"{stopped}: --resume goes on from here", file=sys.stderr)
+        return stopped.status
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130

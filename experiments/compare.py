@@ -8,7 +8,7 @@ from experiments.config import ARMS, SEEDS, Arm, Optimizer
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(options.Places, options.Protocol):
+class Config(options.Execution, options.Protocol):
     """Train pairs of runs: same weights, data order and augmentation in each arm."""
 
     dataset: str = "digits"

@@ -72,8 +72,8 @@ class Protocol:
 
 
 @dataclasses.dataclass(frozen=True)
-class Places:
-    """Where data come from and results go."""
+class Execution:
+    """Where data come from and results go, and how a sweep is run."""
 
     out: Path | None = None
     """Results; by default a directory under runs/ named after the command."""
@@ -85,3 +85,9 @@ class Places:
     """A tensorflow_datasets directory; by default that package's own."""
     cache_dir: Path | None = None
     """Where NAME.npz is kept; by default landmod_jax in the user's cache directory."""
+    time_budget: float | None = None
+    """Minutes after which to save a checkpoint and stop; --resume goes on from it."""
+    checkpoint_minutes: float = 5.0
+    """Minutes between the checkpoints of a run, at the end of an epoch."""
+    shard: str = "1/1"
+    """i/n: take every n-th run from the i-th on, to split a sweep over machines."""

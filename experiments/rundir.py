@@ -82,7 +82,7 @@ def read_run(path: Path) -> Run:
     import pandas as pd
 
     try:
-        return Run(
+        run = Run(
             path=path,
             config=RunConfig.from_dict(json.loads((path / "config.json").read_text())),
             meta=json.loads((path / "meta.json").read_text()),
@@ -90,6 +90,11 @@ def read_run(path: Path) -> Run:
             steps=pd.read_csv(path / "steps.csv", dtype={"c": float, "scale": float}),
             epochs=pd.read_csv(path / "epochs.csv"),
         )
+        if len(run.steps) != run.result.get("steps", len(run.steps)):
+            raise ValueError(
+                f"steps.csv has {len(run.steps)} of {run.result['steps']} steps"
+            )
+        return run
     except (OSError, ValueError, TypeError) as error:
         raise UserError(
             f"{path} is not a complete run directory ({error}); "

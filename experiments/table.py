@@ -22,7 +22,7 @@ TABLES = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(options.Places, options.Protocol):
+class Config(options.Execution, options.Protocol):
     """Run a whole table: digits, or one of the thesis's by its number, such as 3.5."""
 
     table: Annotated[str, tyro.conf.Positional] = "digits"

@@ -8,7 +8,7 @@ from experiments.config import Arm, Optimizer
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(options.Places, options.Protocol):
+class Config(options.Execution, options.Protocol):
     """Train one network once."""
 
     dataset: str = "digits"

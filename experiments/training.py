@@ -230,9 +230,7 @@ class Trainer:
             static_argnames="size",
             donate_argnames="state",
         )
-        self._scan = jax.jit(
-            self._scan_epoch, donate_argnames="state", static_argnames="n"
-        )
+        self._scan = jax.jit(self._scan_epoch, donate_argnames="state")
         self._eval = jax.jit(
             functools.partial(evaluate_batch, problem), static_argnames="size"
         )
@@ -249,23 +247,35 @@ class Trainer:
         state: TrainState,
         keys: Keys,
         epoch: int,
-        on_step: Callable[[], None] = lambda: None,
+        first: int = 0,
+        stop: Callable[[], bool] = lambda: False,
+        on_steps: Callable[[int], None] = lambda steps: None,
     ) -> tuple[TrainState, Metrics]:
-        """One pass over the training set; (steps,) metrics, fetched once at its end."""
+        """The steps of an epoch from the `first` on.
+
+        Returns:
+          The state, and (steps,) metrics fetched from the device once, at the end.
+          Fewer steps than the epoch has left were run if `stop()` became true; a
+          scanned epoch is one dispatch and does not stop on its way.
+        """
         order = self._order(keys.order, epoch)
-        n = len(self.data.images)
-        if self.scan:
-            state, metrics = self._scan(state, self.data, order, keys.step, n=n)
+        slices = list(batch_slices(len(self.data.images), self.batch_size))
+        if self.scan and first == 0:
+            state, metrics = self._scan(state, self.data, order, keys.step)
+            on_steps(len(slices))
             return state, jax.device_get(metrics)
         collected = []
-        for start, size in batch_slices(n, self.batch_size):
+        for start, size in slices[first:]:
+            if stop():
+                break
             state, metrics = self._step(
                 state, self.data, order, np.int32(start), keys.step, size=size
             )
             collected.append(metrics)
-            on_step()
-        columns = zip(*jax.device_get(collected), strict=True)
-        return state, Metrics(*(np.stack(column) for column in columns))
+            on_steps(1)
+        if not collected:
+            return state, Metrics(*(np.zeros(0, np.float32) for _ in Metrics._fields))
+        return state, Metrics(*map(np.stack, zip(*jax.device_get(collected))))
 
     def _scan_epoch(
         self,
@@ -273,9 +283,8 @@ class Trainer:
         data: Images,
         order: jax.Array,
         key: jax.Array,
-        n: int,
     ) -> tuple[TrainState, Metrics]:
-        slices = list(batch_slices(n, self.batch_size))
+        slices = list(batch_slices(len(data.images), self.batch_size))
         whole = [start for start, size in slices if size == self.batch_size]
 
         def body(state: TrainState, start: jax.Array) -> tuple[TrainState, Metrics]:

@@ -1,0 +1,99 @@
+"""A run's configuration and identity; the thesis's hyperparameters."""
+
+import dataclasses
+
+import pytest
+
+from experiments.config import RunConfig, thesis_hyperparameters
+from experiments.errors import UserError
+from experiments.options import Protocol
+
+CONFIG = RunConfig(
+    dataset="digits",
+    model="simple_cnn",
+    optimizer="sgd",
+    arm="lm",
+    seed=0,
+    epochs=2,
+    learning_rate=0.01,
+)
+
+
+def test_every_field_is_part_of_the_identity():
+    changes = {
+        "dataset": "cifar10", "model": "nn2", "optimizer": "rmsprop", "arm": "base",
+        "seed": 1, "epochs": 3, "learning_rate": 0.02, "momentum": 0.9,
+        "weight_decay": 1e-4, "batch_size": 64, "f": "quadratic", "eps": 0.5,
+        "c": 0.1, "limit_train": 100, "precision": "bfloat16", "eval_mode": "train",
+    }  # fmt: skip
+    assert set(changes) == {field.name for field in dataclasses.fields(RunConfig)}
+    ids = {dataclasses.replace(CONFIG, **{k: v}).run_id for k, v in changes.items()}
+    assert len(ids) == len(changes)
+    assert CONFIG.run_id not in ids
+    assert dataclasses.replace(CONFIG).run_id == CONFIG.run_id
+
+
+def test_a_configuration_survives_its_dictionary():
+    assert RunConfig.from_dict(dataclasses.asdict(CONFIG)) == CONFIG
+    with pytest.raises(UserError, match="unknown fields: colour"):
+        RunConfig.from_dict(dataclasses.asdict(CONFIG) | {"colour": 1})
+
+
+# Tables A.1 and A.2: epochs, learning rate, momentum.
+@pytest.mark.parametrize(
+    ("model", "optimizer", "expected"),
+    [
+        ("nn2", "sgd", (50, 0.01, 0.9)),
+        ("nn2", "adam", (50, 0.001, 0.0)),
+        ("nn2", "adagrad", (50, 0.01, 0.0)),
+        ("nn2", "rmsprop", (50, 0.001, 0.0)),
+        ("preresnet110", "sgd", (150, 0.1, 0.9)),
+        ("preresnet110", "adam", (150, 0.001, 0.0)),
+        ("preresnet110", "adagrad", (150, 0.01, 0.0)),
+        ("preresnet110", "rmsprop", (150, 0.001, 0.0)),
+        ("vgg16", "sgd", (200, 0.05, 0.9)),
+        ("vgg16", "adam", (200, 0.001, 0.0)),
+        ("vgg16", "adagrad", (200, 0.01, 0.0)),
+        ("vgg16", "rmsprop", (200, 0.001, 0.0)),
+    ],
+)
+def test_the_thesis_hyperparameters(model, optimizer, expected):
+    row = thesis_hyperparameters(model, optimizer)
+    assert (row.epochs, row.learning_rate, row.momentum) == expected
+    assert row.weight_decay == 0
+
+
+def test_options_override_the_thesis_and_keep_the_rest():
+    run = Protocol(epochs=3, eps=0.5).run("cifar10", "nn2", "sgd", "lm", 10)
+    assert (run.epochs, run.learning_rate, run.momentum) == (3, 0.01, 0.9)
+    assert (run.eps, run.batch_size, run.seed) == (0.5, 128, 10)
+
+
+def test_one_base_run_serves_every_landscape():
+    runs = [
+        protocol.run("digits", "simple_cnn", "adam", "base", 0)
+        for protocol in (Protocol(), Protocol(f="quadratic", eps=0.1, c=2.0))
+    ]
+    assert runs[0] == runs[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"epochs": 0}, "epochs must be at least 1, got 0"),
+        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
+        ({"limit_train": -5}, "limit_train must be at least 1, got -5"),
+        ({"eps": 0.0}, "eps must be greater than 0, got 0.0"),
+        ({"eps": float("nan")}, "eps must be greater than 0, got nan"),
+        ({"learning_rate": -1.0}, "learning_rate must be greater than 0"),
+        ({"momentum": 0.9}, "momentum belongs to sgd and rmsprop, not adam"),
+    ],
+)
+def test_bad_options_are_named(options, message):
+    with pytest.raises(UserError, match=message):
+        Protocol(**options).run("digits", "simple_cnn", "adam", "lm", 0)
+
+
+def test_a_wrong_model_name_is_answered_with_the_nearest():
+    with pytest.raises(UserError, match=r"did you mean.*vgg16"):
+        Protocol().run("digits", "vg16", "adam", "lm", 0)

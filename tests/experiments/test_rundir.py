@@ -1,0 +1,88 @@
+"""Run directories: exact round trips, and refusal of damaged ones."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from experiments import rundir
+from experiments.errors import UserError
+from tests.experiments.test_config import CONFIG
+
+
+def write(path, losses, c=np.nan):
+    steps = pd.DataFrame(
+        {
+            "step": np.arange(1, len(losses) + 1),
+            "epoch": 1,
+            "loss": np.asarray(losses, np.float32),
+            "c": np.float32(c),
+            "scale": np.float32(c),
+        }
+    )
+    epochs = pd.DataFrame(
+        {"epoch": [1], "test_accuracy": [50.0], "test_loss": [1.0], "seconds": [2.0]}
+    )
+    rundir.write_run(path, CONFIG, {"commit": None}, {"status": "x"}, steps, epochs)
+    return path
+
+
+def test_float32_metrics_come_back_bit_for_bit(tmp_path):
+    rng = np.random.default_rng(0)
+    bits = rng.integers(0, 0x7F800000, 2000, np.uint32)  # every finite magnitude
+    losses = bits.view(np.float32)
+    run = rundir.read_run(write(tmp_path / "run", losses))
+    np.testing.assert_array_equal(run.steps["loss"].astype(np.float32), losses)
+    assert run.steps["c"].isna().all()
+    assert run.config == CONFIG
+
+
+def test_a_written_run_replaces_the_one_that_is_there(tmp_path):
+    write(tmp_path / "run", [1.0])
+    run = rundir.read_run(write(tmp_path / "run", [2.0, 3.0]))
+    assert len(run.steps) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_the_last_window_of_391_steps_is_361_to_380():
+    losses = np.zeros(391)
+    losses[360:380] = 7
+    losses[380:] = 100
+    assert rundir.average_last_loss(losses) == 7
+
+
+def test_a_short_epoch_is_averaged_whole():
+    assert rundir.average_last_loss(np.array([1.0, 2.0, 6.0])) == 3
+    assert rundir.average_last_loss(np.arange(20.0)) == 9.5
+
+
+@pytest.mark.parametrize(
+    "file", ["config.json", "meta.json", "steps.csv", "epochs.csv"]
+)
+def test_a_damaged_run_is_named(tmp_path, file):
+    path = write(tmp_path / "run", [1.0])
+    (path / file).unlink()
+    with pytest.raises(UserError, match=f"{path} is not a complete run"):
+        rundir.read_run(path)
+
+
+def test_a_truncated_steps_file_is_named(tmp_path):
+    path = write(tmp_path / "run", np.ones(50))
+    result = json.loads((path / "result.json").read_text())
+    (path / "result.json").write_text(json.dumps(result | {"steps": 50}))
+    content = (path / "steps.csv").read_text()
+    (path / "steps.csv").write_text(content[: len(content) // 2])
+    with pytest.raises(UserError, match=r"steps\.csv"):
+        rundir.read_run(path)
+
+
+def test_find_runs_sees_finished_runs_only(tmp_path):
+    write(tmp_path / "a" / "one", [1.0])
+    write(tmp_path / "b" / "two", [1.0])
+    (tmp_path / "b" / ".three.part").mkdir()
+    (tmp_path / "b" / ".three.part" / "result.json").write_text("{}")
+    found = rundir.find_runs([tmp_path])
+    assert [run.path.name for run in found] == ["one", "two"]
+    with pytest.raises(UserError, match="nowhere"):
+        rundir.find_runs([tmp_path / "nowhere"])

@@ -1,0 +1,248 @@
+"""The training step against NumPy by hand, the epoch, the pair, the evaluation."""
+
+import dataclasses
+import functools
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import landmod_jax
+from experiments import training
+from experiments.data import Dataset
+from tests.experiments.test_config import CONFIG
+
+OPTIMIZERS = ("sgd", "adam", "adagrad", "rmsprop")
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    from experiments import data
+
+    return data.load("digits", limit_train=200)
+
+
+@pytest.fixture(scope="module")
+def device_data(dataset):
+    return training.DeviceData.put(dataset)
+
+
+@functools.cache
+def problem(optimizer="sgd", arm="lm"):
+    config = dataclasses.replace(CONFIG, optimizer=optimizer, arm=arm)
+    return training.make_problem(config, 10)
+
+
+@pytest.fixture(scope="module")
+def trainers(device_data):
+    return {
+        arm: training.Trainer(problem(arm=arm), device_data, 32)
+        for arm in ("base", "lm")
+    }
+
+
+KEYS = training.Keys.of(0)
+
+
+def loss_and_grads(state, batch):
+    def loss_fn(params):
+        logits = problem().model.apply({"params": params}, batch.images, train=True)
+        log_probabilities = jax.nn.log_softmax(logits)
+        picked = log_probabilities[jnp.arange(len(batch.labels)), batch.labels]
+        return -picked.mean()
+
+    return jax.value_and_grad(loss_fn)(state.params)
+
+
+def test_the_lm_step_is_sgd_on_the_gradient_over_loss_minus_c_plus_eps(trainers):
+    """Three steps by hand: (3.1) with f(x) = x, eps = 1, c the running minimum."""
+    trainer = trainers["lm"]
+    state = trainer.init(KEYS)
+    by_hand, c = jax.device_get(state.params), np.inf
+    for i in range(3):
+        indices = jnp.arange(32 * i, 32 * (i + 1))
+        batch = training.make_batch(
+            trainer.data, indices, jax.random.key(i), problem().pipeline
+        )
+        loss, grads = loss_and_grads(state._replace(params=by_hand), batch)
+        c = min(c, float(loss))
+        scale = 1 / (max(float(loss) - c, 0) + 1)
+        by_hand = jax.tree.map(
+            lambda p, g, scale=scale: p - 0.01 * scale * np.asarray(g), by_hand, grads
+        )
+        state, metrics = training.train_step(problem(), state, batch, jax.random.key(9))
+        np.testing.assert_allclose(metrics.loss, loss, rtol=1e-5)
+        np.testing.assert_allclose(metrics.c, c, rtol=1e-5)
+        np.testing.assert_allclose(metrics.scale, scale, rtol=1e-5)
+        chex.assert_trees_all_close(state.params, by_hand, rtol=1e-4, atol=1e-6)
+    assert scale < 1  # the last batch was above c: the test has seen a modified step
+
+
+def test_an_epoch_sees_each_image_once_and_keeps_the_partial_batch(trainers):
+    order = np.asarray(trainers["lm"]._order(KEYS.order, 1))
+    assert sorted(order) == list(range(200))
+    sizes = [size for _, size in training.batch_slices(200, 32)]
+    assert sizes == [32] * 6 + [8]
+    assert not np.array_equal(order, trainers["lm"]._order(KEYS.order, 2))
+
+
+def test_metrics_have_a_row_per_step_and_c_is_the_running_minimum(trainers):
+    trainer = trainers["lm"]
+    state, metrics = trainer.run_epoch(trainer.init(KEYS), KEYS, 1)
+    assert trainer.steps_per_epoch == 7
+    chex.assert_shape(list(metrics), (7,))
+    np.testing.assert_array_equal(metrics.c, np.minimum.accumulate(metrics.loss))
+    np.testing.assert_allclose(
+        metrics.scale, 1 / (metrics.loss - metrics.c + 1), rtol=1e-6
+    )
+    assert int(state.step) == 7
+
+
+def test_the_base_arm_has_neither_c_nor_scale(trainers):
+    trainer = trainers["base"]
+    _, metrics = trainer.run_epoch(trainer.init(KEYS), KEYS, 1)
+    assert np.isnan(metrics.c).all()
+    assert np.isnan(metrics.scale).all()
+
+
+def test_a_pair_starts_from_the_same_weights_and_the_same_batch(trainers):
+    states = [trainer.init(KEYS) for trainer in trainers.values()]
+    chex.assert_trees_all_equal(states[0].params, states[1].params)
+    losses = [
+        trainer.run_epoch(state, KEYS, 1)[1].loss
+        for trainer, state in zip(trainers.values(), states)
+    ]
+    assert losses[0][0] == losses[1][0]  # scale 1 at the first minimum,
+    assert losses[0][1] == losses[1][1]  # so the second weights are the same too,
+    assert (losses[0] != losses[1]).any()  # and later ones are not
+
+
+def test_seeds_differ(trainers):
+    trainer = trainers["lm"]
+    first, second = (
+        trainer.run_epoch(trainer.init(keys), keys, 1)[1].loss
+        for keys in (training.Keys.of(0), training.Keys.of(10))
+    )
+    assert (first != second).all()
+
+
+def test_an_epoch_in_two_parts_is_the_epoch(trainers):
+    trainer = trainers["lm"]
+    whole, metrics = trainer.run_epoch(trainer.init(KEYS), KEYS, 1)
+    calls = iter([False, False, False, True])
+    part, first = trainer.run_epoch(
+        trainer.init(KEYS), KEYS, 1, stop=lambda: next(calls)
+    )
+    assert int(part.step) == 3
+    rest, second = trainer.run_epoch(part, KEYS, 1, first=3)
+    chex.assert_trees_all_equal(whole, rest)
+    np.testing.assert_array_equal(
+        np.concatenate([first.loss, second.loss]), metrics.loss
+    )
+
+
+def test_a_scanned_epoch_is_the_stepped_epoch(trainers, device_data):
+    stepped = trainers["lm"]
+    scanned = training.Trainer(problem(), device_data, 32, scan=True)
+    a, a_metrics = stepped.run_epoch(stepped.init(KEYS), KEYS, 1)
+    b, b_metrics = scanned.run_epoch(scanned.init(KEYS), KEYS, 1)
+    chex.assert_trees_all_close(a_metrics, b_metrics, rtol=1e-5)
+    chex.assert_trees_all_close(a.params, b.params, rtol=1e-4, atol=1e-6)
+
+
+def test_the_step_is_traced_once_per_batch_size(device_data):
+    chex.clear_trace_counter()
+    step = chex.assert_max_traces(training.step_from_data, n=2)
+    jitted = jax.jit(functools.partial(step, problem()), static_argnames="size")
+    state = training.init_state(problem(), KEYS.init)
+    order = jnp.arange(200)
+    for start, size in [*training.batch_slices(200, 32)] * 2:
+        state, _ = jitted(
+            state, device_data.train, order, np.int32(start), KEYS.step, size=size
+        )
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_f_zero_is_the_plain_optimizer_bit_for_bit(optimizer):
+    """A whole digits run: every image, three epochs, every loss and weight."""
+    from experiments import data
+
+    make = getattr(landmod_jax, optimizer)
+    no_op = landmod_jax.landscape_modify(lambda u: 0.0 * u, 1.0)
+    device_data = training.DeviceData.put(data.load("digits"))
+    ends = []
+    for landscape in (None, no_op):
+        tx = make(CONFIG.learning_rate, landscape=landscape)
+        trainer = training.Trainer(
+            dataclasses.replace(problem(arm="base"), tx=tx), device_data, 32
+        )
+        state, losses = trainer.init(KEYS), []
+        for epoch in (1, 2, 3):
+            state, metrics = trainer.run_epoch(state, KEYS, epoch)
+            losses.append(metrics.loss)
+        ends.append((state.params, np.concatenate(losses)))
+    chex.assert_trees_all_equal(*ends)
+
+
+@pytest.mark.parametrize("mode", ["eval", "train"])
+def test_accuracy_and_loss_by_hand(device_data, mode):
+    """1,260 test images: two whole evaluation batches and a partial one."""
+    test = training.Images(
+        *(jnp.concatenate([part] * 4)[:1260] for part in device_data.test)
+    )
+    trainer = training.Trainer(
+        dataclasses.replace(problem(), eval_mode=mode),
+        device_data._replace(test=test),
+        32,
+    )
+    state = trainer.init(KEYS)
+    images = (np.asarray(test.images) / 255 - 0.3053) / 0.3758
+    logits = np.asarray(
+        problem().model.apply({"params": state.params}, images, train=False), np.float64
+    )
+    labels = np.asarray(test.labels)
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    losses = np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(1260), labels]
+    got = trainer.evaluate(state, KEYS)
+    expected = 100 * (logits.argmax(axis=1) == labels).mean()
+    np.testing.assert_allclose(got.accuracy, expected, atol=0.2)
+    np.testing.assert_allclose(got.loss, losses.mean(), rtol=1e-5)
+
+
+def test_bfloat16_keeps_parameters_loss_and_c_in_float32(device_data):
+    config = dataclasses.replace(CONFIG, precision="bfloat16")
+    half = training.make_problem(config, 10)
+    state = jax.eval_shape(lambda: training.init_state(half, KEYS.init))
+    batch = training.Batch(
+        jax.ShapeDtypeStruct((4, 32, 32, 3), jnp.float32),
+        jax.ShapeDtypeStruct((4,), jnp.int32),
+    )
+    state, metrics = jax.eval_shape(
+        functools.partial(training.train_step, half), state, batch, KEYS.step
+    )
+    assert {leaf.dtype for leaf in jax.tree.leaves(state.params)} == {
+        jnp.dtype("float32")
+    }
+    assert {m.dtype for m in metrics} == {jnp.dtype("float32")}
+
+
+def test_the_optimizers_are_the_librarys(device_data):
+    """Weight decay is added after the scale: decay alone is not modified."""
+    config = dataclasses.replace(CONFIG, weight_decay=0.1, c=0.0, learning_rate=1.0)
+    tx = training.make_optimizer(config)
+    params = {"w": jnp.array([2.0])}
+    updates, _ = tx.update(
+        {"w": jnp.array([3.0])}, tx.init(params), params, value=jnp.float32(4.0)
+    )
+    # scale = 1 / (4 - 0 + 1); update = -(3 / 5 + 0.1 * 2)
+    np.testing.assert_allclose(updates["w"], [-0.8], rtol=1e-6)
+    assert isinstance(tx, optax.GradientTransformationExtraArgs)
+
+
+def test_datasets_are_immutable(dataset):
+    assert isinstance(dataset, Dataset)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        dataset.name = "other"
