@@ -21,6 +21,7 @@ import models
 from experiments.augment import Pipeline, augment, normalise, pipeline_for
 from experiments.config import RunConfig
 from experiments.data import Dataset
+from experiments.errors import UserError
 
 EVAL_BATCH = 500
 
@@ -86,7 +87,11 @@ class Problem:
 
 
 def make_optimizer(config: RunConfig) -> optax.GradientTransformationExtraArgs:
-    """The optimizer of a run's arm, with PyTorch's semantics."""
+    """The optimizer of a run's arm, with PyTorch's semantics.
+
+    Raises:
+      UserError: f, eps or c is not what landmod_jax takes.
+    """
     landscape = None
     if config.arm == "lm":
         threshold = (
@@ -94,9 +99,12 @@ def make_optimizer(config: RunConfig) -> optax.GradientTransformationExtraArgs:
             if config.c is None
             else landmod_jax.constant(config.c)
         )
-        landscape = landmod_jax.landscape_modify(
-            config.f, config.eps, threshold=threshold
-        )
+        try:
+            landscape = landmod_jax.landscape_modify(
+                config.f, config.eps, threshold=threshold
+            )
+        except ValueError as error:
+            raise UserError(str(error)) from error
     make = getattr(landmod_jax, config.optimizer)
     options: dict[str, Any] = {"weight_decay": config.weight_decay}
     if config.momentum:
