@@ -1,0 +1,170 @@
+"""Layers with PyTorch's arithmetic and initialisation."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+Dtype = Any
+Init = Callable[..., jax.Array]
+
+
+def uniform_fan_in(fan_in: int) -> Init:
+    """uniform(±1/√fan_in): PyTorch's default for weights and biases alike."""
+    bound = 1 / math.sqrt(fan_in)
+
+    def init(key: jax.Array, shape: tuple[int, ...], dtype: Dtype = jnp.float32):
+        return jax.random.uniform(key, shape, dtype, -bound, bound)
+
+    return init
+
+
+def normal_fan_out() -> Init:
+    """normal(0, √(2 / (k·k·out))) for a (k, k, in, out) kernel."""
+
+    def init(key: jax.Array, shape: tuple[int, ...], dtype: Dtype = jnp.float32):
+        height, width, _, out = shape
+        return math.sqrt(2 / (height * width * out)) * jax.random.normal(
+            key, shape, dtype
+        )
+
+    return init
+
+
+class Conv(nn.Module):
+    """A 2-D convolution, NHWC, with a square kernel.
+
+    Attributes:
+      features: output channels.
+      kernel: side of the kernel in pixels.
+      stride: in pixels, both ways.
+      padding: zeros on each side, in pixels.
+      bias: whether a bias is added.
+      kernel_init: by default PyTorch's; the bias is then PyTorch's too, else zero.
+      dtype: of the arithmetic; the parameters are float32.
+    """
+
+    features: int
+    kernel: int = 3
+    stride: int = 1
+    padding: int = 1
+    bias: bool = True
+    kernel_init: Init | None = None
+    dtype: Dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        fan_in = self.kernel * self.kernel * x.shape[-1]
+        default = uniform_fan_in(fan_in)
+        w = self.param(
+            "kernel",
+            self.kernel_init or default,
+            (self.kernel, self.kernel, x.shape[-1], self.features),
+        )
+        y = conv(x.astype(self.dtype), w.astype(self.dtype), self.stride, self.padding)
+        if self.bias:
+            bias_init = nn.initializers.zeros if self.kernel_init else default
+            y += self.param("bias", bias_init, (self.features,)).astype(self.dtype)
+        return y
+
+
+class Dense(nn.Module):
+    """A fully connected layer with PyTorch's default initialisation."""
+
+    features: int
+    dtype: Dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        default = uniform_fan_in(x.shape[-1])
+        w = self.param("kernel", default, (x.shape[-1], self.features))
+        b = self.param("bias", default, (self.features,))
+        return x.astype(self.dtype) @ w.astype(self.dtype) + b.astype(self.dtype)
+
+
+class BatchNorm(nn.Module):
+    """Batch normalisation over all axes but the last, as PyTorch computes it.
+
+    Training normalises with the batch's biased variance and keeps
+    0.9 · old + 0.1 · new of the mean and of the *unbiased* variance; testing normalises
+    with those. Statistics and parameters are float32 whatever the dtype.
+
+    Attributes:
+      axis_name: a mapped axis over which the batch is spread: its statistics are those
+        of the whole batch.
+    """
+
+    axis_name: Any = None
+    momentum: float = 0.9
+    epsilon: float = 1e-5
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool) -> jax.Array:
+        features = x.shape[-1:]
+        weight = self.param("scale", nn.initializers.ones, features)
+        bias = self.param("bias", nn.initializers.zeros, features)
+        running_mean = self.variable("batch_stats", "mean", jnp.zeros, features)
+        running_var = self.variable("batch_stats", "var", jnp.ones, features)
+        if not train:
+            mean, var = running_mean.value, running_var.value
+        else:
+            mean, var, count = batch_moments(x, self.axis_name)
+            if not self.is_initializing():
+                unbiased = var * (count / max(count - 1, 1))
+                for running, new in ((running_mean, mean), (running_var, unbiased)):
+                    running.value = (
+                        self.momentum * running.value + (1 - self.momentum) * new
+                    )
+        factor = weight * jax.lax.rsqrt(var + self.epsilon)
+        y = at_least_float32(x) * factor + (bias - mean * factor)
+        return y.astype(x.dtype)
+
+
+def batch_moments(
+    x: jax.Array, axis_name: Any = None
+) -> tuple[jax.Array, jax.Array, int]:
+    """Mean and biased variance of each channel, and the number of values.
+
+    The variance is that around the mean of the whole batch (two passes), which does not
+    lose digits where the mean is large.
+    """
+    axes = tuple(range(x.ndim - 1))
+    count = math.prod(x.shape[:-1])
+    x = at_least_float32(x)
+    mean = x.mean(axes)
+    if axis_name is not None:
+        mean = jax.lax.pmean(mean, axis_name)
+        count *= jax.lax.axis_size(axis_name)
+    var = jnp.square(x - mean).mean(axes)
+    if axis_name is not None:
+        var = jax.lax.pmean(var, axis_name)
+    return mean, var, count
+
+
+def conv(x: jax.Array, w: jax.Array, stride: int, padding: int) -> jax.Array:
+    """Cross-correlation of (b, h, w, in) with (k, k, in, out), zero padding."""
+    return jax.lax.conv_general_dilated(
+        x,
+        w,
+        window_strides=(stride, stride),
+        padding=((padding, padding), (padding, padding)),
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+    )
+
+
+def at_least_float32(x: jax.Array) -> jax.Array:
+    """Widen half precision; float64 stays."""
+    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+
+
+def max_pool(x: jax.Array) -> jax.Array:
+    """The maximum of each 2×2 window; a last odd row or column is left out."""
+    return nn.max_pool(x, (2, 2), (2, 2))
+
+
+def avg_pool(x: jax.Array) -> jax.Array:
+    """The mean over all pixels: (b, h, w, c) to (b, c)."""
+    return x.mean((1, 2))

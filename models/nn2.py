@@ -1,0 +1,31 @@
+"""NN2: six convolutions and three dense layers, 5,852,234 parameters (10 classes)."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from models.layers import BatchNorm, Conv, Dense, Dtype, at_least_float32, max_pool
+
+STAGES = ((32, 64), (128, 128), (256, 256))  # features of the convolutions
+HIDDEN = (1024, 512)
+
+
+class NN2(nn.Module):
+    """[conv-ReLU-conv-ReLU-pool-norm] × 3, then dense 1024, 512, classes."""
+
+    num_classes: int = 10
+    dtype: Dtype = jnp.float32
+    axis_name: Any = None
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
+        for stage in STAGES:
+            for features in stage:
+                x = nn.relu(Conv(features, dtype=self.dtype)(x))
+            x = BatchNorm(self.axis_name)(max_pool(x), train)
+        x = x.reshape(x.shape[0], -1)
+        for features in HIDDEN:
+            x = nn.relu(Dense(features, dtype=self.dtype)(x))
+        return at_least_float32(Dense(self.num_classes, dtype=self.dtype)(x))

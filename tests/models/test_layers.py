@@ -1,0 +1,170 @@
+"""Layers against NumPy by hand."""
+
+import itertools
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from models import layers
+
+
+def conv_by_hand(x, w, stride, padding):
+    """Cross-correlation, one output pixel after another, in float64."""
+    x = np.pad(
+        np.asarray(x, np.float64),
+        ((0, 0), (padding, padding), (padding, padding), (0, 0)),
+    )
+    w = np.asarray(w, np.float64)
+    k = w.shape[0]
+    height, width = ((side - k) // stride + 1 for side in x.shape[1:3])
+    y = np.zeros((len(x), height, width, w.shape[3]))
+    for i, j in itertools.product(range(height), range(width)):
+        window = x[:, i * stride : i * stride + k, j * stride : j * stride + k]
+        y[:, i, j] = np.tensordot(window, w, axes=3)
+    return y
+
+
+# (height, width, in, out, kernel, stride, padding)
+CASES = [
+    (8, 8, 3, 5, 3, 1, 1),
+    (7, 9, 4, 6, 3, 1, 1),
+    (7, 9, 4, 6, 3, 2, 1),
+    (8, 8, 4, 6, 3, 2, 1),
+    (5, 5, 8, 4, 1, 1, 0),
+    (5, 7, 8, 4, 1, 2, 0),
+    (8, 6, 8, 4, 1, 2, 0),
+    (2, 2, 64, 64, 3, 1, 1),
+    (1, 1, 64, 8, 3, 1, 1),
+    (1, 1, 4, 3, 1, 1, 0),
+    (9, 9, 3, 4, 5, 1, 0),
+    (6, 6, 64, 64, 3, 1, 1),
+    (7, 5, 64, 96, 3, 1, 1),
+    (16, 16, 65, 64, 3, 1, 1),
+]
+
+
+def case_arrays(case, batch=3):
+    height, width, inputs, outputs, kernel, _, _ = case
+    keys = jax.random.split(jax.random.key(0), 2)
+    x = jax.random.normal(keys[0], (batch, height, width, inputs))
+    w = jax.random.normal(keys[1], (kernel, kernel, inputs, outputs))
+    return x, w / np.sqrt(kernel * kernel * inputs)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_convolution_by_hand(case):
+    x, w = case_arrays(case)
+    stride, padding = case[-2:]
+    got = jax.jit(layers.conv, static_argnums=(2, 3))(x, w, stride, padding)
+    np.testing.assert_allclose(got, conv_by_hand(x, w, stride, padding), atol=1e-5)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_convolution_gradients_equal_the_native_ones(case):
+    x, w = case_arrays(case)
+    stride, padding = case[-2:]
+
+    def native(x, w):
+        return jax.lax.conv_general_dilated(
+            x,
+            w,
+            (stride, stride),
+            [(padding, padding)] * 2,
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        )
+
+    def loss(function, x, w):
+        y = function(x, w)
+        probe = jax.random.normal(jax.random.key(2), y.shape)
+        return (y * probe).sum()
+
+    got = jax.jit(
+        jax.grad(
+            lambda x, w: loss(lambda *a: layers.conv(*a, stride, padding), x, w),
+            argnums=(0, 1),
+        )
+    )(x, w)
+    expected = jax.jit(jax.grad(lambda x, w: loss(native, x, w), argnums=(0, 1)))(x, w)
+    for g, e in zip(got, expected):
+        error = np.linalg.norm(g - e) / np.linalg.norm(e)
+        assert error < 1e-5
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 4, 3), (2, 5, 7, 3), (1, 2, 2, 1)])
+def test_max_pool_by_hand_and_its_gradient_goes_to_the_first_maximum(shape):
+    x = jax.random.randint(jax.random.key(0), shape, 0, 3).astype(jnp.float32)  # ties
+    b, height, width, c = shape
+    rows, columns = height // 2, width // 2
+    windows = np.asarray(x)[:, : 2 * rows, : 2 * columns]
+    windows = windows.reshape(b, rows, 2, columns, 2, c).transpose(0, 1, 3, 5, 2, 4)
+    windows = windows.reshape(b, rows, columns, c, 4)
+    pooled = jax.jit(layers.max_pool)(x)
+    np.testing.assert_array_equal(pooled, windows.max(-1))
+    cotangent = jax.random.normal(jax.random.key(1), pooled.shape)
+    (got,) = jax.jit(lambda x, g: jax.vjp(layers.max_pool, x)[1](g))(x, cotangent)
+    expected = np.zeros(windows.shape, np.float32)
+    np.put_along_axis(
+        expected, windows.argmax(-1)[..., None], np.asarray(cotangent)[..., None], -1
+    )
+    expected = expected.reshape(b, rows, columns, c, 2, 2).transpose(0, 1, 4, 2, 5, 3)
+    expected = expected.reshape(b, 2 * rows, 2 * columns, c)
+    whole = np.zeros(shape, np.float32)
+    whole[:, : 2 * rows, : 2 * columns] = expected
+    np.testing.assert_array_equal(got, whole)
+
+
+def norm_by_hand(x, mean, var):
+    return (x - mean) / np.sqrt(var + 1e-5)
+
+
+def test_batch_norm_by_hand():
+    """Training: the biased variance normalises, the unbiased one is kept."""
+    norm = layers.BatchNorm()
+    x = 3 + 2 * jax.random.normal(jax.random.key(0), (4, 3, 3, 5))
+    variables = norm.init(jax.random.key(1), x, True)
+    chex.assert_trees_all_equal(
+        variables["batch_stats"], {"mean": jnp.zeros(5), "var": jnp.ones(5)}
+    )
+    flat = np.asarray(x, np.float64).reshape(-1, 5)
+    y, updated = norm.apply(variables, x, True, mutable=["batch_stats"])
+    expected = norm_by_hand(flat, flat.mean(0), flat.var(0))
+    np.testing.assert_allclose(y.reshape(-1, 5), expected, atol=1e-5)
+    stats = updated["batch_stats"]
+    np.testing.assert_allclose(stats["mean"], 0.1 * flat.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(stats["var"], 0.9 + 0.1 * flat.var(0, ddof=1), rtol=1e-5)
+    y = norm.apply({**variables, **updated}, x, False)
+    expected = norm_by_hand(flat, np.asarray(stats["mean"]), np.asarray(stats["var"]))
+    np.testing.assert_allclose(y.reshape(-1, 5), expected, atol=1e-5)
+
+
+def test_batch_norm_keeps_its_digits_where_the_mean_is_large():
+    x = 1e4 + jax.random.normal(jax.random.key(0), (64, 4, 4, 2))
+    _, var, _ = layers.batch_moments(x)
+    np.testing.assert_allclose(var, np.asarray(x, np.float64).var((0, 1, 2)), rtol=1e-3)
+
+
+@pytest.mark.parametrize("wrap", ["pmap", "vmap"])
+def test_batch_norm_over_an_axis_is_that_of_the_whole_batch(wrap):
+    x = jax.random.normal(jax.random.key(0), (4, 2, 3, 3, 5)) + jnp.arange(4.0).reshape(
+        4, 1, 1, 1, 1
+    )
+    whole = layers.BatchNorm()
+    variables = whole.init(jax.random.key(1), x[0], True)
+    expected, expected_stats = whole.apply(
+        variables, x.reshape(8, 3, 3, 5), True, mutable=["batch_stats"]
+    )
+    spread = layers.BatchNorm(axis_name="i")
+
+    def apply(x):
+        return spread.apply(variables, x, True, mutable=["batch_stats"])
+
+    mapped = {"pmap": jax.pmap, "vmap": jax.vmap}[wrap](apply, axis_name="i")
+    got, stats = mapped(x)
+    np.testing.assert_allclose(got.reshape(8, 3, 3, 5), expected, atol=1e-5)
+    for replica in range(4):
+        chex.assert_trees_all_close(
+            jax.tree.map(lambda s, r=replica: s[r], stats), expected_stats, rtol=1e-5
+        )

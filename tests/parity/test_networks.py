@@ -1,0 +1,171 @@
+"""Networks and training steps against PyTorch, from the same weights."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import landmod_jax
+import models
+from experiments import training
+from experiments.augment import Pipeline
+
+torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.torch
+
+NAMES = ("simple_cnn", "nn2", "vgg16", "vgg16_bn", "preresnet20")
+
+
+@functools.cache
+def pair(name):
+    """The network in PyTorch, and ours with its weights."""
+    from benchmarks import torch_models
+
+    torch.manual_seed(0)
+    net = torch_models.create(name)
+    for module in net.modules():  # neither zeros nor ones, so that swaps show
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+            torch.nn.init.normal_(module.bias, 0, 0.2)
+            module.running_mean.normal_(0, 0.2)
+            module.running_var.uniform_(0.5, 1.5)
+    variables = models.convert(name, torch_models.numpy_state(net))
+    return net, variables
+
+
+def batch(size=16, seed=0):
+    rng = np.random.default_rng(seed)
+    images = rng.standard_normal((size, 32, 32, 3), dtype=np.float32)
+    return images, rng.integers(0, 10, size)
+
+
+def to_torch(images):
+    return torch.from_numpy(images.transpose(0, 3, 1, 2).copy())
+
+
+def relative_error(got, expected):
+    return np.linalg.norm(got - expected) / np.linalg.norm(expected)
+
+
+def without_dropout(net):
+    for module in net.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    return net
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_logits(name):
+    net, variables = pair(name)
+    images, _ = batch()
+    with torch.no_grad():
+        expected = net.eval()(to_torch(images)).numpy()
+    got = jax.jit(models.create(name).apply)(variables, images)
+    assert relative_error(got, expected) < 1e-4
+
+
+@pytest.mark.parametrize("name", ["nn2", "vgg16_bn", "preresnet20"])
+def test_logits_and_running_statistics_in_training_mode(name):
+    net, variables = pair(name)
+    import copy
+
+    from benchmarks import torch_models
+
+    net = without_dropout(copy.deepcopy(net)).train()
+    images, _ = batch(seed=1)
+    with torch.no_grad():
+        expected = net(to_torch(images)).numpy()
+    apply = models.create(name).apply
+    if name == "vgg16_bn":  # dropout has no switch of its own: compare statistics
+        expected = None
+    got, updated = jax.jit(
+        lambda v, x: apply(
+            v,
+            x,
+            train=True,
+            mutable=["batch_stats"],
+            rngs={"dropout": jax.random.key(0)},
+        )
+    )(variables, images)
+    if expected is not None:
+        assert relative_error(got, expected) < 1e-4
+    stats = models.convert(name, torch_models.numpy_state(net))["batch_stats"]
+    for g, e in zip(jax.tree.leaves(updated["batch_stats"]), jax.tree.leaves(stats)):
+        assert relative_error(g, e) < 1e-4
+
+
+TORCH_OPTIMIZERS = {
+    "sgd": lambda p: torch.optim.SGD(p, lr=0.01, momentum=0.9, weight_decay=5e-4),
+    "adam": lambda p: torch.optim.Adam(p, lr=1e-3),
+    "adagrad": lambda p: torch.optim.Adagrad(p, lr=1e-2),
+    "rmsprop": lambda p: torch.optim.RMSprop(p, lr=1e-3),
+}
+OURS = {
+    "sgd": functools.partial(landmod_jax.sgd, 0.01, momentum=0.9, weight_decay=5e-4),
+    "adam": functools.partial(landmod_jax.adam, 1e-3),
+    "adagrad": functools.partial(landmod_jax.adagrad, 1e-2),
+    "rmsprop": functools.partial(landmod_jax.rmsprop, 1e-3),
+}
+
+
+@pytest.mark.parametrize("optimizer", list(OURS))
+@pytest.mark.parametrize("name", ["simple_cnn", "preresnet20"])
+def test_ten_lm_steps_with_gradients_scaled_by_hand(name, optimizer):
+    """The published way: every .grad is divided by (loss - c)₊ + 1, then step().
+
+    float64 on both sides: what is compared is the algorithm. (In float32 the first
+    steps of Adam, Adagrad and RMSProp are signs of gradients, and a gradient near zero
+    has either sign.)
+    """
+    import copy
+
+    net, variables = pair(name)
+    net = copy.deepcopy(net).double().train()
+    with jax.enable_x64(True):
+        problem = training.Problem(
+            model=models.create(name, dtype=jnp.float64),
+            tx=OURS[optimizer](landscape=landmod_jax.landscape_modify()),
+            pipeline=Pipeline((0.0,) * 3, (1.0,) * 3),
+            classes=10,
+            modified=True,
+        )
+        variables = jax.tree.map(lambda v: jnp.asarray(v, jnp.float64), variables)
+        state = training.TrainState(
+            jnp.zeros((), jnp.int32),
+            variables["params"],
+            variables.get("batch_stats", {}),
+            problem.tx.init(variables["params"]),
+        )
+        step = jax.jit(functools.partial(training.train_step, problem))
+        theirs = TORCH_OPTIMIZERS[optimizer](net.parameters())
+        c = float("inf")
+        for i in range(10):
+            images, labels = batch(8, seed=i)
+            loss = torch.nn.functional.cross_entropy(
+                net(to_torch(images).double()), torch.from_numpy(labels)
+            )
+            theirs.zero_grad()
+            loss.backward()
+            c = min(c, loss.item())
+            for parameter in net.parameters():
+                parameter.grad /= max(loss.item() - c, 0.0) + 1.0
+            theirs.step()
+            state, metrics = step(
+                state,
+                training.Batch(jnp.asarray(images, jnp.float64), jnp.asarray(labels)),
+                jax.random.key(0),
+            )
+            np.testing.assert_allclose(metrics.loss, loss.item(), rtol=1e-4)
+            np.testing.assert_allclose(metrics.c, c, rtol=1e-4)
+        expected = models.convert(
+            name, {k: v.numpy() for k, v in net.state_dict().items()}
+        )
+        assert jax.tree.structure(state.params) == jax.tree.structure(
+            expected["params"]
+        )
+        for g, e in zip(
+            jax.tree.leaves(state.params), jax.tree.leaves(expected["params"])
+        ):
+            assert relative_error(g, e) < 1e-4
