@@ -1,5 +1,7 @@
 """SGD, Adam, Adagrad and RMSProp with torch.optim's semantics and words."""
 
+import jax
+import jax.numpy as jnp
 import optax
 
 Landscape = optax.GradientTransformation | None
@@ -14,8 +16,27 @@ def adam(lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, *, landscape=N
 
 
 def adagrad(lr=1e-2, weight_decay=0.0, *, landscape: Landscape = None):
-    base = optax.adagrad(lr, initial_accumulator_value=0.0, eps=0.0)
-    return _chain(landscape, weight_decay, base)
+    return _chain(
+        landscape,
+        weight_decay,
+        _scale_by_adagrad(1e-10),
+        optax.scale_by_learning_rate(lr),
+    )
+
+
+def _scale_by_adagrad(eps):
+    def init_fn(params):
+        return optax.ScaleByRssState(jax.tree.map(jnp.zeros_like, params))
+
+    def update_fn(updates, state, params=None):
+        del params
+        sums = jax.tree.map(
+            lambda s, g: s + jnp.square(g), state.sum_of_squares, updates
+        )
+        updates = jax.tree.map(lambda g, s: g / (jnp.sqrt(s) + eps), updates, sums)
+        return updates, optax.ScaleByRssState(sums)
+
+    return optax.GradientTransformation(init_fn, update_fn)
 
 
 def rmsprop(
