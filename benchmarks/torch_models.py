@@ -108,13 +108,15 @@ class PreResNet(nn.Module):
                 stride = 2 if stage and not block else 1
                 blocks.append(Bottleneck(channels, width, stride))
                 channels = 4 * width
-            setattr(self, f"layer{stage + 1}", nn.Sequential(*blocks))
+            self.add_module(f"layer{stage + 1}", nn.Sequential(*blocks))
         self.bn = nn.BatchNorm2d(channels)
         self.fc = nn.Linear(channels, num_classes)
         _initialise(self)
 
     def forward(self, x):
-        x = self.layer3(self.layer2(self.layer1(self.conv1(x))))
+        x = self.conv1(x)
+        for stage in ("layer1", "layer2", "layer3"):
+            x = self.get_submodule(stage)(x)
         return self.fc(self.bn(x).relu().mean((2, 3)))
 
 

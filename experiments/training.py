@@ -340,7 +340,7 @@ def evaluate_batch(
     variables = {"params": state.params, "batch_stats": state.batch_stats}
     images = normalise(images, problem.pipeline)
     if problem.eval_mode == "eval":
-        logits: jax.Array = problem.model.apply(variables, images, train=False)
+        logits: Any = problem.model.apply(variables, images, train=False)
     else:
         key = jax.random.fold_in(jax.random.fold_in(key, state.step), start)
         logits, _ = problem.model.apply(

@@ -1,12 +1,28 @@
-"""Landscape modification for JAX."""
+"""Landscape modification for JAX: one transformation ahead of any optax optimizer.
+
+tx = optax.chain(landscape_modify(), optax.adam(1e-3))
+loss, grads = jax.value_and_grad(loss_fn)(params, batch)
+updates, state = tx.update(grads, state, params, value=loss)
+"""
 
 from landmod_jax._version import __version__ as __version__
+from landmod_jax.accumulation import AccumulateState as AccumulateState
+from landmod_jax.accumulation import accumulate as accumulate
+from landmod_jax.landscape import critical_height as critical_height
+from landmod_jax.landscape import landscape as landscape
 from landmod_jax.optimizers import adagrad as adagrad
 from landmod_jax.optimizers import adam as adam
 from landmod_jax.optimizers import rmsprop as rmsprop
 from landmod_jax.optimizers import sgd as sgd
+from landmod_jax.shapes import SHAPES as SHAPES
+from landmod_jax.shapes import Shape as Shape
+from landmod_jax.shapes import bounded as bounded
+from landmod_jax.shapes import power as power
+from landmod_jax.thresholds import Threshold as Threshold
 from landmod_jax.thresholds import constant as constant
 from landmod_jax.thresholds import running_min as running_min
+from landmod_jax.thresholds import smoothed_min as smoothed_min
+from landmod_jax.thresholds import windowed_min as windowed_min
 from landmod_jax.transform import LandscapeModifyState as LandscapeModifyState
 from landmod_jax.transform import current as current
 from landmod_jax.transform import landscape_modify as landscape_modify

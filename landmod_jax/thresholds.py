@@ -16,10 +16,23 @@ class UpdateFn(Protocol):
 
 
 class Threshold(NamedTuple):
-    """A pair of pure functions, like an optax transformation.
+    """A pair of pure functions, as an optax transformation is one.
 
-    `init(dtype)` gives the state; `update(state, value)` gives c for this step and the
-    next state. It is called with finite values only.
+    Attributes:
+      init: `init(dtype)` gives the state: arrays only, those that hold losses of that
+        dtype.
+      update: `update(state, value)` gives c for this step, a scalar of value's dtype,
+        and the next state. What it returns for a value that is not finite is dropped,
+        so it need not look for that.
+
+    Example:
+      >>> import jax.numpy as jnp, landmod_jax as lm
+      >>> def half_of_the_last():
+      ...     return lm.Threshold(
+      ...         init=lambda dtype: jnp.zeros((), dtype),
+      ...         update=lambda state, value: (state, value / 2),
+      ...     )
+      >>> tx = lm.landscape_modify(threshold=half_of_the_last())
     """
 
     init: InitFn
@@ -27,7 +40,12 @@ class Threshold(NamedTuple):
 
 
 def running_min() -> Threshold:
-    """c is the smallest loss so far, this step's included (thesis, section 2.1.2)."""
+    """c is the smallest loss so far, this step's included.
+
+    The thesis's choice (section 2.1.2, appendix B) and the default. c never rises: use
+    it where the loss falls on the whole. A single lucky mini-batch sets it for good;
+    see `smoothed_min` and `windowed_min` for what to do about that.
+    """
 
     def init_fn(dtype: Any) -> jax.Array:
         return jnp.asarray(jnp.inf, dtype)
@@ -40,10 +58,16 @@ def running_min() -> Threshold:
 
 
 def constant(c: float) -> Threshold:
-    """A fixed c, as in (2.1).
+    """c is fixed, as in (2.1): use it where the height of the hills is known.
+
+    Below c nothing but eps is in the way of the plain optimizer; +inf switches the
+    modification off, -inf stops all steps.
+
+    Args:
+      c: in units of the loss.
 
     Raises:
-      ValueError: c is NaN.
+      ValueError: c is not a number.
     """
     if math.isnan(c):
         raise ValueError("c must be a number, got nan")
@@ -54,5 +78,80 @@ def constant(c: float) -> Threshold:
     def update_fn(state: jax.Array, value: jax.Array) -> tuple[jax.Array, jax.Array]:
         del value
         return state, state
+
+    return Threshold(init_fn, update_fn)
+
+
+class SmoothedMinState(NamedTuple):
+    steps: jax.Array  # int32
+    average: jax.Array  # of the losses so far, not yet corrected for its start at 0
+    c: jax.Array
+
+
+def smoothed_min(decay: float = 0.9) -> Threshold:
+    """c is the smallest bias-corrected average of the loss so far.
+
+    The average is exponential, ā ← decay · ā + (1 − decay) · value, divided by
+    1 − decayᵗ after t steps. Use it with small, noisy mini-batches.
+
+    Args:
+      decay: in [0, 1); it averages over about 1 / (1 - decay) steps. 0 is
+        `running_min`.
+
+    Raises:
+      ValueError: decay is outside [0, 1).
+    """
+    if not 0 <= decay < 1:
+        raise ValueError(f"decay must be in [0, 1), got {decay}")
+
+    def init_fn(dtype: Any) -> SmoothedMinState:
+        return SmoothedMinState(
+            steps=jnp.zeros((), jnp.int32),
+            average=jnp.zeros((), dtype),
+            c=jnp.asarray(jnp.inf, dtype),
+        )
+
+    def update_fn(
+        state: SmoothedMinState, value: jax.Array
+    ) -> tuple[jax.Array, SmoothedMinState]:
+        steps = state.steps + 1
+        average = decay * state.average + (1 - decay) * value
+        corrected = average / (1 - decay ** steps.astype(value.dtype))
+        c = jnp.minimum(state.c, corrected)
+        return c, SmoothedMinState(steps, average, c)
+
+    return Threshold(init_fn, update_fn)
+
+
+class WindowedMinState(NamedTuple):
+    losses: jax.Array  # (n,), the oldest is overwritten
+    place: jax.Array  # of the next one
+
+
+def windowed_min(n: int) -> Threshold:
+    """c is the smallest of the last n losses, this step's included.
+
+    It can rise again: use it where the loss does, with warm restarts, curricula or a
+    changing objective. With n = 1 every step has scale 1 / (f(0) + eps).
+
+    Args:
+      n: steps to look back, at least 1; an epoch's is a good start.
+
+    Raises:
+      ValueError: n is not an integer of at least 1.
+    """
+    if not isinstance(n, int) or n < 1:
+        raise ValueError(f"n must be an integer of at least 1, got {n!r}")
+
+    def init_fn(dtype: Any) -> WindowedMinState:
+        return WindowedMinState(
+            losses=jnp.full((n,), jnp.inf, dtype), place=jnp.zeros((), jnp.int32)
+        )
+
+    def update_fn(
+        state: WindowedMinState, value: jax.Array
+    ) -> tuple[jax.Array, WindowedMinState]:
+        losses = state.losses.at[state.place].set(value)
+        return losses.min(), WindowedMinState(losses, (state.place + 1) % n)
 
     return Threshold(init_fn, update_fn)

@@ -2,6 +2,10 @@
 
 import dataclasses
 import functools
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import chex
 import jax
@@ -14,8 +18,6 @@ import landmod_jax
 from experiments import training
 from experiments.data import Dataset
 from tests.experiments.test_config import CONFIG
-
-OPTIMIZERS = ("sgd", "adam", "adagrad", "rmsprop")
 
 
 @pytest.fixture(scope="module")
@@ -165,26 +167,16 @@ def test_the_step_is_traced_once_per_batch_size(device_data):
         )
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_f_zero_is_the_plain_optimizer_bit_for_bit(optimizer):
-    """A whole digits run: every image, three epochs, every loss and weight."""
-    from experiments import data
+def test_f_zero_is_the_plain_optimizer_bit_for_bit():
+    """A whole digits run of each optimizer: every loss and every final weight.
 
-    make = getattr(landmod_jax, optimizer)
-    no_op = landmod_jax.landscape_modify(lambda u: 0.0 * u, 1.0)
-    device_data = training.DeviceData.put(data.load("digits"))
-    ends = []
-    for landscape in (None, no_op):
-        tx = make(CONFIG.learning_rate, landscape=landscape)
-        trainer = training.Trainer(
-            dataclasses.replace(problem(arm="base"), tx=tx), device_data, 32
-        )
-        state, losses = trainer.init(KEYS), []
-        for epoch in (1, 2, 3):
-            state, metrics = trainer.run_epoch(state, KEYS, epoch)
-            losses.append(metrics.loss)
-        ends.append((state.params, np.concatenate(losses)))
-    chex.assert_trees_all_equal(*ends)
+    On a machine without fused multiply-add: where there is one, the compiler is free to
+    round a·b + c·d in one of two ways, and does so differently when another
+    multiplication stands before it (with Adam on x86, in the last bit).
+    """
+    script = Path(__file__).with_name("f_zero_run.py")
+    environment = os.environ | {"XLA_FLAGS": "--xla_cpu_max_isa=AVX"}
+    subprocess.run([sys.executable, script], env=environment, check=True)
 
 
 @pytest.mark.parametrize("mode", ["eval", "train"])

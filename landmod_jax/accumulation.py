@@ -1,0 +1,103 @@
+"""Gradient accumulation that averages the loss as well."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+
+class AccumulateState(NamedTuple):
+    """State of `accumulate`."""
+
+    micro_step: jax.Array  # since the last real step, int32
+    grads: Any  # their mean so far
+    value: jax.Array  # the mean loss so far
+    inner: Any  # the wrapped optimizer's state
+
+
+def accumulate(
+    tx: optax.GradientTransformation, every: int
+) -> optax.GradientTransformationExtraArgs:
+    """Make one step of `tx` from the mean gradient and the mean loss of `every` calls.
+
+    With micro-batches of equal size it is the step on the large batch: c and scale see
+    the large batch's loss, where `optax.MultiSteps` would hand on the last
+    micro-batch's. The other calls return zero updates.
+
+    Args:
+      tx: an optimizer, with `landscape_modify` somewhere in it or not.
+      every: micro-batches to a step, at least 1.
+
+    Returns:
+      A transformation whose `update` needs `value=loss`, the micro-batch's.
+
+    Raises:
+      ValueError: every is not an integer of at least 1; at update, value is missing.
+
+    Example:
+      >>> import jax.numpy as jnp, optax, landmod_jax as lm
+      >>> inner = optax.chain(lm.landscape_modify(), optax.sgd(1.0))
+      >>> tx = lm.accumulate(inner, every=2)
+      >>> w = jnp.array([0.0])
+      >>> state = tx.init(w)
+      >>> for g, loss in ((1.0, 4.0), (3.0, 2.0)):
+      ...     updates, state = tx.update(jnp.array([g]), state, w, value=loss)
+      ...     print(updates, lm.current(state).c)
+      [0.] inf
+      [-2.] 3.0
+    """
+    if not isinstance(every, int) or every < 1:
+        raise ValueError(f"every must be an integer of at least 1, got {every!r}")
+    inner = optax.with_extra_args_support(tx)
+
+    def init_fn(params: optax.Params) -> AccumulateState:
+        dtype = jax.dtypes.canonicalize_dtype(float)
+        return AccumulateState(
+            micro_step=jnp.zeros((), jnp.int32),
+            grads=optax.tree.zeros_like(params),
+            value=jnp.zeros((), dtype),
+            inner=inner.init(params),
+        )
+
+    def update_fn(
+        updates: optax.Updates,
+        state: AccumulateState,
+        params: optax.Params | None = None,
+        *,
+        value: Any = None,
+        **extra_args: Any,
+    ) -> tuple[optax.Updates, AccumulateState]:
+        if value is None:
+            raise ValueError(
+                "accumulate needs the micro-batch's loss: "
+                "tx.update(grads, state, params, value=loss)"
+            )
+        step = state.micro_step + 1
+
+        def mean(old: jax.Array, new: jax.Array) -> jax.Array:
+            return old + (jnp.asarray(new, old.dtype) - old) / step.astype(
+                old.real.dtype
+            )
+
+        grads = jax.tree.map(mean, state.grads, updates)
+        loss = mean(state.value, value)
+
+        def make_step() -> tuple[optax.Updates, AccumulateState]:
+            stepped, inner_state = inner.update(
+                grads, state.inner, params, value=loss, **extra_args
+            )
+            return stepped, AccumulateState(
+                jnp.zeros_like(step),
+                optax.tree.zeros_like(grads),
+                jnp.zeros_like(loss),
+                inner_state,
+            )
+
+        def wait() -> tuple[optax.Updates, AccumulateState]:
+            zeros = optax.tree.zeros_like(grads)
+            return zeros, AccumulateState(step, grads, loss, state.inner)
+
+        return jax.lax.cond(step == every, make_step, wait)
+
+    return optax.GradientTransformationExtraArgs(init_fn, update_fn)

@@ -1,0 +1,46 @@
+"""Run on digits with and without a landscape of f = 0, eps = 1, and compare bits."""
+
+import dataclasses
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+import landmod_jax
+from experiments import data, training
+from experiments.config import OPTIMIZERS
+from experiments.options import Protocol
+
+EPOCHS = 3
+
+
+def losses_and_weights(optimizer, landscape, device_data):
+    config = Protocol().run("digits", "simple_cnn", optimizer, "base", 0)
+    options = {"momentum": config.momentum} if config.momentum else {}
+    tx = getattr(landmod_jax, optimizer)(
+        config.learning_rate, landscape=landscape, **options
+    )
+    problem = dataclasses.replace(training.make_problem(config, 10), tx=tx)
+    trainer = training.Trainer(problem, device_data, config.batch_size)
+    keys = training.Keys.of(0)
+    state, losses = trainer.init(keys), []
+    for epoch in range(1, EPOCHS + 1):
+        state, metrics = trainer.run_epoch(state, keys, epoch)
+        losses.append(metrics.loss)
+    assert losses[-1].mean() < 1  # it did train
+    return [np.concatenate(losses), *map(np.asarray, jax.tree.leaves(state.params))]
+
+
+if __name__ == "__main__":
+    device_data = training.DeviceData.put(data.load("digits"))
+    no_op = landmod_jax.landscape_modify(lambda u: 0.0 * u, eps=1.0)
+    for optimizer in OPTIMIZERS:
+        plain, modified = (
+            losses_and_weights(optimizer, landscape, device_data)
+            for landscape in (None, no_op)
+        )
+        for a, b in zip(plain, modified, strict=True):
+            np.testing.assert_array_equal(a, b, err_msg=optimizer, strict=True)

@@ -1,0 +1,243 @@
+"""Sweeps: interrupted and resumed, split, locked, refused; and the whole path."""
+
+import dataclasses
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from experiments import checkpoints, data, runner, sweep, training
+from experiments.cli import main
+from experiments.errors import UserError
+from experiments.options import Execution
+from experiments.progress import Plain
+from experiments.rundir import read_run
+from experiments.stopping import Stop, Stopped
+from tests.experiments.test_config import CONFIG
+
+LIMITED = dataclasses.replace(CONFIG, limit_train=200, epochs=3, batch_size=32)
+PER_EPOCH = 7
+
+
+@pytest.fixture(scope="module")
+def trainer():
+    device_data = training.DeviceData.put(data.load("digits", limit_train=200))
+    return training.Trainer(training.make_problem(LIMITED, 10), device_data, 32)
+
+
+class Silent(Plain):
+    def __init__(self):
+        self.lines = []
+
+    def begin(self, label, steps):
+        pass
+
+    def line(self, text):
+        self.lines.append(text)
+
+
+class StopAt(Stop):
+    """Stops when it has been asked n times."""
+
+    def __init__(self, n):
+        super().__init__()
+        self._left = n
+
+    def __call__(self):
+        self._left -= 1
+        return self._left < 0
+
+
+def run(trainer, path, stop=None, progress=None, checkpoint_minutes=0.0):
+    runner.run(
+        LIMITED,
+        trainer,
+        path,
+        progress=progress or Silent(),
+        stop=stop or Stop(),
+        checkpoint_minutes=checkpoint_minutes,
+    )
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(trainer, tmp_path_factory):
+    path = tmp_path_factory.mktemp("whole") / "run"
+    run(trainer, path)
+    return read_run(path)
+
+
+def assert_same_run(path, uninterrupted):
+    got = read_run(path)
+    for name in ("loss", "c", "scale", "step", "epoch"):
+        np.testing.assert_array_equal(got.steps[name], uninterrupted.steps[name])
+    for name in ("test_accuracy", "test_loss"):
+        np.testing.assert_array_equal(got.epochs[name], uninterrupted.epochs[name])
+    for name in ("params_sha256", "average_last_loss", "test_accuracy", "status"):
+        assert got.result[name] == uninterrupted.result[name]
+
+
+@pytest.mark.parametrize("asked", [1, 4, 7, 8, 13, 17, 20])
+def test_a_stopped_run_goes_on_bit_for_bit(asked, trainer, uninterrupted, tmp_path):
+    path = tmp_path / "run"
+    with pytest.raises(Stopped):
+        run(trainer, path, StopAt(asked))
+    assert not path.exists()
+    run(trainer, path)
+    assert_same_run(path, uninterrupted)
+    assert [p.name for p in tmp_path.iterdir()] == ["run"]
+
+
+def test_damaged_checkpoints_are_passed_over_and_named(
+    trainer, uninterrupted, tmp_path
+):
+    path, work = tmp_path / "run", tmp_path / ".run.work"
+    with pytest.raises(Stopped):
+        run(trainer, path, StopAt(2 * PER_EPOCH + 5))
+    steps = sorted(int(p.name) for p in work.iterdir())
+    assert len(steps) == checkpoints.KEPT
+    for file in (work / str(steps[-1])).rglob("*"):
+        if file.is_file() and file.stat().st_size > 300:
+            file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    shown = Silent()
+    run(trainer, path, progress=shown)
+    assert any(f"{steps[-1]} is damaged and left out" in line for line in shown.lines)
+    assert any(f"goes on from step {steps[0]}" in line for line in shown.lines)
+    assert_same_run(path, uninterrupted)
+
+
+def test_with_no_sound_checkpoint_a_run_starts_again(trainer, uninterrupted, tmp_path):
+    path, work = tmp_path / "run", tmp_path / ".run.work"
+    with pytest.raises(Stopped):
+        run(trainer, path, StopAt(3), checkpoint_minutes=60)
+    (checkpoint,) = work.iterdir()
+    (checkpoint / "digest").write_text("0" * 64)
+    run(trainer, path)
+    assert_same_run(path, uninterrupted)
+
+
+def test_a_run_that_diverges_is_recorded(tmp_path):
+    config = dataclasses.replace(LIMITED, arm="base", learning_rate=1e18)
+    device_data = training.DeviceData.put(data.load("digits", limit_train=200))
+    trainer = training.Trainer(training.make_problem(config, 10), device_data, 32)
+    runner.run(
+        config,
+        trainer,
+        tmp_path / "run",
+        progress=Silent(),
+        stop=Stop(),
+        checkpoint_minutes=60,
+    )
+    result = read_run(tmp_path / "run").result
+    assert result["status"] == "diverged"
+    assert result["collapsed"]
+    assert result["steps"] == PER_EPOCH
+
+
+def small(*argv):
+    return [*argv, "--limit-train", "64", "--epochs", "1", "--batch-size", "32"]
+
+
+def test_compare_from_config_to_table(tmp_path, capsys):
+    out = tmp_path / "out"
+    argv = small("compare", "--seeds", "0", "1", "--out", str(out))
+    assert main(argv) == 0
+    shown = capsys.readouterr().out
+    assert "Did LM overperform?" in shown
+    assert "simple_cnn on digits, 1 epochs, seeds 0, 1, 64 training images" in shown
+    names = {path.name for path in out.iterdir()}
+    assert names == {
+        "runs", "table.md", "report.csv", "report_loss.csv", "report_avg_loss.csv",
+        "report_c.csv", "report_accuracy.csv", "loss.png", "test_accuracy.png",
+        "c.png", "scale.png",
+    }  # fmt: skip
+    runs = list((out / "runs").iterdir())
+    assert len(runs) == 4
+    run = read_run(runs[0])
+    assert {"started", "command", "commit", "versions", "machine"} <= set(run.meta)
+    assert "jax" in run.meta["versions"]
+    losses = pd.read_csv(out / "report_loss.csv", index_col=0)
+    assert losses.shape == (2, 4)
+    report = pd.read_csv(out / "report.csv")
+    assert len(report) == 4
+    table = (out / "table.md").read_text()
+    assert table.count("| SGD") == 2
+    for picture in out.glob("*.png"):
+        assert picture.read_bytes()[:4] == b"\x89PNG"
+    # Again: refused; resumed: nothing is run twice; overwritten: run again.
+    stamps = {path: path.stat().st_mtime_ns for path in runs}
+    assert main(argv) == 2
+    assert "--resume goes on there" in capsys.readouterr().err
+    assert main([*argv, "--resume"]) == 0
+    assert {path: path.stat().st_mtime_ns for path in runs} == stamps
+    assert main([*argv, "--overwrite"]) == 0
+    assert {path: path.stat().st_mtime_ns for path in runs} != stamps
+
+
+def test_overwrite_never_deletes_what_is_not_ours(tmp_path, capsys):
+    (tmp_path / "thesis.tex").write_text("precious")
+    argv = small("train", "--out", str(tmp_path), "--overwrite")
+    assert main(argv) == 2
+    assert "not a result directory" in capsys.readouterr().err
+    assert (tmp_path / "thesis.tex").read_text() == "precious"
+
+
+def test_a_time_budget_stops_with_status_0_and_resumes(tmp_path, capsys):
+    argv = small("train", "--out", str(tmp_path / "out"))
+    assert main([*argv, "--time-budget", "0"]) == 0
+    assert "--resume goes on from here" in capsys.readouterr().err
+    assert not list((tmp_path / "out" / "runs").iterdir())
+    assert main([*argv, "--resume"]) == 0
+
+
+def test_shards_take_every_run_once(tmp_path):
+    configs = [dataclasses.replace(LIMITED, epochs=1, seed=seed) for seed in range(3)]
+    done = []
+    for shard in ("1/2", "2/2"):
+        execution = Execution(shard=shard, resume=True)
+        before = set((tmp_path / "runs").glob("*"))
+        sweep.run_all(configs, tmp_path, execution)
+        done.append({p.name for p in set((tmp_path / "runs").glob("*")) - before})
+    assert [len(names) for names in done] == [2, 1]
+    assert done[0] | done[1] == {config.run_id for config in configs}
+
+
+@pytest.mark.parametrize("shard", ["0/2", "3/2", "1", "a/b", "1/0"])
+def test_a_wrong_shard_is_named(shard):
+    with pytest.raises(UserError, match="--shard takes i/n"):
+        sweep.parse_shard(shard)
+
+
+def test_a_run_that_another_process_holds_is_left_to_it(tmp_path, capsys):
+    config = dataclasses.replace(LIMITED, epochs=1)
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    with open(runs / f".{config.run_id}.lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert sweep.run_all([config], tmp_path, Execution(resume=True)) == []
+    assert "is being run by another process" in capsys.readouterr().out
+    assert len(sweep.run_all([config], tmp_path, Execution(resume=True))) == 1
+
+
+def test_sigterm_saves_a_checkpoint_and_the_run_goes_on(tmp_path):
+    out = tmp_path / "out"
+    command = [sys.executable, "-u", "-m", "experiments", "train", "--epochs", "500"]
+    command += ["--out", str(out)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        for line in process.stdout:
+            if "epoch 2/" in line:
+                break
+        process.send_signal(signal.SIGTERM)
+        _, error = process.communicate()
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "stopped by SIGTERM: --resume goes on from here" in error
+    (work,) = (out / "runs").glob(".*.work")
+    (step,) = (int(path.name) for path in work.iterdir())
+    assert step > 2 * 45
+    assert os.listdir(work / str(step))

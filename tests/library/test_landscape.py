@@ -1,0 +1,169 @@
+"""Shapes and H: closed forms, quadrature, gradients, critical heights."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import integrate
+
+import landmod_jax as lm
+
+NAMES = list(lm.SHAPES)
+F = {
+    "linear": lambda u: u,
+    "quadratic": lambda u: u * u,
+    "sqrt": np.sqrt,
+    "cbrt": np.cbrt,
+    "bounded": lambda u: u**3 / (1 + u**3),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("eps", [1.0, 0.05])
+def test_h_against_scipys_quadrature(name, eps):
+    u, c, u_min = np.array([-0.5, 0.3, 0.30001, 0.9, 2.0, 10.0]), 0.3, -0.5
+    expected = [
+        integrate.quad(
+            lambda v: 1 / (F[name](max(v - c, 0)) + eps), u_min, x, points=[c]
+        )[0]
+        if x > c
+        else (x - u_min) / eps
+        for x in u
+    ]
+    got = lm.landscape(u, c, eps, name, u_min)
+    np.testing.assert_allclose(got, expected, rtol=2e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("eps", [1.0, 0.05])
+def test_quadrature_agrees_with_the_closed_form(name, eps):
+    u = jnp.array([0.0, 0.01, 0.5, 3.0, 40.0])
+    closed = lm.landscape(u, 0.0, eps, name)
+    by_quadrature = lm.landscape(u, 0.0, eps, lambda v: lm.SHAPES[name](v))
+    np.testing.assert_allclose(by_quadrature, closed, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("p", "name"), [(1, "linear"), (2, "quadratic"), (0.5, "sqrt")]
+)
+def test_both_forms_of_a_power_are_the_same(p, name):
+    u = jnp.linspace(0, 5, 11)
+    np.testing.assert_allclose(lm.power(p)(u), lm.SHAPES[name](u), rtol=1e-5)
+    np.testing.assert_allclose(lm.power(p)(u), u**p, rtol=1e-5)
+
+
+def test_equations_2_10_and_2_11():
+    c, eps, u_min = 0.7, 0.4, 0.2
+    below, above = jnp.array([0.2, 0.5, 0.7]), jnp.array([0.7, 1.0, 5.0])
+    np.testing.assert_allclose(
+        lm.landscape(below, c, eps, u_min=u_min), (below - u_min) / eps, atol=1e-6
+    )
+    np.testing.assert_allclose(
+        lm.landscape(above, c, eps, u_min=u_min),
+        (c - u_min) / eps + np.log((above - c + eps) / eps),
+        rtol=1e-6,
+    )
+
+
+def test_the_arctangent_of_the_quadratic_shape():
+    u, c, eps, u_min = jnp.array([0.7, 1.0, 5.0]), 0.7, 0.4, 0.2
+    root = np.sqrt(eps)
+    np.testing.assert_allclose(
+        lm.landscape(u, c, eps, "quadratic", u_min),
+        (c - u_min) / eps + np.arctan((u - c) / root) / root,
+        rtol=1e-6,
+    )
+
+
+@pytest.mark.parametrize("f", [*NAMES, lambda u: 1 + jnp.sin(u), lm.power(2.5)])
+def test_the_gradient_of_h_is_2_12(f):
+    """Autodiff of H(U(x)) against landscape_modify on ∇U; U(x) = sin x + sin 10x/3."""
+
+    def energy(x):
+        return jnp.sin(x) + jnp.sin(10 * x / 3)
+
+    xs = jnp.linspace(-3, 3, 13)
+    c, eps = -0.5, 0.3
+    of_h = jax.vmap(jax.grad(lambda x: lm.landscape(energy(x), c, eps, f, u_min=-2.0)))(
+        xs
+    )
+    tx = lm.landscape_modify(f, eps, threshold=lm.constant(c))
+    values, grads = jax.vmap(jax.value_and_grad(energy))(xs)
+    modified = jax.vmap(lambda g, v: tx.update(g, tx.init(g), value=v)[0])(
+        grads, values
+    )
+    np.testing.assert_allclose(of_h, modified, rtol=1e-5, atol=1e-7)
+
+
+def test_the_logarithmic_term_of_2_9():
+    u = jnp.array([0.0, 1.0, 3.0])
+    h = lm.landscape(u, 1.0, 0.5, u_min=0.0)
+    full = lm.landscape(u, 1.0, 0.5, u_min=0.0, logarithm=True)
+    np.testing.assert_allclose(full - h, np.log([0.5, 0.5, 2.5]), rtol=1e-6)
+
+
+def test_a_threshold_above_everything_only_shifts_and_divides():
+    u = jnp.linspace(-1, 2, 7)
+    np.testing.assert_allclose(lm.landscape(u, 5.0, 0.5), (u + 1) / 0.5, rtol=1e-6)
+
+
+def test_the_bounded_shape_meets_the_conditions_of_the_theory():
+    """f(0) = f'(0) = f''(0) = 0, 0 <= f <= bound, rising; and half at its width."""
+    f = lm.bounded(2.0, 0.5)
+    derivatives = [f, jax.grad(f), jax.grad(jax.grad(f))]
+    assert [float(d(0.0)) for d in derivatives] == [0, 0, 0]
+    u = jnp.logspace(-6, 30, 200)
+    values = f(u)
+    assert (np.diff(values) >= 0).all()
+    assert values.max() <= 2
+    assert values[-1] == 2
+    np.testing.assert_allclose(f(jnp.float32(0.5)), 1.0)
+
+
+def brute_force_critical_height(u, c):
+    """One dimension: the highest point between x and the minimum, for every x."""
+    u, m = np.asarray(u, float), int(np.argmin(u))
+    heights = []
+    for x in range(len(u)):
+        between = u[min(x, m) : max(x, m) + 1].max()
+        heights.append(min(between, c) - min(u[x], c))
+    return max(heights)
+
+
+@pytest.mark.parametrize("c", [np.inf, 1.0, 0.0, -5.0])
+def test_the_critical_height_by_brute_force(c):
+    rng = np.random.default_rng(0)
+    for _ in range(10):
+        u = rng.standard_normal(30).cumsum()
+        np.testing.assert_allclose(
+            lm.critical_height(u, c), brute_force_critical_height(u, c)
+        )
+
+
+def test_the_critical_height_in_two_dimensions_takes_the_pass():
+    """A wall of height 9 between two valleys, with a pass of height 4."""
+    u = np.array([[0.0, 9.0, 1.0], [0.5, 4.0, 1.5], [0.7, 9.0, 2.0]])
+    assert lm.critical_height(u) == 3
+    assert lm.critical_height(u, c=2.0) == 1
+    assert lm.critical_height(np.array([[0.0, 9.0, 1.0]])) == 8
+
+
+@pytest.mark.parametrize("u", [np.float64(1.0), [], [0.0, np.nan]])
+def test_a_landscape_that_is_none_is_refused(u):
+    with pytest.raises(ValueError, match="grid of finite values"):
+        lm.critical_height(u)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: lm.power(0), "p must be finite and greater than 0, got 0"),
+        (lambda: lm.power(float("inf")), "p must be"),
+        (lambda: lm.bounded(-1.0), "bound must be .*got -1.0"),
+        (lambda: lm.bounded(1.0, 0.0), "width must be .*got 0.0"),
+        (lambda: lm.landscape(1.0, 0.0, 0.0), "eps must be greater than 0"),
+    ],
+)
+def test_wrong_arguments_are_named(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

@@ -1,0 +1,303 @@
+"""landscape_modify against NumPy by hand, its contract, and its faults."""
+
+import chex
+import hypothesis
+import hypothesis.strategies as st
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from absl.testing import parameterized
+
+import landmod_jax as lm
+
+LOSSES = [2.0, 3.0, 1.5, 1.5, 4.0, -1.0, 0.5]
+PARAMS = {"w": jnp.ones((3, 2)), "b": jnp.zeros(2)}
+
+
+def by_hand(losses, f, eps, c=None):
+    """(c, scale) of each step in float64; c is the running minimum without one."""
+    minimum, rows = np.inf, []
+    for loss in losses:
+        minimum = min(minimum, loss) if c is None else c
+        rows.append((minimum, 1 / (f(max(loss - minimum, 0.0)) + eps)))
+    return np.array(rows).T
+
+
+def run(tx, losses, grads=PARAMS):
+    state, rows = tx.init(PARAMS), []
+    for loss in losses:
+        updates, state = tx.update(grads, state, PARAMS, value=loss)
+        current = lm.current(state)
+        rows.append((current.c, current.scale))
+    return updates, state, np.array(rows, np.float64).T
+
+
+@pytest.mark.parametrize(
+    ("f", "f_by_hand"),
+    [
+        ("linear", lambda u: u),
+        ("quadratic", lambda u: u * u),
+        ("sqrt", np.sqrt),
+        ("cbrt", np.cbrt),
+        ("bounded", lambda u: u**3 / (1 + u**3)),
+        (lm.power(2.5), lambda u: u**2.5),
+        (lm.bounded(3.0, 0.5), lambda u: 3 * u**3 / (0.5**3 + u**3)),
+        (lambda u: 1 + jnp.sin(u), lambda u: 1 + np.sin(u)),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("eps", [1.0, 0.1])
+@pytest.mark.parametrize("c", [None, 1.0])
+def test_c_and_scale_by_hand(f, f_by_hand, eps, c):
+    threshold = lm.running_min() if c is None else lm.constant(c)
+    _, _, got = run(lm.landscape_modify(f, eps, threshold=threshold), LOSSES)
+    np.testing.assert_allclose(got, by_hand(LOSSES, f_by_hand, eps, c), rtol=2e-6)
+
+
+def test_every_gradient_is_multiplied_by_the_scale():
+    updates, _, (_, scale) = run(lm.landscape_modify(), LOSSES[:2])
+    assert scale[-1] == 0.5  # 1 / ((3 - 2) + 1)
+    chex.assert_trees_all_close(updates, {"w": np.full((3, 2), 0.5), "b": np.zeros(2)})
+
+
+class Variants(chex.TestCase):
+    """With and without jit, on a device, and pmapped."""
+
+    @chex.variants(with_jit=True, without_jit=True, with_device=True, with_pmap=True)
+    @parameterized.parameters("linear", "quadratic")
+    def test_the_update(self, f):
+        tx = lm.landscape_modify(f, 0.5, threshold=lm.constant(1.0))
+
+        @self.variant
+        def update(grads, state, value):
+            return tx.update(grads, state, value=value)
+
+        updates, state = update(PARAMS, tx.init(PARAMS), jnp.float32(3.0))
+        scale = {"linear": 1 / 2.5, "quadratic": 1 / 4.5}[f]
+        chex.assert_trees_all_close(
+            jax.tree.map(jnp.ravel, updates["w"])[:6], jnp.full(6, scale), rtol=1e-6
+        )
+        chex.assert_trees_all_close(jnp.ravel(state.scale)[0], scale, rtol=1e-6)
+
+
+# XLA flushes subnormal numbers to zero.
+finite = st.floats(-1e6, 1e6, width=32, allow_subnormal=False)
+
+
+@hypothesis.settings(deadline=None, max_examples=60)
+@hypothesis.given(
+    losses=st.lists(finite, min_size=1, max_size=12),
+    eps=st.floats(0.0625, 16, width=32),
+    f=st.sampled_from(["linear", "quadratic", "sqrt", "cbrt", "bounded"]),
+)
+def test_properties_of_c_and_scale(losses, eps, f):
+    _, _, (c, scale) = run(STEPS[f], [(loss, eps) for loss in losses])
+    assert (np.diff(c) <= 0).all()
+    np.testing.assert_array_equal(c, np.minimum.accumulate(np.float32(losses)))
+    assert (scale >= 0).all()
+    assert (scale <= np.float32(1 / np.float32(eps)) * (1 + 1e-6)).all()
+    at_minimum = c == np.float32(losses)
+    np.testing.assert_allclose(scale[at_minimum], 1 / eps, rtol=1e-6)
+    if f != "bounded":  # strictly falling in the height above c
+        above = np.float32(losses) - c
+        order = np.argsort(above)
+        assert (np.diff(scale[order]) <= 1e-6 * scale[order][1:]).all()
+
+
+class _EpsByCall:
+    """A jitted update whose eps comes with the value, so that it compiles once."""
+
+    def __init__(self, f):
+        self.init = lm.landscape_modify(f).init
+
+        @jax.jit
+        def update(grads, state, value, eps):
+            return lm.landscape_modify(f, eps).update(grads, state, value=value)
+
+        self._update = update
+
+    def update(self, grads, state, params, value):
+        del params
+        return self._update(grads, state, *map(jnp.float32, value))
+
+
+STEPS = {f: _EpsByCall(f) for f in ("linear", "quadratic", "sqrt", "cbrt", "bounded")}
+
+
+@hypothesis.settings(deadline=None, max_examples=30)
+@hypothesis.given(losses=st.lists(finite, min_size=2, max_size=8), shift=finite)
+def test_adding_a_constant_to_the_loss_changes_c_alone(losses, shift):
+    losses = np.float32(np.round(losses))
+    moved = losses + np.float32(np.round(shift))
+    tx = STEPS["linear"]
+    plain, shifted = (run(tx, [(loss, 1) for loss in x])[2] for x in (losses, moved))
+    np.testing.assert_allclose(plain[1], shifted[1], rtol=1e-4)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("place", [0, 1, 3])
+@pytest.mark.parametrize(
+    "threshold",
+    [lm.running_min, lambda: lm.smoothed_min(0.5), lambda: lm.windowed_min(2)],
+)
+def test_a_bad_value_leaves_c_alone_and_stops_the_step(bad, place, threshold):
+    """Whatever follows it is as if it had not been."""
+    losses = [2.0, 1.0, 3.0]
+    tx = lm.landscape_modify(threshold=threshold())
+    _, clean_state, clean = run(tx, losses)
+    _, state, got = run(tx, [*losses[:place], bad, *losses[place:]])
+    assert got[1, place] == 0
+    if place:
+        assert got[0, place] == clean[0, place - 1]
+    np.testing.assert_array_equal(np.delete(got, place, axis=1), clean)
+    chex.assert_trees_all_equal(state.threshold, clean_state.threshold)
+    assert int(state.count) == 4
+
+
+def test_a_nan_gradient_stays_visible():
+    tx = lm.landscape_modify()
+    for value in (1.0, np.nan):
+        updates, _ = tx.update(jnp.array([jnp.nan, 1.0]), tx.init(PARAMS), value=value)
+        assert np.isnan(updates[0])
+    assert updates[1] == 0
+
+
+@pytest.mark.parametrize("losses", [[3e38, -3e38, 3e38], [1e30, 1e-30, 1e30]])
+@pytest.mark.parametrize("f", list(lm.SHAPES))
+def test_huge_losses_give_finite_scales(losses, f):
+    _, _, (c, scale) = run(lm.landscape_modify(f), losses)
+    np.testing.assert_allclose(c, np.minimum.accumulate(losses), rtol=1e-6)
+    assert np.isfinite(scale).all()
+    assert scale[0] == scale[1] == 1
+
+
+def test_updates_keep_dtype_and_shape_and_other_leaves_pass():
+    grads = {
+        "half": jnp.full(3, 2, jnp.bfloat16),
+        "single": jnp.full((2, 2), 2.0),
+        "complex": jnp.full(2, 2 + 4j, jnp.complex64),
+        "integer": jnp.full(2, 7, jnp.int32),
+        "float0": np.zeros(2, jax.dtypes.float0),
+        "none": None,
+        "masked": optax.MaskedNode(),
+    }
+    tx = lm.landscape_modify(threshold=lm.constant(0.0))
+    updates, _ = tx.update(grads, tx.init(grads), value=1.0)
+    assert jax.tree.structure(updates) == jax.tree.structure(grads)
+    for name in ("half", "single", "complex", "integer"):
+        assert updates[name].dtype == grads[name].dtype
+    np.testing.assert_array_equal(updates["half"], np.ones(3))
+    np.testing.assert_array_equal(updates["complex"], np.full(2, 1 + 2j))
+    np.testing.assert_array_equal(updates["integer"], grads["integer"])
+    assert updates["float0"] is grads["float0"]
+
+
+def test_bfloat16_is_scaled_in_float32():
+    """1/3 in bfloat16 would be 0.333984; 3 · scale rounds to 1 only in float32."""
+    tx = lm.landscape_modify(threshold=lm.constant(0.0))
+    updates, _ = tx.update(jnp.full(1, 3, jnp.bfloat16), tx.init(0), value=2.0)
+    assert updates[0] == 1
+
+
+def test_complex_infinities_stay_in_their_part():
+    tx = lm.landscape_modify()
+    updates, _ = tx.update(
+        jnp.array([complex(np.inf, 1)], jnp.complex64), tx.init(0), value=1.0
+    )
+    assert updates[0].real == np.inf
+    assert updates[0].imag == 1
+
+
+def test_state_is_stable_and_traced_once():
+    tx = lm.landscape_modify(threshold=lm.smoothed_min())
+    state = tx.init(PARAMS)
+    chex.clear_trace_counter()
+    update = jax.jit(
+        chex.assert_max_traces(lambda s, v: tx.update(PARAMS, s, value=v)[1], n=1)
+    )
+    for loss in (1.0, 2.0):
+        following = update(state, jnp.float32(loss))
+        chex.assert_trees_all_equal_shapes_and_dtypes(state, following)
+        assert jax.tree.leaves(jax.tree.map(lambda x: x.weak_type, following)) == (
+            jax.tree.leaves(jax.tree.map(lambda x: x.weak_type, state))
+        )
+        state = following
+
+
+def test_c_is_float32_for_half_precision_and_float64_where_that_is_enabled():
+    grads = jnp.ones(2, jnp.bfloat16)
+    tx = lm.landscape_modify()
+    state = tx.init(grads)
+    _, state = tx.update(grads, state, value=jnp.bfloat16(0.1))
+    assert state.c.dtype == state.scale.dtype == jnp.float32
+    with jax.enable_x64(True):
+        value = jnp.float64(0.1)
+        _, state = tx.update(grads, tx.init(grads), value=value)
+        assert state.c.dtype == jnp.float64
+        assert state.c == value
+
+
+def test_eps_may_be_a_schedule_of_the_step():
+    tx = lm.landscape_modify(eps=optax.piecewise_constant_schedule(1.0, {2: 0.25}))
+    _, _, (_, scale) = run(tx, [3.0, 2.0, 1.0])
+    np.testing.assert_allclose(scale, [1, 1, 4])
+
+
+def test_axis_name_averages_the_value_first():
+    tx = lm.landscape_modify(threshold=lm.constant(0.0), axis_name="i")
+    state = tx.init(0.0)
+    values = jnp.array([1.0, 2.0, 6.0, 3.0])
+    update = jax.pmap(lambda g, v: tx.update(g, state, value=v), axis_name="i")
+    updates, states = update(jnp.ones(4), values)
+    np.testing.assert_allclose(updates, np.full(4, 1 / 4))  # 1 / (mean 3 + 1)
+    assert len(set(np.asarray(states.scale).tolist())) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"f": "linaer"}, r"did you mean 'linear'\?.*'linaer'"),
+        ({"f": 3}, "f must be a callable or one of"),
+        ({"f": lambda u: jnp.stack([u, u])}, "f must return a real scalar"),
+        ({"f": lambda: 1}, "f must take one JAX scalar"),
+        ({"eps": 0.0}, "eps must be finite and greater than 0.*got 0.0"),
+        ({"eps": -1}, "eps must be .*got -1"),
+        ({"eps": float("nan")}, "eps must be"),
+        ({"eps": float("inf")}, "eps must be"),
+        ({"eps": "1"}, "eps must be .*got '1'"),
+        ({"threshold": 0.5}, r"threshold=constant\(0.5\)"),
+        ({"threshold": lm.running_min}, r"threshold=running_min\(\)"),
+    ],
+)
+def test_wrong_arguments_are_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        lm.landscape_modify(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (None, r"tx\.update\(grads, state, params, value=loss\)"),
+        (jnp.ones(3), r"got shape \(3,\).*loss\.mean\(\)"),
+        (jnp.ones((1, 1)), r"got shape \(1, 1\)"),
+        (1j, "value must be real"),
+    ],
+)
+def test_a_wrong_value_is_named(value, message):
+    tx = optax.chain(lm.landscape_modify(), optax.sgd(0.1))
+    with pytest.raises(ValueError, match=message):
+        tx.update(PARAMS, tx.init(PARAMS), PARAMS, value=value)
+    with pytest.raises(ValueError, match="needs the loss"):
+        tx.update(PARAMS, tx.init(PARAMS), PARAMS)
+
+
+def test_current_finds_one_and_says_where_several_are():
+    one = optax.chain(optax.clip(1.0), lm.landscape_modify(), optax.adam(0.1))
+    assert lm.current(one.init(PARAMS)).c == np.inf
+    with pytest.raises(ValueError, match="no LandscapeModifyState"):
+        lm.current(optax.adam(0.1).init(PARAMS))
+    two = optax.chain(lm.landscape_modify(), lm.landscape_modify())
+    with pytest.raises(ValueError, match=r"2 LandscapeModifyStates.*\[0\], \[1\]"):
+        lm.current(two.init(PARAMS))
