@@ -14,7 +14,6 @@ import numpy as np
 import optax
 import pytest
 
-import landmod_jax
 from experiments import training
 from experiments.data import Dataset
 from tests.experiments.test_config import CONFIG
