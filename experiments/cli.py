@@ -17,6 +17,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "train": ("experiments.train", "one run"),
     "compare": ("experiments.compare", "an optimizer with and without LM, paired"),
     "table": ("experiments.table", "every run of a table: digits, 3.5, 3.6, …"),
+    "figures": ("experiments.figures", "the pictures of chapters 1 and 2"),
 }
 
 

@@ -368,7 +368,9 @@ def test_lax_scan():
 
 
 @pytest.mark.parametrize(
-    "threshold", [lm.constant(0.5), lm.smoothed_min(), lm.windowed_min(3)], ids=str
+    "threshold",
+    [lm.constant(0.5), lm.smoothed_min(), lm.windowed_min(3)],
+    ids=["constant", "smoothed_min", "windowed_min"],
 )
 def test_every_threshold_under_scan_cond_and_vmap(threshold):
     tx = optax.chain(lm.landscape_modify(threshold=threshold), optax.sgd(0.05))

@@ -46,7 +46,7 @@ def run(tx, losses, grads=PARAMS):
         (lm.bounded(3.0, 0.5), lambda u: 3 * u**3 / (0.5**3 + u**3)),
         (lambda u: 1 + jnp.sin(u), lambda u: 1 + np.sin(u)),
     ],
-    ids=str,
+    ids=["linear", "quadratic", "sqrt", "cbrt", "bounded", "power", "wide", "own"],
 )
 @pytest.mark.parametrize("eps", [1.0, 0.1])
 @pytest.mark.parametrize("c", [None, 1.0])
