@@ -3,7 +3,9 @@
 from experiments.cli import dispatch
 
 # name: (module, what it measures)
-BENCHMARKS: dict[str, tuple[str, str]] = {}
+BENCHMARKS: dict[str, tuple[str, str]] = {
+    "overhead": ("benchmarks.overhead", "what landscape_modify adds to a step"),
+}
 
 if __name__ == "__main__":
     raise SystemExit(dispatch("python -m benchmarks", BENCHMARKS))

@@ -1,0 +1,98 @@
+"""`overhead`: what landscape_modify adds to an optimizer's step, on VGG16's weights."""
+
+import dataclasses
+import functools
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Compare chain(landscape_modify, opt) with opt: bytes by XLA, and paired times."""
+
+    pairs: int = 40
+    """Timed pairs of calls; the order within a pair alternates."""
+    out: Path | None = None
+    """A JSON file for the figures."""
+
+
+def run(config: Config) -> None:
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+    import optax
+
+    import landmod_jax as lm
+    import models
+    from experiments.provenance import provenance
+
+    optimizers = {
+        "sgd": optax.sgd(0.05, momentum=0.9),
+        "adam": optax.adam(1e-3),
+        "adagrad": optax.adagrad(1e-2),
+        "rmsprop": optax.rmsprop(1e-3),
+    }
+    net = models.create("vgg16")
+    shapes = jax.eval_shape(
+        lambda: net.init(jax.random.key(0), jnp.zeros((1, 32, 32, 3)))
+    )["params"]
+    grads = jax.tree.map(lambda s: jnp.full(s.shape, 1e-3, s.dtype), shapes)
+
+    def stepper(tx: Any) -> Any:
+        tx = optax.with_extra_args_support(tx)
+
+        @functools.partial(jax.jit, donate_argnums=(0, 1))
+        def step(params: Any, state: Any, grads: Any, value: Any) -> Any:
+            updates, state = tx.update(grads, state, params, value=value)
+            return optax.apply_updates(params, updates), state
+
+        params = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+        state = tx.init(params)
+        compiled = step.lower(params, state, grads, jnp.float32(0)).compile()
+        held = [(params, state)]
+
+        def call(value: Any) -> float:
+            began = time.perf_counter()
+            held[0] = compiled(*held[0], grads, value)
+            jax.block_until_ready(held[0])
+            return time.perf_counter() - began
+
+        return compiled.cost_analysis()["bytes accessed"], call
+
+    rows = []
+    for name, tx in optimizers.items():
+        plain_bytes, plain = stepper(tx)
+        lm_bytes, modified = stepper(optax.chain(lm.landscape_modify(), tx))
+        times: list[tuple[float, float]] = []
+        for i in range(config.pairs + 3):
+            value = jnp.float32(1 + i % 5)
+            if i % 2:
+                second, first = modified(value), plain(value)
+            else:
+                first, second = plain(value), modified(value)
+            times.append((first, second))
+        paired = np.array(times[3:])
+        ratios = paired[:, 1] / paired[:, 0]
+        rows.append(
+            {
+                "optimizer": name,
+                "bytes_added_percent": 100 * (lm_bytes / plain_bytes - 1),
+                "plain_ms": 1e3 * float(np.median(paired[:, 0])),
+                "modified_ms": 1e3 * float(np.median(paired[:, 1])),
+                "ratio_median": float(np.median(ratios)),
+                "ratio_quartiles": np.quantile(ratios, (0.25, 0.75)).tolist(),
+            }
+        )
+        row = rows[-1]
+        print(
+            f"{name:8} bytes {row['bytes_added_percent']:+.4f} %   "
+            f"{row['plain_ms']:.2f} → {row['modified_ms']:.2f} ms   "
+            f"ratio {row['ratio_median']:.3f} "
+            f"({row['ratio_quartiles'][0]:.3f} to {row['ratio_quartiles'][1]:.3f})"
+        )
+    if config.out is not None:
+        figures = {"pairs": config.pairs, "rows": rows} | provenance()
+        config.out.parent.mkdir(parents=True, exist_ok=True)
+        config.out.write_text(json.dumps(figures, indent=2) + "\n")

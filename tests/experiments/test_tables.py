@@ -1,0 +1,154 @@
+"""Tables, sheets and pictures from run directories made by hand."""
+
+import dataclasses
+import statistics
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from experiments import figures, plots, present, sheets, tables
+from experiments.cli import main
+from experiments.errors import UserError
+from experiments.rundir import Run
+from tests.experiments.test_config import CONFIG
+
+ACCURACY = {"base": [83.0, 10.0, 84.5], "lm": [84.0, 85.0, 84.0]}
+SEEDS = (0, 10, 100)
+
+
+def make_run(path, arm, seed, accuracy, steps=45, epochs=2, optimizer="sgd"):
+    config = dataclasses.replace(CONFIG, arm=arm, seed=seed, optimizer=optimizer)
+    step = np.arange(1, steps * epochs + 1)
+    loss = 2.0 / step + seed / 1000
+    has_c = arm != "base"
+    return Run(
+        path=path / f"{optimizer}-{arm}-{seed}",
+        config=config,
+        meta={},
+        result={
+            "status": "finished",
+            "average_last_loss": float(loss[-10:].mean()),
+            "test_accuracy": accuracy,
+            "collapsed": accuracy <= 14,
+        },
+        steps=pd.DataFrame(
+            {
+                "step": step,
+                "epoch": (step - 1) // steps + 1,
+                "loss": loss,
+                "c": loss if has_c else np.nan,
+                "scale": 1.0 if has_c else np.nan,
+            }
+        ),
+        epochs=pd.DataFrame(
+            {
+                "epoch": np.arange(1, epochs + 1),
+                "test_accuracy": np.linspace(50, accuracy, epochs),
+                "test_loss": 1.0,
+                "seconds": 1.0,
+            }
+        ),
+    )
+
+
+@pytest.fixture
+def runs(tmp_path):
+    return [
+        make_run(tmp_path, arm, seed, ACCURACY[arm][i])
+        for i, seed in enumerate(SEEDS)
+        for arm in ("base", "lm")
+    ]
+
+
+def test_means_deviations_and_paired_differences_by_hand(runs):
+    base, modified = tables.summarise(runs).to_dict("records")
+    assert (base["arm"], modified["arm"]) == ("base", "lm")
+    assert base["n"] == modified["n"] == modified["pairs"] == 3
+    np.testing.assert_allclose(base["accuracy_mean"], 177.5 / 3)
+    np.testing.assert_allclose(base["accuracy_sd"], statistics.stdev(ACCURACY["base"]))
+    differences = [1.0, 75.0, -0.5]
+    np.testing.assert_allclose(modified["difference"], statistics.mean(differences))
+    np.testing.assert_allclose(modified["difference_sd"], statistics.stdev(differences))
+    assert (base["collapsed"], modified["collapsed"]) == (1, 0)
+
+
+def test_only_the_seeds_of_both_arms_are_compared(runs):
+    without = [run for run in runs if (run.config.arm, run.config.seed) != ("lm", 10)]
+    modified = tables.summarise(without).iloc[1]
+    assert modified["n"] == modified["pairs"] == 2
+    np.testing.assert_allclose(modified["difference"], (1.0 - 0.5) / 2)
+
+
+def test_the_table_has_the_form_of_figure_3_5(runs):
+    text = tables.markdown(runs)
+    assert "| Optimizer | Average Last Loss | Average Test Accuracy |" in text
+    assert "| SGD | " in text
+    assert "59.17 ± 42.59 (1 collapsed)" in text
+    assert "| SGD-LM | " in text
+    assert "YES (+25.17 ± 43.16)" in text
+    assert text.startswith("**simple_cnn on digits, 2 epochs, seeds 0, 10, 100**")
+
+
+def test_one_arm_alone_has_no_verdict_and_one_seed_no_deviation(runs):
+    (row,) = tables.cells(runs[:1])
+    assert row[0] == "SGD"
+    assert row[3] == ""
+    assert "±" not in row[1] + row[2]
+
+
+def test_a_worse_arm_is_a_no(tmp_path):
+    runs = [
+        make_run(tmp_path, arm, 0, accuracy, optimizer="adam")
+        for arm, accuracy in (("base", 90.0), ("lm", 89.25))
+    ]
+    assert tables.cells(runs)[1][3] == "NO (-0.75)"
+
+
+def test_the_title_says_what_is_scaled_down(runs):
+    scaled = [
+        dataclasses.replace(
+            run, config=dataclasses.replace(run.config, limit_train=5000)
+        )
+        for run in runs
+    ]
+    assert tables.title(scaled).endswith("5,000 training images")
+
+
+def test_the_five_sheets(runs, tmp_path):
+    sheets.write_sheets(runs, tmp_path)
+    report = pd.read_csv(tmp_path / "report.csv")
+    assert report["Test Accuracy"].tolist() == [83.0, 84.0, 10.0, 85.0, 84.5, 84.0]
+    np.testing.assert_allclose(report["Min Loss"][0], 2 / 90)
+    loss = pd.read_csv(tmp_path / "report_loss.csv", index_col=0)
+    assert loss.shape == (90, 6)
+    np.testing.assert_allclose(loss.iloc[:, 0], runs[0].steps["loss"])
+    averages = pd.read_csv(tmp_path / "report_avg_loss.csv", index_col=0)
+    assert averages.shape == (4, 6)  # two complete windows of 20 in 45 steps, twice
+    expected = [2 / np.arange(a, a + 20) for a in (1, 21, 46, 66)]
+    np.testing.assert_allclose(
+        averages.iloc[:, 0], [window.mean() for window in expected]
+    )
+    assert pd.read_csv(tmp_path / "report_accuracy.csv", index_col=0).shape == (2, 6)
+    c = pd.read_csv(tmp_path / "report_c.csv", index_col=0)
+    assert c.iloc[:, 0].isna().all()
+    assert c.iloc[:, 1].notna().all()
+
+
+def test_every_quantity_has_a_picture(runs, tmp_path):
+    paths = plots.draw_curves(runs, tmp_path)
+    assert [path.stem for path in paths] == list(plots.QUANTITIES)
+    assert all(path.stat().st_size > 5_000 for path in paths)
+
+
+def test_nothing_finished_is_said(tmp_path, capsys):
+    present.present([], tmp_path)
+    assert "no run is finished yet" in capsys.readouterr().out
+
+
+def test_figures_are_drawn_by_name(tmp_path, capsys):
+    assert main(["figures", "--out", str(tmp_path), "--only", "2.1", "1.2"]) == 0
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["figure-1.2.png", "figure-2.1.png"]
+    with pytest.raises(UserError, match=r"unknown figures 3\.3: choose from 1\.1"):
+        figures.run(figures.Config(out=tmp_path, only=("3.3",)))

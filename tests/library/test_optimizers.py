@@ -1,0 +1,171 @@
+"""The four optimizers in float64 against NumPy by hand, and against torch.optim."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import landmod_jax as lm
+
+STEPS = 200
+START = np.random.default_rng(0).standard_normal(6)
+CURVATURE = np.array([1e-6, 0.01, 0.3, 1.0, 4.0, 20.0])
+NOISE = 0.3 * np.random.default_rng(1).standard_normal((STEPS, 6))
+TINY = np.array([1e-9, 1e-7, 1.0, 1.0, 1.0, 1.0])  # gradients about Adagrad's epsilon
+
+
+def value_and_grad(w, t, lib=np):
+    """A bowl with a wave, at noisy places: the loss rises and falls."""
+    x = w - NOISE[t]
+    loss = (TINY * (0.5 * CURVATURE * x**2 - lib.cos(3 * x))).sum()
+    return loss, TINY * (CURVATURE * x + 3 * lib.sin(3 * x))
+
+
+SHAPES = {"base": None, "linear": lambda u: u, "quadratic": lambda u: u * u}
+SETTINGS = {
+    "sgd": {"lr": 0.02},
+    "sgd momentum": {"lr": 0.02, "momentum": 0.9, "weight_decay": 0.01},
+    "sgd nesterov": {"lr": 0.02, "momentum": 0.9, "nesterov": True},
+    "adam": {"lr": 0.05},
+    "adam decay": {"lr": 0.05, "betas": (0.8, 0.95), "weight_decay": 0.01},
+    "adagrad": {"lr": 0.1},
+    "adagrad decay": {"lr": 0.1, "weight_decay": 0.01},
+    "rmsprop": {"lr": 0.01},
+    "rmsprop momentum": {"lr": 0.01, "momentum": 0.5, "weight_decay": 0.01},
+}
+
+
+def ours(name, shape):
+    landscape = None if shape == "base" else lm.landscape_modify(shape)
+    tx = getattr(lm, name.split()[0])(**SETTINGS[name], landscape=landscape)
+    with jax.enable_x64(True):
+        w = jnp.asarray(START)
+        state = tx.init(w)
+        step = jax.jit(tx.update)
+        path = []
+        for t in range(STEPS):
+            loss, grad = value_and_grad(np.asarray(w), t)
+            updates, state = step(jnp.asarray(grad), state, w, value=jnp.asarray(loss))
+            w = optax.apply_updates(w, updates)
+            path.append(np.asarray(w))
+    assert path[-1].dtype == np.float64
+    return np.array(path)
+
+
+def modified(shape):
+    """value_and_grad with the gradient scaled by hand."""
+    c, f = np.inf, SHAPES[shape]
+
+    def scaled(w, t):
+        nonlocal c
+        loss, grad = value_and_grad(w, t)
+        c = min(c, loss)
+        return grad if f is None else grad / (f(loss - c) + 1)
+
+    return scaled
+
+
+def by_hand(name, shape):
+    """The update rules in NumPy, as torch.optim documents them."""
+    s = {"momentum": 0.0, "weight_decay": 0.0, "nesterov": False} | SETTINGS[name]
+    b1, b2 = s.get("betas", (0.9, 0.999))
+    w, gradient = START.copy(), modified(shape)
+    m, v, path = np.zeros(6), np.zeros(6), []
+    for t in range(STEPS):
+        g = gradient(w, t) + s["weight_decay"] * w
+        match name.split()[0]:
+            case "sgd":
+                m = s["momentum"] * m + g
+                w = w - s["lr"] * (g + s["momentum"] * m if s["nesterov"] else m)
+            case "adam":
+                m = b1 * m + (1 - b1) * g
+                v = b2 * v + (1 - b2) * g * g
+                m_hat, v_hat = m / (1 - b1 ** (t + 1)), v / (1 - b2 ** (t + 1))
+                w = w - s["lr"] * m_hat / (np.sqrt(v_hat) + 1e-8)
+            case "adagrad":
+                v = v + g * g
+                w = w - s["lr"] * g / (np.sqrt(v) + 1e-10)
+            case "rmsprop":
+                v = 0.99 * v + 0.01 * g * g
+                m = s["momentum"] * m + g / (np.sqrt(v) + 1e-8)
+                w = w - s["lr"] * m
+        path.append(w)
+    return np.array(path)
+
+
+def by_torch(name, shape):
+    torch = pytest.importorskip("torch")
+    classes = {"sgd": "SGD", "adam": "Adam", "adagrad": "Adagrad", "rmsprop": "RMSprop"}
+    w = torch.nn.Parameter(torch.tensor(START))
+    optimizer = getattr(torch.optim, classes[name.split()[0]])([w], **SETTINGS[name])
+    gradient, path = modified(shape), []
+    for t in range(STEPS):
+        w.grad = torch.tensor(gradient(w.detach().numpy(), t))
+        optimizer.step()
+        path.append(w.detach().numpy().copy())
+    return np.array(path)
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [by_hand, pytest.param(by_torch, marks=pytest.mark.torch)],
+    ids=["numpy", "torch"],
+)
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("name", SETTINGS)
+def test_200_steps(name, shape, reference):
+    expected = reference(name, shape)
+    np.testing.assert_allclose(ours(name, shape), expected, rtol=1e-9, atol=1e-9)
+    assert np.ptp(expected, axis=0).max() > 0.1  # it did move
+
+
+def test_the_landscape_changes_the_path():
+    paths = [ours("sgd momentum", shape) for shape in SHAPES]
+    assert np.abs(paths[0] - paths[1]).max() > 1e-3
+    assert np.abs(paths[1] - paths[2]).max() > 1e-3
+
+
+def test_a_schedule_is_taken_for_lr_and_momentum_sees_it_late():
+    """torch.optim's momentum is of gradients: the learning rate is applied after it."""
+    schedule = optax.piecewise_constant_schedule(1.0, {1: 0.1})
+    tx = lm.rmsprop(schedule, momentum=0.5, alpha=0.0, eps=0.0)
+    w = jnp.array([0.0])
+    state = tx.init(w)
+    steps = []
+    for _ in range(2):  # every scaled gradient is 1
+        updates, state = tx.update(jnp.array([4.0]), state, w)
+        steps.append(float(updates[0]))
+    np.testing.assert_allclose(steps, [-1, -0.1 * 1.5], rtol=1e-6)
+
+
+def test_value_is_ignored_without_a_landscape():
+    for name in ("sgd", "adam", "adagrad", "rmsprop"):
+        tx = getattr(lm, name)()
+        tx.update(jnp.ones(2), tx.init(jnp.ones(2)), jnp.ones(2), value=1.0)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (functools.partial(lm.sgd, -1.0), "lr must be at least 0, got -1.0"),
+        (functools.partial(lm.sgd, 0.1, momentum=-0.5), "momentum must be"),
+        (functools.partial(lm.adam, 0.1, (0.9, 1.0)), r"b2 must be in \[0, 1\)"),
+        (functools.partial(lm.rmsprop, 0.1, alpha=1.5), r"alpha must be in \[0, 1\)"),
+        (functools.partial(lm.adagrad, 0.1, -0.1), "weight_decay must be at least 0"),
+        (functools.partial(lm.adagrad, 0.1, eps=float("nan")), "eps must be at least"),
+    ],
+)
+def test_wrong_arguments_are_named(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_complex_gradients_of_adagrad():
+    """As two real numbers that share a sum of squares."""
+    tx = lm.adagrad(1.0)
+    z = jnp.array([3 + 4j], jnp.complex64)
+    updates, _ = tx.update(z, tx.init(z), z)
+    np.testing.assert_allclose(updates, [-(3 + 4j) / 5], rtol=1e-6)
