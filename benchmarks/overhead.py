@@ -12,7 +12,7 @@ from typing import Any
 class Config:
     """Compare chain(landscape_modify, opt) with opt: bytes by XLA, and paired times."""
 
-    pairs: int = 40
+    pairs: int = 300
     """Timed pairs of calls; the order within a pair alternates."""
     out: Path | None = None
     """A JSON file for the figures."""
@@ -59,7 +59,7 @@ def run(config: Config) -> None:
             jax.block_until_ready(held[0])
             return time.perf_counter() - began
 
-        return compiled.cost_analysis()["bytes accessed"], call
+        return (compiled.cost_analysis() or {})["bytes accessed"], call
 
     rows = []
     for name, tx in optimizers.items():

@@ -1,9 +1,7 @@
 """`figures`: the pictures of chapters 1 and 2, drawn with the library itself."""
 
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from experiments.errors import UserError
 
@@ -21,7 +19,7 @@ class Config:
 def run(config: Config) -> None:
     from experiments import figure_drawings
 
-    drawings: dict[str, Callable[[Any], Any]] = figure_drawings.DRAWINGS
+    drawings = figure_drawings.DRAWINGS
     if unknown := [name for name in config.only if name not in drawings]:
         raise UserError(
             f"unknown figures {', '.join(unknown)}: choose from {', '.join(drawings)}"
