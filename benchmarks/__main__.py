@@ -4,6 +4,7 @@ from experiments.cli import dispatch
 
 # name: (module, what it measures)
 BENCHMARKS: dict[str, tuple[str, str]] = {
+    "training": ("benchmarks.training", "a training step against PyTorch's"),
     "overhead": ("benchmarks.overhead", "what landscape_modify adds to a step"),
 }
 

@@ -8,6 +8,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from models.conv import conv as conv
+from models.pool import max_pool as max_pool
+
 Dtype = Any
 Init = Callable[..., jax.Array]
 
@@ -144,25 +147,9 @@ def batch_moments(
     return mean, var, count
 
 
-def conv(x: jax.Array, w: jax.Array, stride: int, padding: int) -> jax.Array:
-    """Cross-correlation of (b, h, w, in) with (k, k, in, out), zero padding."""
-    return jax.lax.conv_general_dilated(
-        x,
-        w,
-        window_strides=(stride, stride),
-        padding=((padding, padding), (padding, padding)),
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-    )
-
-
 def at_least_float32(x: jax.Array) -> jax.Array:
     """Widen half precision; float64 stays."""
     return x.astype(jnp.promote_types(x.dtype, jnp.float32))
-
-
-def max_pool(x: jax.Array) -> jax.Array:
-    """The maximum of each 2×2 window; a last odd row or column is left out."""
-    return nn.max_pool(x, (2, 2), (2, 2))
 
 
 def avg_pool(x: jax.Array) -> jax.Array:
