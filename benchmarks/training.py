@@ -11,8 +11,10 @@ from typing import Any, Literal
 from experiments.errors import UserError
 
 # glibc keeps what is freed: both sides get it (docs/performance.md).
-ALLOCATOR = {"GLIBC_TUNABLES": "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold="}
-ALLOCATOR["GLIBC_TUNABLES"] += str(2**60)
+_TUNABLES = {"mmap_max": 0, "trim_threshold": 2**60, "arena_max": 1}
+ALLOCATOR = {
+    "GLIBC_TUNABLES": ":".join(f"glibc.malloc.{k}={v}" for k, v in _TUNABLES.items())
+}
 STEPS_AN_EPOCH = 391
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from experiments import allocator
 from experiments.config import RunConfig
 from experiments.errors import UserError
 from experiments.options import Execution
@@ -68,6 +69,7 @@ def run_all(configs: Sequence[RunConfig], out: Path, execution: Execution) -> li
       Stopped: the time budget is spent, or a signal asked to stop.
     """
     i, n = parse_shard(execution.shard)
+    allocator.keep_memory()
     from experiments import data, runner, training
 
     configs = list(dict.fromkeys(configs))
