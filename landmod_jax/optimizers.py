@@ -74,6 +74,14 @@ def adam(
 
     Raises:
       ValueError: an argument is negative, or a beta is 1 or more.
+
+    Example:
+      >>> import jax.numpy as jnp, landmod_jax as lm
+      >>> tx = lm.adam(0.1, landscape=lm.landscape_modify())
+      >>> w = jnp.array([2.0])
+      >>> updates, _ = tx.update(jnp.array([6.0]), tx.init(w), w, value=3.0)
+      >>> print(updates.round(5))  # the first step is lr, whatever the gradient
+      [-0.1]
     """
     b1, b2 = betas
     _check(lr=lr, eps=eps)
@@ -103,6 +111,14 @@ def adagrad(
 
     Raises:
       ValueError: an argument is negative.
+
+    Example:
+      >>> import jax.numpy as jnp, landmod_jax as lm
+      >>> tx = lm.adagrad(0.1, landscape=lm.landscape_modify())
+      >>> w = jnp.array([2.0])
+      >>> updates, _ = tx.update(jnp.array([6.0]), tx.init(w), w, value=3.0)
+      >>> print(updates)
+      [-0.1]
     """
     _check(lr=lr, initial_accumulator_value=initial_accumulator_value, eps=eps)
     scale = _scale_by_adagrad(initial_accumulator_value, eps)
@@ -133,6 +149,14 @@ def rmsprop(
 
     Raises:
       ValueError: an argument is negative, or alpha is 1 or more.
+
+    Example:
+      >>> import jax.numpy as jnp, landmod_jax as lm
+      >>> tx = lm.rmsprop(0.1, alpha=0.75, landscape=lm.landscape_modify())
+      >>> w = jnp.array([2.0])
+      >>> updates, _ = tx.update(jnp.array([6.0]), tx.init(w), w, value=3.0)
+      >>> print(updates)  # -0.1 * 6 / √(0.25 * 6²)
+      [-0.2]
     """
     _check(lr=lr, eps=eps, momentum=momentum)
     _check_fractions(alpha=alpha)

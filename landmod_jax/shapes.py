@@ -21,6 +21,11 @@ class Shape:
       f: u ≥ 0 to f(u) ≥ 0, elementwise.
       integral: (u, eps) to ∫₀ᵘ dv / (f(v) + eps), elementwise; None where quadrature
         has to do (`landmod_jax.landscape`).
+
+    Example:
+      >>> import jax.numpy as jnp, landmod_jax as lm
+      >>> wavy = lm.Shape("wavy", lambda u: u + jnp.sin(u))
+      >>> tx = lm.landscape_modify(wavy)
     """
 
     name: str
@@ -69,6 +74,12 @@ def bounded(bound: float = 1.0, width: float = 1.0) -> Shape:
 
     Raises:
       ValueError: an argument is not a number greater than 0.
+
+    Example:
+      >>> import jax.numpy as jnp, landmod_jax as lm
+      >>> f = lm.bounded(bound=2.0, width=0.5)
+      >>> print(f(jnp.array([0.0, 0.5, 1e9])))
+      [0. 1. 2.]
     """
     for name, value in (("bound", bound), ("width", width)):
         if not (math.isfinite(value) and value > 0):

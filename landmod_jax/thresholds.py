@@ -45,6 +45,17 @@ def running_min() -> Threshold:
     The thesis's choice (section 2.1.2, appendix B) and the default. c never rises: use
     it where the loss falls on the whole. A single lucky mini-batch sets it for good;
     see `smoothed_min` and `windowed_min` for what to do about that.
+
+    Example:
+      >>> import jax.numpy as jnp, landmod_jax as lm
+      >>> tx = lm.landscape_modify(threshold=lm.running_min())
+      >>> state = tx.init(None)
+      >>> for loss in (3.0, 1.0, 2.0):
+      ...     _, state = tx.update(None, state, value=loss)
+      ...     print(state.c)
+      3.0
+      1.0
+      1.0
     """
 
     def init_fn(dtype: Any) -> jax.Array:
@@ -68,6 +79,13 @@ def constant(c: float) -> Threshold:
 
     Raises:
       ValueError: c is not a number.
+
+    Example:
+      >>> import jax.numpy as jnp, landmod_jax as lm
+      >>> tx = lm.landscape_modify(threshold=lm.constant(1.0))
+      >>> updates, _ = tx.update(jnp.array([6.0]), tx.init(None), value=3.0)
+      >>> print(updates)  # 6 / ((3 - 1) + 1)
+      [2.]
     """
     if math.isnan(c):
         raise ValueError("c must be a number, got nan")
@@ -100,6 +118,17 @@ def smoothed_min(decay: float = 0.9) -> Threshold:
 
     Raises:
       ValueError: decay is outside [0, 1).
+
+    Example:
+      >>> import jax.numpy as jnp, landmod_jax as lm
+      >>> tx = lm.landscape_modify(threshold=lm.smoothed_min(0.5))
+      >>> state = tx.init(None)
+      >>> for loss in (3.0, 0.0, 2.0):
+      ...     _, state = tx.update(None, state, value=loss)
+      ...     print(state.c)
+      3.0
+      1.0
+      1.0
     """
     if not 0 <= decay < 1:
         raise ValueError(f"decay must be in [0, 1), got {decay}")
@@ -139,6 +168,17 @@ def windowed_min(n: int) -> Threshold:
 
     Raises:
       ValueError: n is not an integer of at least 1.
+
+    Example:
+      >>> import jax.numpy as jnp, landmod_jax as lm
+      >>> tx = lm.landscape_modify(threshold=lm.windowed_min(2))
+      >>> state = tx.init(None)
+      >>> for loss in (1.0, 3.0, 2.0):
+      ...     _, state = tx.update(None, state, value=loss)
+      ...     print(state.c)
+      1.0
+      1.0
+      2.0
     """
     if not isinstance(n, int) or n < 1:
         raise ValueError(f"n must be an integer of at least 1, got {n!r}")

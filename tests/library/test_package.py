@@ -44,6 +44,8 @@ def test_every_public_name_is_documented():
         if name.startswith("_") or not callable(value):
             continue
         assert (value.__doc__ or "").strip(), name
+        if not name.endswith("State"):
+            assert ">>>" in value.__doc__, f"{name} has no example"
         if hasattr(value, "__code__"):
             assert "Args:" in value.__doc__ or value.__code__.co_argcount == 0, name
 
