@@ -89,5 +89,7 @@ class Execution:
     """Minutes after which to save a checkpoint and stop; --resume goes on from it."""
     checkpoint_minutes: float = 5.0
     """Minutes between the checkpoints of a run, at the end of an epoch."""
+    keep_memory: bool = False
+    """On a CPU: have glibc keep freed memory. Faster steps, more memory (see docs)."""
     shard: str = "1/1"
     """i/n: take every n-th run from the i-th on, to split a sweep over machines."""

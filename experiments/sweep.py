@@ -69,7 +69,8 @@ def run_all(configs: Sequence[RunConfig], out: Path, execution: Execution) -> li
       Stopped: the time budget is spent, or a signal asked to stop.
     """
     i, n = parse_shard(execution.shard)
-    allocator.keep_memory()
+    if execution.keep_memory and not allocator.keep_memory():
+        raise UserError("--keep-memory needs glibc, which this system does not have")
     from experiments import data, runner, training
 
     configs = list(dict.fromkeys(configs))
