@@ -23,6 +23,7 @@ def jax_trainer(model: str, batch: int, precision: str) -> tuple[Callable, dict]
     from experiments import training
     from experiments.config import RunConfig
     from experiments.provenance import machine, versions
+    from experiments.trainer import Keys
 
     config = RunConfig(
         dataset="cifar10",
@@ -36,7 +37,7 @@ def jax_trainer(model: str, batch: int, precision: str) -> tuple[Callable, dict]
         precision="bfloat16" if precision == "bfloat16" else "float32",
     )
     problem = training.make_problem(config, 10)
-    keys = training.Keys.of(0)
+    keys = Keys.of(0)
     state = jax.jit(lambda key: training.init_state(problem, key))(keys.init)
     data = training.Batch(
         jax.random.normal(keys.order, (batch, 32, 32, 3)),

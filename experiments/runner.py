@@ -17,7 +17,8 @@ from experiments.progress import Progress
 from experiments.provenance import provenance
 from experiments.rundir import average_last_loss, write_run
 from experiments.stopping import Stop
-from experiments.training import Evaluation, Keys, Metrics, Trainer
+from experiments.trainer import Evaluation, Keys, Trainer
+from experiments.training import Metrics
 
 EPOCH_COLUMNS = ("test_accuracy", "test_loss", "seconds")
 

@@ -72,6 +72,7 @@ def run_all(configs: Sequence[RunConfig], out: Path, execution: Execution) -> li
     if execution.keep_memory and not allocator.keep_memory():
         raise UserError("--keep-memory needs glibc, which this system does not have")
     from experiments import data, runner, training
+    from experiments.trainer import DeviceData, Trainer
 
     configs = list(dict.fromkeys(configs))
     datasets = {
@@ -92,13 +93,13 @@ def run_all(configs: Sequence[RunConfig], out: Path, execution: Execution) -> li
     runs = open_results(out, execution)
 
     @functools.cache
-    def on_device(dataset: str, limit_train: int | None) -> training.DeviceData:
-        return training.DeviceData.put(datasets[dataset, limit_train])
+    def on_device(dataset: str, limit_train: int | None) -> DeviceData:
+        return DeviceData.put(datasets[dataset, limit_train])
 
     @functools.lru_cache(maxsize=2)  # both arms of the pair that is running
-    def trainer(config: RunConfig) -> training.Trainer:
+    def trainer(config: RunConfig) -> Trainer:
         device_data = on_device(config.dataset, config.limit_train)
-        return training.Trainer(problems[config], device_data, config.batch_size)
+        return Trainer(problems[config], device_data, config.batch_size)
 
     stop = Stop(execution.time_budget)
     with progress() as shown, stop.listening():

@@ -13,6 +13,7 @@ import landmod_jax
 from experiments import data, training
 from experiments.config import OPTIMIZERS
 from experiments.options import Protocol
+from experiments.trainer import DeviceData, Keys, Trainer
 
 EPOCHS = 3
 
@@ -24,8 +25,8 @@ def losses_and_weights(optimizer, landscape, device_data):
         config.learning_rate, landscape=landscape, **options
     )
     problem = dataclasses.replace(training.make_problem(config, 10), tx=tx)
-    trainer = training.Trainer(problem, device_data, config.batch_size)
-    keys = training.Keys.of(0)
+    trainer = Trainer(problem, device_data, config.batch_size)
+    keys = Keys.of(0)
     state, losses = trainer.init(keys), []
     for epoch in range(1, EPOCHS + 1):
         state, metrics = trainer.run_epoch(state, keys, epoch)
@@ -35,7 +36,7 @@ def losses_and_weights(optimizer, landscape, device_data):
 
 
 if __name__ == "__main__":
-    device_data = training.DeviceData.put(data.load("digits"))
+    device_data = DeviceData.put(data.load("digits"))
     no_op = landmod_jax.landscape_modify(lambda u: 0.0 * u, eps=1.0)
     for optimizer in OPTIMIZERS:
         plain, modified = (

@@ -18,6 +18,7 @@ from experiments.options import Execution
 from experiments.progress import Plain
 from experiments.rundir import read_run
 from experiments.stopping import Stop, Stopped
+from experiments.trainer import DeviceData, Trainer
 from tests.experiments.test_config import CONFIG
 
 LIMITED = dataclasses.replace(CONFIG, limit_train=200, epochs=3, batch_size=32)
@@ -26,8 +27,8 @@ PER_EPOCH = 7
 
 @pytest.fixture(scope="module")
 def trainer():
-    device_data = training.DeviceData.put(data.load("digits", limit_train=200))
-    return training.Trainer(training.make_problem(LIMITED, 10), device_data, 32)
+    device_data = DeviceData.put(data.load("digits", limit_train=200))
+    return Trainer(training.make_problem(LIMITED, 10), device_data, 32)
 
 
 class Silent(Plain):
@@ -122,8 +123,8 @@ def test_with_no_sound_checkpoint_a_run_starts_again(trainer, uninterrupted, tmp
 
 def test_a_run_that_diverges_is_recorded(tmp_path):
     config = dataclasses.replace(LIMITED, arm="base", learning_rate=1e18)
-    device_data = training.DeviceData.put(data.load("digits", limit_train=200))
-    trainer = training.Trainer(training.make_problem(config, 10), device_data, 32)
+    device_data = DeviceData.put(data.load("digits", limit_train=200))
+    trainer = Trainer(training.make_problem(config, 10), device_data, 32)
     runner.run(
         config,
         trainer,

@@ -16,6 +16,7 @@ import pytest
 
 from experiments import training
 from experiments.data import Dataset
+from experiments.trainer import DeviceData, Keys, Trainer, batch_slices
 from tests.experiments.test_config import CONFIG
 
 
@@ -28,7 +29,7 @@ def dataset():
 
 @pytest.fixture(scope="module")
 def device_data(dataset):
-    return training.DeviceData.put(dataset)
+    return DeviceData.put(dataset)
 
 
 @functools.cache
@@ -39,13 +40,10 @@ def problem(optimizer="sgd", arm="lm"):
 
 @pytest.fixture(scope="module")
 def trainers(device_data):
-    return {
-        arm: training.Trainer(problem(arm=arm), device_data, 32)
-        for arm in ("base", "lm")
-    }
+    return {arm: Trainer(problem(arm=arm), device_data, 32) for arm in ("base", "lm")}
 
 
-KEYS = training.Keys.of(0)
+KEYS = Keys.of(0)
 
 
 def loss_and_grads(state, batch):
@@ -85,7 +83,7 @@ def test_the_lm_step_is_sgd_on_the_gradient_over_loss_minus_c_plus_eps(trainers)
 def test_an_epoch_sees_each_image_once_and_keeps_the_partial_batch(trainers):
     order = np.asarray(trainers["lm"]._order(KEYS.order, 1))
     assert sorted(order) == list(range(200))
-    sizes = [size for _, size in training.batch_slices(200, 32)]
+    sizes = [size for _, size in batch_slices(200, 32)]
     assert sizes == [32] * 6 + [8]
     assert not np.array_equal(order, trainers["lm"]._order(KEYS.order, 2))
 
@@ -125,7 +123,7 @@ def test_seeds_differ(trainers):
     trainer = trainers["lm"]
     first, second = (
         trainer.run_epoch(trainer.init(keys), keys, 1)[1].loss
-        for keys in (training.Keys.of(0), training.Keys.of(10))
+        for keys in (Keys.of(0), Keys.of(10))
     )
     assert (first != second).all()
 
@@ -147,7 +145,7 @@ def test_an_epoch_in_two_parts_is_the_epoch(trainers):
 
 def test_a_scanned_epoch_is_the_stepped_epoch(trainers, device_data):
     stepped = trainers["lm"]
-    scanned = training.Trainer(problem(), device_data, 32, scan=True)
+    scanned = Trainer(problem(), device_data, 32, scan=True)
     a, a_metrics = stepped.run_epoch(stepped.init(KEYS), KEYS, 1)
     b, b_metrics = scanned.run_epoch(scanned.init(KEYS), KEYS, 1)
     chex.assert_trees_all_close(a_metrics, b_metrics, rtol=1e-5)
@@ -160,7 +158,7 @@ def test_the_step_is_traced_once_per_batch_size(device_data):
     jitted = jax.jit(functools.partial(step, problem()), static_argnames="size")
     state = training.init_state(problem(), KEYS.init)
     order = jnp.arange(200)
-    for start, size in [*training.batch_slices(200, 32)] * 2:
+    for start, size in [*batch_slices(200, 32)] * 2:
         state, _ = jitted(
             state, device_data.train, order, np.int32(start), KEYS.step, size=size
         )
@@ -184,7 +182,7 @@ def test_accuracy_and_loss_by_hand(device_data, mode):
     test = training.Images(
         *(jnp.concatenate([part] * 4)[:1260] for part in device_data.test)
     )
-    trainer = training.Trainer(
+    trainer = Trainer(
         dataclasses.replace(problem(), eval_mode=mode),
         device_data._replace(test=test),
         32,
