@@ -89,6 +89,8 @@ class Execution:
     """Minutes after which to save a checkpoint and stop; --resume goes on from it."""
     checkpoint_minutes: float = 5.0
     """Minutes between the checkpoints of a run, at the end of an epoch."""
+    parallel: Literal["none", "pmap", "sharded"] = "none"
+    """Spread each mini-batch over the local devices: by pmap, or over a mesh."""
     keep_memory: bool = False
     """On a CPU: have glibc keep freed memory. Faster steps, more memory (see docs)."""
     shard: str = "1/1"

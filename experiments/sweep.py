@@ -72,7 +72,7 @@ def run_all(configs: Sequence[RunConfig], out: Path, execution: Execution) -> li
     if execution.keep_memory and not allocator.keep_memory():
         raise UserError("--keep-memory needs glibc, which this system does not have")
     from experiments import data, runner, training
-    from experiments.trainer import DeviceData, Trainer
+    from experiments.trainer import AXIS, DeviceData, Trainer
 
     configs = list(dict.fromkeys(configs))
     datasets = {
@@ -86,7 +86,9 @@ def run_all(configs: Sequence[RunConfig], out: Path, execution: Execution) -> li
     }
     problems = {
         config: training.make_problem(
-            config, len(datasets[config.dataset, config.limit_train].classes)
+            config,
+            len(datasets[config.dataset, config.limit_train].classes),
+            axis_name=AXIS if execution.parallel == "pmap" else None,
         )
         for config in map(_seedless, configs)
     }
@@ -99,7 +101,12 @@ def run_all(configs: Sequence[RunConfig], out: Path, execution: Execution) -> li
     @functools.lru_cache(maxsize=2)  # both arms of the pair that is running
     def trainer(config: RunConfig) -> Trainer:
         device_data = on_device(config.dataset, config.limit_train)
-        return Trainer(problems[config], device_data, config.batch_size)
+        return Trainer(
+            problems[config],
+            device_data,
+            config.batch_size,
+            parallel=execution.parallel,
+        )
 
     stop = Stop(execution.time_budget)
     with progress() as shown, stop.listening():

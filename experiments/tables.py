@@ -77,7 +77,7 @@ def title(runs: Sequence[Run]) -> str:
     seeds = sorted({run.config.seed for run in runs})
     parts = [
         f"{config.model} on {config.dataset}",
-        f"{' or '.join(map(str, epochs))} epochs",
+        f"{' or '.join(map(str, epochs))} epoch{'' if epochs == [1] else 's'}",
         f"seeds {', '.join(map(str, seeds))}",
     ]
     if config.limit_train is not None:

@@ -4,13 +4,16 @@ An epoch is one jitted step per call on a CPU, where XLA compiles convolutions i
 loop badly (jax issue 12868), and one `lax.scan` on an accelerator.
 """
 
+import dataclasses
 import functools
+import inspect
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
 
 from experiments.data import Dataset
 from experiments.training import (
@@ -58,8 +61,23 @@ class Keys(NamedTuple):
         return cls(*jax.random.split(jax.random.key(seed), 4))
 
 
+Parallel = Literal["none", "pmap", "sharded"]
+AXIS = "batch"
+
+
 class Trainer:
-    """Compiled functions for one problem; run any number of seeds through them."""
+    """Compiled functions for one problem; run any number of seeds through them.
+
+    Args:
+      problem: what is trained; with "pmap" one for the axis AXIS.
+      data: the data set.
+      batch_size: images a step, over all devices.
+      scan: an epoch in one dispatch; by default on accelerators.
+      parallel: how a mini-batch is spread over the local devices: not at all, by
+        `jax.pmap`, or by the compiler over a mesh. Each gives the trajectory of one
+        device, up to rounding and, with pmap, the dropout masks. States go in and out
+        as on one device.
+    """
 
     def __init__(
         self,
@@ -67,30 +85,72 @@ class Trainer:
         data: DeviceData,
         batch_size: int,
         scan: bool | None = None,
+        parallel: Parallel = "none",
     ):
         self.problem = problem
-        self.data, self.test = data
+        self.test = data.test
         self.batch_size = batch_size
+        self.parallel = parallel
         self.scan = jax.default_backend() != "cpu" if scan is None else scan
-        self._init = jax.jit(functools.partial(init_state, problem))
+        self._n = len(data.train.images)
+        self._mesh = jax.make_mesh(
+            (jax.local_device_count(),),
+            (AXIS,),
+            devices=jax.local_devices(),
+            axis_types=(jax.sharding.AxisType.Auto,),
+        )
+        self.data = self._spread(data.train)
+        # Weights are made and tested on one device, where there is no axis.
+        alone = problem
+        if problem.axis_name is not None:
+            model = problem.model.clone(axis_name=None)
+            alone = dataclasses.replace(problem, model=model, axis_name=None)
+        self._init = jax.jit(functools.partial(init_state, alone))
+        self._eval = jax.jit(
+            functools.partial(evaluate_batch, alone), static_argnames="size"
+        )
         self._order = jax.jit(
             lambda key, epoch: jax.random.permutation(
-                jax.random.fold_in(key, epoch), len(self.data.images)
+                jax.random.fold_in(key, epoch), self._n
             )
         )
-        self._step = jax.jit(
-            functools.partial(step_from_data, problem),
-            static_argnames="size",
-            donate_argnames="state",
+        self._step = self._compiled(self._train_on, static=5)
+        self._scan = self._compiled(self._scan_epoch)
+
+    def _compiled(self, function: Callable, static: int | None = None) -> Callable:
+        statics = () if static is None else (static,)
+        if self.parallel != "pmap":
+            return jax.jit(function, static_argnums=statics, donate_argnums=0)
+        n_arguments = len(inspect.signature(function).parameters)
+        return jax.pmap(
+            function,
+            axis_name=AXIS,
+            # State and data lie on the devices; order, start and key are sent.
+            in_axes=(0, 0, *[None] * (n_arguments - 2)),
+            static_broadcasted_argnums=statics,
+            donate_argnums=0,
         )
-        self._scan = jax.jit(self._scan_epoch, donate_argnames="state")
-        self._eval = jax.jit(
-            functools.partial(evaluate_batch, problem), static_argnames="size"
+
+    def _spread(self, tree: Any) -> Any:
+        """Onto the devices: a copy on each, with pmap along a leading axis."""
+        if self.parallel == "none":
+            return tree
+        if self.parallel == "sharded":
+            return jax.device_put(tree, NamedSharding(self._mesh, PartitionSpec()))
+        copies = self._mesh.size
+        return jax.device_put(
+            jax.tree.map(lambda x: jnp.broadcast_to(x, (copies, *x.shape)), tree),
+            NamedSharding(self._mesh, PartitionSpec(AXIS)),
         )
+
+    def _gather(self, tree: Any) -> Any:
+        if self.parallel != "pmap":
+            return tree
+        return jax.tree.map(lambda x: x[0], tree)
 
     @property
     def steps_per_epoch(self) -> int:
-        return -(-len(self.data.images) // self.batch_size)
+        return -(-self._n // self.batch_size)
 
     def init(self, keys: Keys) -> TrainState:
         return self._init(keys.init)
@@ -112,43 +172,56 @@ class Trainer:
           scanned epoch is one dispatch and does not stop on its way.
         """
         order = self._order(keys.order, epoch)
-        slices = list(batch_slices(len(self.data.images), self.batch_size))
+        slices = list(batch_slices(self._n, self.batch_size))
+        state = self._spread(state)
         if self.scan and first == 0:
             state, metrics = self._scan(state, self.data, order, keys.step)
             on_steps(len(slices))
-            return state, jax.device_get(metrics)
+            return self._gather((state, jax.device_get(metrics)))
         collected = []
         for start, size in slices[first:]:
             if stop():
                 break
             state, metrics = self._step(
-                state, self.data, order, np.int32(start), keys.step, size=size
+                state, self.data, order, np.int32(start), keys.step, size
             )
             collected.append(metrics)
             on_steps(1)
+        state = self._gather(state)
         if not collected:
             return state, Metrics(*(np.zeros(0, np.float32) for _ in Metrics._fields))
-        return state, Metrics(*map(np.stack, zip(*jax.device_get(collected))))
+        collected = self._gather(jax.device_get(collected))
+        return state, Metrics(*map(np.stack, zip(*collected)))
 
-    def _scan_epoch(
+    def _train_on(
         self,
         state: TrainState,
         data: Images,
         order: jax.Array,
+        start: jax.Array,
         key: jax.Array,
+        size: int,
     ) -> tuple[TrainState, Metrics]:
-        slices = list(batch_slices(len(data.images), self.batch_size))
+        sharding = None
+        if self.parallel == "sharded":
+            sharding = NamedSharding(self._mesh, PartitionSpec(AXIS))
+        return step_from_data(
+            self.problem, state, data, order, start, key, size, sharding
+        )
+
+    def _scan_epoch(
+        self, state: TrainState, data: Images, order: jax.Array, key: jax.Array
+    ) -> tuple[TrainState, Metrics]:
+        slices = list(batch_slices(self._n, self.batch_size))
         whole = [start for start, size in slices if size == self.batch_size]
 
         def body(state: TrainState, start: jax.Array) -> tuple[TrainState, Metrics]:
-            return step_from_data(
-                self.problem, state, data, order, start, key, self.batch_size
-            )
+            return self._train_on(state, data, order, start, key, self.batch_size)
 
         state, metrics = jax.lax.scan(body, state, jnp.asarray(whole, jnp.int32))
         for start, size in slices[len(whole) :]:
-            state, last = step_from_data(
-                self.problem, state, data, order, jnp.int32(start), key, size
+            state, last = self._train_on(
+                state, data, order, jnp.int32(start), key, size
             )
             metrics = jax.tree.map(
                 lambda m, x: jnp.concatenate([m, x[None]]), metrics, last

@@ -54,9 +54,12 @@ class Problem:
     classes: int
     modified: bool  # whether tx has a landscape, and so c and scale
     eval_mode: str = "eval"
+    axis_name: str | None = None  # the mapped axis that a mini-batch is spread over
 
 
-def make_optimizer(config: RunConfig) -> optax.GradientTransformationExtraArgs:
+def make_optimizer(
+    config: RunConfig, axis_name: str | None = None
+) -> optax.GradientTransformationExtraArgs:
     """The optimizer of a run's arm, with PyTorch's semantics.
 
     Raises:
@@ -71,7 +74,7 @@ def make_optimizer(config: RunConfig) -> optax.GradientTransformationExtraArgs:
         )
         try:
             landscape = landmod_jax.landscape_modify(
-                config.f, config.eps, threshold=threshold
+                config.f, config.eps, threshold=threshold, axis_name=axis_name
             )
         except ValueError as error:
             raise UserError(str(error)) from error
@@ -82,17 +85,24 @@ def make_optimizer(config: RunConfig) -> optax.GradientTransformationExtraArgs:
     return make(config.learning_rate, landscape=landscape, **options)
 
 
-def make_problem(config: RunConfig, classes: int) -> Problem:
+def make_problem(
+    config: RunConfig, classes: int, axis_name: str | None = None
+) -> Problem:
+    """What `config` trains; with an axis_name, for a step that is mapped over it."""
     model = models.create(
-        config.model, num_classes=classes, dtype=jnp.dtype(config.precision)
+        config.model,
+        num_classes=classes,
+        dtype=jnp.dtype(config.precision),
+        axis_name=axis_name,
     )
     return Problem(
         model=model,
-        tx=make_optimizer(config),
+        tx=make_optimizer(config, axis_name),
         pipeline=pipeline_for(config.dataset, config.model),
         classes=classes,
         modified=config.arm == "lm",
         eval_mode=config.eval_mode,
+        axis_name=axis_name,
     )
 
 
@@ -112,7 +122,11 @@ def init_state(problem: Problem, key: jax.Array) -> TrainState:
 def train_step(
     problem: Problem, state: TrainState, batch: Batch, key: jax.Array
 ) -> tuple[TrainState, Metrics]:
-    """One step of the optimizer on the mean cross-entropy of a mini-batch."""
+    """One step of the optimizer on the mean cross-entropy of a mini-batch.
+
+    Under a mapped axis, `batch` is a replica's part. Gradients *and* loss are averaged
+    over the axis, so that the replicas agree on c and stay equal.
+    """
 
     def loss_fn(params: Any) -> tuple[jax.Array, Any]:
         logits, updated = problem.model.apply(
@@ -126,6 +140,8 @@ def train_step(
         return losses.mean(), updated.get("batch_stats", {})
 
     (loss, batch_stats), grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
+    if problem.axis_name is not None:
+        loss, grads = jax.lax.pmean((loss, grads), problem.axis_name)
     updates, opt_state = problem.tx.update(
         grads, state.opt_state, state.params, value=loss
     )
@@ -156,11 +172,27 @@ def step_from_data(
     start: jax.Array,
     key: jax.Array,
     size: int,
+    sharding: jax.sharding.NamedSharding | None = None,
 ) -> tuple[TrainState, Metrics]:
-    """Train on the `size` images from position `start` of the epoch's order."""
+    """Train on the `size` images from position `start` of the epoch's order.
+
+    Under a mapped axis each replica trains on its part of them; a mini-batch that does
+    not divide is trained on whole by every replica, which comes to the same. With a
+    sharding, the compiler spreads the mini-batch so.
+    """
     augment_key, dropout_key = jax.random.split(jax.random.fold_in(key, state.step))
     indices = jax.lax.dynamic_slice(order, (start,), (size,))
     batch = make_batch(data, indices, augment_key, problem.pipeline)
+    if problem.axis_name is not None:
+        replica = jax.lax.axis_index(problem.axis_name)
+        part, rest = divmod(size, jax.lax.axis_size(problem.axis_name))
+        if not rest:
+            batch = jax.tree.map(
+                lambda x: jax.lax.dynamic_slice_in_dim(x, replica * part, part), batch
+            )
+            dropout_key = jax.random.fold_in(dropout_key, replica)
+    if sharding is not None and size % sharding.num_devices == 0:
+        batch = jax.lax.with_sharding_constraint(batch, sharding)
     return train_step(problem, state, batch, dropout_key)
 
 

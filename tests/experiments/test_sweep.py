@@ -149,7 +149,7 @@ def test_compare_from_config_to_table(tmp_path, capsys):
     assert main(argv) == 0
     shown = capsys.readouterr().out
     assert "Did LM overperform?" in shown
-    assert "simple_cnn on digits, 1 epochs, seeds 0, 1, 64 training images" in shown
+    assert "simple_cnn on digits, 1 epoch, seeds 0, 1, 64 training images" in shown
     names = {path.name for path in out.iterdir()}
     assert names == {
         "runs", "table.md", "report.csv", "report_loss.csv", "report_avg_loss.csv",

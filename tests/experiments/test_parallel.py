@@ -1,0 +1,78 @@
+"""Eight devices, by pmap and over a mesh, against one."""
+
+import dataclasses
+
+import chex
+import jax
+import numpy as np
+import pytest
+
+from experiments import data, training
+from experiments.trainer import AXIS, DeviceData, Keys, Trainer
+from tests.experiments.test_config import CONFIG
+
+KEYS = Keys.of(0)
+
+
+@pytest.fixture(scope="module")
+def device_data():
+    return DeviceData.put(data.load("digits", limit_train=660))
+
+
+def trainer(device_data, model, parallel, scan=False):
+    config = dataclasses.replace(CONFIG, model=model, momentum=0.9)
+    axis_name = AXIS if parallel == "pmap" else None
+    problem = training.make_problem(config, 10, axis_name)
+    return Trainer(problem, device_data, 32, scan, parallel)
+
+
+def one_epoch(trainer):
+    """21 steps: 20 whole mini-batches, and one of 20 images, which 8 do not divide."""
+    state, metrics = trainer.run_epoch(trainer.init(KEYS), KEYS, 1)
+    return state, metrics, trainer.evaluate(state, KEYS)
+
+
+@pytest.fixture(scope="module")
+def alone(device_data):
+    return {
+        model: one_epoch(trainer(device_data, model, "none"))
+        for model in ("simple_cnn", "preresnet11")
+    }
+
+
+@pytest.mark.parametrize("parallel", ["pmap", "sharded"])
+@pytest.mark.parametrize("model", ["simple_cnn", "preresnet11"])
+def test_the_trajectory_is_that_of_one_device(model, parallel, alone, device_data):
+    assert jax.local_device_count() == 8
+    state, metrics, evaluation = one_epoch(trainer(device_data, model, parallel))
+    expected_state, expected, expected_evaluation = alone[model]
+    # Batch norm makes rounding grow threefold a step: 1e-5 holds for its first ones,
+    # which statistics of a part of the batch would miss by far.
+    steps, rtol, later = {
+        "simple_cnn": (20, 1e-5, 1e-5),
+        "preresnet11": (4, 1e-5, 0.01),
+    }[model]
+    np.testing.assert_allclose(metrics.loss[:steps], expected.loss[:steps], rtol=rtol)
+    np.testing.assert_allclose(metrics.loss, expected.loss, rtol=later)
+    np.testing.assert_allclose(metrics.c, expected.c, rtol=later)
+    chex.assert_trees_all_equal_shapes_and_dtypes(state, expected_state)
+    np.testing.assert_allclose(evaluation.loss, expected_evaluation.loss, rtol=0.01)
+
+
+def test_the_replicas_of_a_pmapped_state_stay_equal(device_data):
+    mapped = trainer(device_data, "preresnet11", "pmap")
+    state = mapped._spread(mapped.init(KEYS))
+    order = mapped._order(KEYS.order, 1)
+    for start in (0, 32, 64):
+        state, metrics = mapped._step(
+            state, mapped.data, order, np.int32(start), KEYS.step, 32
+        )
+    for leaf in jax.tree.leaves((jax.device_get(state), jax.device_get(metrics))):
+        assert leaf.shape[0] == 8
+        np.testing.assert_array_equal(leaf, np.broadcast_to(leaf[:1], leaf.shape))
+
+
+def test_a_pmapped_epoch_may_be_scanned(alone, device_data):
+    scanned = trainer(device_data, "simple_cnn", "pmap", scan=True)
+    _, metrics, _ = one_epoch(scanned)
+    np.testing.assert_allclose(metrics.loss, alone["simple_cnn"][1].loss, rtol=1e-4)
