@@ -36,7 +36,7 @@ def jax_trainer(model: str, batch: int, precision: str) -> tuple[Callable, dict]
         momentum=MOMENTUM,
         precision="bfloat16" if precision == "bfloat16" else "float32",
     )
-    problem = training.make_problem(config, 10)
+    problem = training.make_problem(config, 10, 1)
     keys = Keys.of(0)
     state = jax.jit(lambda key: training.init_state(problem, key))(keys.init)
     data = training.Batch(

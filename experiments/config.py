@@ -12,8 +12,22 @@ Optimizer = Literal["sgd", "adam", "adagrad", "rmsprop"]
 OPTIMIZERS: tuple[Optimizer, ...] = ("sgd", "adam", "adagrad", "rmsprop")
 SEEDS = (0, 10, 100)  # appendix B
 
-Arm = Literal["base", "lm"]
+# The optimizer alone and behind LM, then the controls: at LM's mean scale,
+# with LM's scales in shuffled order, with clipped gradients, with a warm-up.
+Arm = Literal["base", "lm", "mean_scale", "shuffled_scale", "clip", "warmup"]
 ARMS: tuple[Arm, ...] = ("base", "lm")
+REPLAYS: tuple[Arm, ...] = ("mean_scale", "shuffled_scale")
+# The fields that an arm reads; in the others they keep their defaults, so that a run of
+# the plain optimizer serves any f, any clip norm and so on.
+_OF_LANDSCAPE = ("f", "eps", "c")
+ARM_FIELDS: Mapping[Arm, tuple[str, ...]] = {
+    "base": (),
+    "lm": _OF_LANDSCAPE,
+    "mean_scale": _OF_LANDSCAPE,
+    "shuffled_scale": _OF_LANDSCAPE,
+    "clip": ("clip_norm",),
+    "warmup": ("warmup_steps",),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,34 +48,68 @@ class RunConfig:
     momentum: float = 0.0
     weight_decay: float = 0.0
     batch_size: int = 128
-    # Landscape modification, used by the arms that modify: f, eps and the threshold c.
+    # Read by the arms that ARM_FIELDS names. f, eps and the threshold c of LM:
     f: str = "linear"
     eps: float = 1.0
     c: float | None = None  # None: the running minimum of the mini-batch loss
+    clip_norm: float = 1.0  # of all gradients together
+    warmup_steps: int = 200  # from 0 to the learning rate, linearly
     # Scale of the experiment: the first n training images after a fixed shuffle.
     limit_train: int | None = None
     precision: Literal["float32", "bfloat16"] = "float32"
     eval_mode: Literal["eval", "train"] = "eval"
+    # Stochastic weight averaging (table C.1): from this epoch on, with this final rate.
+    swa_start: int | None = None
+    swa_learning_rate: float | None = None
+    # Hold out the last n training images, and test on them in place of the test set.
+    validation: int | None = None
+    # Stop at the first epoch whose test accuracy is above chance.
+    until_above_chance: bool = False
+    # SHA-256 of the weights that the run starts from, where they are another run's.
+    init_from: str | None = None
 
     def __post_init__(self) -> None:
-        for name, low in (("epochs", 1), ("batch_size", 1), ("limit_train", 1)):
+        for name in (
+            "epochs",
+            "batch_size",
+            "limit_train",
+            "warmup_steps",
+            "swa_start",
+            "validation",
+        ):
             value = getattr(self, name)
-            if value is not None and value < low:
-                raise UserError(f"{name} must be at least {low}, got {value}")
-        for name in ("learning_rate", "eps"):
-            if not getattr(self, name) > 0:
-                raise UserError(
-                    f"{name} must be greater than 0, got {getattr(self, name)}"
-                )
+            if value is not None and value < 1:
+                raise UserError(f"{name} must be at least 1, got {value}")
+        for name in ("learning_rate", "eps", "clip_norm", "swa_learning_rate"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise UserError(f"{name} must be greater than 0, got {value}")
         if self.momentum and self.optimizer not in ("sgd", "rmsprop"):
             raise UserError(
                 f"momentum belongs to sgd and rmsprop, not {self.optimizer}"
             )
+        if (self.swa_start is None) != (self.swa_learning_rate is None):
+            raise UserError("swa_start and swa_learning_rate belong together")
+        if self.swa_start is not None and self.arm == "warmup":
+            raise UserError("the warmup arm has no schedule of weight averaging")
+        if self.swa_start is not None and self.swa_start > self.epochs:
+            raise UserError(
+                f"swa_start {self.swa_start} comes after the last epoch {self.epochs}"
+            )
 
     @property
     def run_id(self) -> str:
-        """A readable name with a hash of the whole configuration."""
-        canonical = json.dumps(dataclasses.asdict(self), sort_keys=True)
+        """A readable name with a hash of the configuration.
+
+        Fields at their defaults are left out of the hash, so that a new field leaves
+        the identity of older runs as it was. (A default must therefore never change.)
+        """
+        chosen = {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if getattr(self, field.name) != field.default
+        }
+        canonical = json.dumps(chosen, sort_keys=True)
         digest = hashlib.sha256(canonical.encode()).hexdigest()[:10]
         parts = (self.dataset, self.model, self.optimizer, self.arm, f"s{self.seed}")
         return "-".join((*parts, digest))
@@ -77,12 +125,14 @@ class RunConfig:
 
 @dataclasses.dataclass(frozen=True)
 class Hyperparameters:
-    """One row of table A.1 or A.2, which are the same."""
+    """One row of table A.1 or A.2, which are the same, or of the runs of table C.1."""
 
     epochs: int
     learning_rate: float
     momentum: float = 0.0
     weight_decay: float = 0.0
+    swa_start: int | None = None
+    swa_learning_rate: float | None = None
 
 
 # Tables A.1 and A.2: (family of networks, epochs, learning rate of SGD); momentum 0.9
@@ -108,6 +158,25 @@ def thesis_hyperparameters(model: str, optimizer: Optimizer) -> Hyperparameters:
         f"no default hyperparameters for model {model!r}: "
         "give --epochs and --learning-rate"
     )
+
+
+# Izmailov et al. 2018, whose settings table C.1 takes over.
+_SWA = {
+    "vgg": Hyperparameters(300, 0.05, 0.9, 5e-4, 161, 0.01),
+    "preresnet": Hyperparameters(225, 0.1, 0.9, 3e-4, 126, 0.05),
+}
+
+
+def swa_hyperparameters(model: str, epochs: int | None) -> Hyperparameters:
+    """Those of table C.1; with other `epochs`, averaging starts in proportion."""
+    for family, whole in _SWA.items():
+        if model.startswith(family):
+            if epochs is None:
+                return whole
+            assert whole.swa_start is not None
+            start = max(1, round(whole.swa_start * epochs / whole.epochs))
+            return dataclasses.replace(whole, epochs=epochs, swa_start=start)
+    raise UserError(f"no settings of weight averaging for model {model!r}")
 
 
 def default_batch_size(dataset: str) -> int:

@@ -66,6 +66,7 @@ def load(
     data_dir: Path | None = None,
     cache_dir: Path | None = None,
     limit_train: int | None = None,
+    validation: int | None = None,
 ) -> Dataset:
     """Load a data set, preparing and caching it where that has not been done.
 
@@ -74,22 +75,28 @@ def load(
       data_dir: a tensorflow_datasets directory; by default that package's own.
       cache_dir: where `NAME.npz` is kept; by default under the user's cache directory.
       limit_train: keep the first n training images of the canonical order.
+      validation: hold out the last n of those, and have them as the test set.
 
     Raises:
       UserError: the name is unknown, the data are not to be had, the cache is damaged
         or is another data set, or fewer than `limit_train` images are there.
     """
+    dataset = _limited(_whole(name, data_dir, cache_dir), limit_train)
+    return dataset if validation is None else _validated(dataset, validation)
+
+
+def _whole(name: str, data_dir: Path | None, cache_dir: Path | None) -> Dataset:
     if name == "digits":
-        return _limited(_digits(), limit_train)
+        return _digits()
     if name not in PUBLISHED:
         raise UserError(f"unknown data set {name!r}: choose from {', '.join(NAMES)}")
     cache = (cache_dir or default_cache_dir()) / f"{name}.npz"
     if cache.exists():
-        return _limited(_read_cache(name, cache), limit_train)
+        return _read_cache(name, cache)
     dataset = _canonical(name, *_read_tfds(name, data_dir, cache))
     _check(dataset, str(data_dir or "the prepared tensorflow_datasets directory"))
     _write_cache(dataset, cache)
-    return _limited(dataset, limit_train)
+    return dataset
 
 
 def _digits() -> Dataset:
@@ -132,6 +139,22 @@ def _limited(dataset: Dataset, limit_train: int | None) -> Dataset:
         dataset,
         train_images=dataset.train_images[:limit_train],
         train_labels=dataset.train_labels[:limit_train],
+    )
+
+
+def _validated(dataset: Dataset, validation: int) -> Dataset:
+    kept = len(dataset.train_images) - validation
+    if kept < 1:
+        raise UserError(
+            f"--validation {validation} leaves none of the "
+            f"{len(dataset.train_images):,} training images to train on"
+        )
+    return dataclasses.replace(
+        dataset,
+        train_images=dataset.train_images[:kept],
+        train_labels=dataset.train_labels[:kept],
+        test_images=dataset.train_images[kept:],
+        test_labels=dataset.train_labels[kept:],
     )
 
 

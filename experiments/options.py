@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Literal
 
 from experiments.config import (
+    ARM_FIELDS,
     Arm,
     Optimizer,
     RunConfig,
     default_batch_size,
+    swa_hyperparameters,
     thesis_hyperparameters,
 )
 from experiments.errors import UserError
@@ -34,33 +36,54 @@ class Protocol:
     """The constant in f((loss - c)+) + eps, greater than 0."""
     c: float | None = None
     """A constant threshold in place of the running minimum of the loss."""
+    clip_norm: float = 1.0
+    """Of the clip arm: the largest norm that all gradients together keep."""
+    warmup_steps: int = 200
+    """Of the warmup arm: steps until the learning rate is reached."""
     limit_train: int | None = None
     """Train on the first n images of a fixed shuffle."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Of the network's arithmetic; parameters, statistics, loss and c stay float32."""
     eval_mode: Literal["eval", "train"] = "eval"
     """With "train" the test runs in training mode, as in the published script."""
+    validation: int | None = None
+    """Hold out the last n training images and test on them, not on the test set."""
+    until_above_chance: bool = False
+    """Stop at the first epoch whose test accuracy is above chance."""
 
     def run(
-        self, dataset: str, model: str, optimizer: Optimizer, arm: Arm, seed: int
+        self,
+        dataset: str,
+        model: str,
+        optimizer: Optimizer,
+        arm: Arm,
+        seed: int,
+        swa: bool = False,
     ) -> RunConfig:
-        """The configuration of one run under this protocol."""
+        """The configuration of one run under this protocol, by default the thesis's.
+
+        With `swa` the defaults are those of table C.1.
+        """
         import models  # here, so that --help does not wait for Flax
 
         try:
             models.create(model)
         except ValueError as error:
             raise UserError(str(error)) from error
-        values = dataclasses.asdict(thesis_hyperparameters(model, optimizer))
+        defaults = (
+            swa_hyperparameters(model, self.epochs)
+            if swa
+            else thesis_hyperparameters(model, optimizer)
+        )
+        values = dataclasses.asdict(defaults)
         values["batch_size"] = default_batch_size(dataset)
         chosen = {
             field.name: getattr(self, field.name)
             for field in dataclasses.fields(Protocol)
         }
         values |= {name: value for name, value in chosen.items() if value is not None}
-        if arm == "base":  # no landscape: one base run serves any f, eps and c
-            for name in ("f", "eps", "c"):
-                values.pop(name, None)
+        for name in set().union(*ARM_FIELDS.values()) - set(ARM_FIELDS[arm]):
+            values.pop(name, None)
         return RunConfig(
             dataset=dataset,
             model=model,
@@ -93,5 +116,9 @@ class Execution:
     """Spread each mini-batch over the local devices: by pmap, or over a mesh."""
     keep_memory: bool = False
     """On a CPU: have glibc keep freed memory. Faster steps, more memory (see docs)."""
+    keep_weights: bool = False
+    """Write each run's final weights into its directory, for --init-from."""
+    init_from: Path | None = None
+    """Start from the weights of this run directory in place of fresh ones."""
     shard: str = "1/1"
     """i/n: take every n-th run from the i-th on, to split a sweep over machines."""

@@ -5,7 +5,8 @@
     RUN/steps.csv     step, epoch, loss, c, scale        one row per training step
     RUN/epochs.csv    epoch, test_accuracy (per cent), test_loss, seconds
     RUN/result.json   status, average_last_loss, test_accuracy (per cent), collapsed,
-                      steps, seconds
+                      steps, seconds, params_sha256
+    RUN/weights.npz   the final weights, where they were asked for
 
 A directory appears under its name only when it is whole: it is written beside it and
 renamed. c and scale are empty for an arm that has no landscape.
@@ -15,6 +16,7 @@ import dataclasses
 import json
 import os
 import shutil
+import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,6 +63,7 @@ def write_run(
     result: dict[str, Any],
     steps: "pd.DataFrame",
     epochs: "pd.DataFrame",
+    weights: dict[str, Any] | None = None,
 ) -> None:
     """Write a whole run directory, replacing one that is there."""
     part = path.with_name(f".{path.name}.part")
@@ -71,6 +74,10 @@ def write_run(
     # Nine significant digits carry a float32 over exactly.
     steps.to_csv(part / "steps.csv", index=False, float_format="%.9g")
     epochs.to_csv(part / "epochs.csv", index=False, float_format="%.9g")
+    if weights is not None:
+        from flax.traverse_util import flatten_dict
+
+        np.savez(part / "weights.npz", **flatten_dict(weights, sep="/"))
     _write_json(part / "result.json", result)
     if path.exists():
         shutil.rmtree(path)
@@ -100,6 +107,20 @@ def read_run(path: Path) -> Run:
             f"{path} is not a complete run directory ({error}); "
             "delete it and run its command again"
         ) from error
+
+
+def read_weights(path: Path) -> dict[str, Any]:
+    """The final weights that a run was told to keep: params and batch_stats."""
+    from flax.traverse_util import unflatten_dict
+
+    try:
+        with np.load(path / "weights.npz") as archive:
+            flat = {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise UserError(
+            f"{path} has no weights to start from ({error}): run it with --keep-weights"
+        ) from error
+    return {"params": {}, "batch_stats": {}} | unflatten_dict(flat, sep="/")
 
 
 def is_run(path: Path) -> bool:

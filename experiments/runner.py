@@ -4,6 +4,7 @@ import dataclasses
 import math
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from experiments.provenance import provenance
 from experiments.rundir import average_last_loss, write_run
 from experiments.stopping import Stop
 from experiments.trainer import Evaluation, Keys, Trainer
-from experiments.training import Metrics
+from experiments.training import Metrics, TrainState
 
 EPOCH_COLUMNS = ("test_accuracy", "test_loss", "seconds")
 
@@ -93,26 +94,35 @@ def run(
     progress: Progress,
     stop: Stop,
     checkpoint_minutes: float,
+    prepare: Callable[[TrainState], TrainState] = lambda state: state,
+    keep_weights: bool = False,
 ) -> None:
     """Train as `config` says and write the run directory `path`.
 
     Goes on from the newest sound checkpoint where there is one. Once `stop()` is true
     a checkpoint is saved and `Stopped` raised.
+
+    Args:
+      prepare: what is done to the fresh state of a run that starts: other weights, or
+        scales to replay.
+      keep_weights: also write the final weights, for `--init-from`.
     """
     meta = provenance()
     keys = Keys.of(config.seed)
     saver = Saver(path.with_name(f".{path.name}.work"), checkpoint_minutes)
     abstract = jax.eval_shape(trainer.init, keys)
     found = checkpoints.newest(saver.work, abstract, progress.line)
-    state, columns = found or (trainer.init(keys), None)
+    state, columns = found or (prepare(trainer.init(keys)), None)
     record = Record(columns)
     if found:
         progress.line(f"{config.run_id}  goes on from step {int(state.step)}")
     per_epoch = trainer.steps_per_epoch
     progress.begin(config.run_id, config.epochs * per_epoch)
     progress.advance(int(state.step))
-    diverged = False
-    while record.epochs < config.epochs and not diverged:
+    chance = _chance(len(trainer.test.labels), trainer.problem.classes)
+    tested = state
+    diverged = over = False
+    while record.epochs < config.epochs and not over:
         epoch = record.epochs + 1
         began = time.perf_counter() - record.epoch_seconds
         first = int(state.step) - record.epochs * per_epoch
@@ -123,19 +133,24 @@ def run(
         if int(state.step) < epoch * per_epoch:
             saver.save(state, record.columns(time.perf_counter() - began))
             raise stop.stopped()
-        evaluation = trainer.evaluate(state, keys)
+        tested = state
+        if config.swa_start is not None and epoch >= config.swa_start:
+            state = trainer.add_to_average(state)
+            tested = trainer.averaged(state, keys) if epoch == config.epochs else state
+        evaluation = trainer.evaluate(tested, keys)
         seconds = time.perf_counter() - began
         record.epoch_seconds = 0.0
         record.add_epoch(evaluation, seconds)
         progress.line(_epoch_line(config, record.epochs, metrics, evaluation, seconds))
         diverged = not np.isfinite(metrics.loss[-1])
-        if record.epochs < config.epochs and not diverged and (stop() or saver.due()):
+        left_chance = config.until_above_chance and evaluation.accuracy > chance
+        over = diverged or left_chance
+        if record.epochs < config.epochs and not over and (stop() or saver.due()):
             saver.save(state, record.columns(0.0))
             if stop():
                 raise stop.stopped()
     steps, epochs = record.frames(per_epoch)
     accuracy = float(epochs["test_accuracy"].iloc[-1])
-    chance = _chance(len(trainer.test.labels), trainer.problem.classes)
     result = {
         "status": "diverged" if diverged else "finished",
         "average_last_loss": average_last_loss(
@@ -145,9 +160,13 @@ def run(
         "collapsed": bool(accuracy <= chance),
         "steps": len(steps),
         "seconds": float(epochs["seconds"].sum()),
-        "params_sha256": checkpoints.digest(state.params),
+        "params_sha256": checkpoints.digest(tested.params),
     }
-    write_run(path, config, meta, result, steps, epochs)
+    weights = None
+    if keep_weights:
+        weights = {"params": tested.params, "batch_stats": tested.batch_stats}
+        weights = jax.device_get(weights)
+    write_run(path, config, meta, result, steps, epochs, weights)
     shutil.rmtree(saver.work, ignore_errors=True)
 
 

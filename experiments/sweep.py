@@ -16,11 +16,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from experiments import allocator
-from experiments.config import RunConfig
+from experiments.config import REPLAYS, RunConfig
 from experiments.errors import UserError
 from experiments.options import Execution
 from experiments.progress import progress
-from experiments.rundir import Run, is_run, read_run
+from experiments.rundir import Run, is_run, read_run, read_weights
 from experiments.stopping import Stop
 
 
@@ -63,7 +63,7 @@ def run_all(configs: Sequence[RunConfig], out: Path, execution: Execution) -> li
     A run that another process is working on is left to it.
 
     Returns:
-      All of `configs` that are finished now, in their order.
+      All of `configs` that are finished now, in their order, replays last.
 
     Raises:
       Stopped: the time budget is spent, or a signal asked to stop.
@@ -71,42 +71,68 @@ def run_all(configs: Sequence[RunConfig], out: Path, execution: Execution) -> li
     i, n = parse_shard(execution.shard)
     if execution.keep_memory and not allocator.keep_memory():
         raise UserError("--keep-memory needs glibc, which this system does not have")
-    from experiments import data, runner, training
-    from experiments.trainer import AXIS, DeviceData, Trainer
+    from experiments import checkpoints, controls, data, runner, training
 
-    configs = list(dict.fromkeys(configs))
+    keep_compiled(execution.cache_dir or data.default_cache_dir())
+    from experiments.trainer import AXIS, DeviceData, Trainer
+    from experiments.training import TrainState
+
+    weights = None
+    if execution.init_from is not None:
+        weights = read_weights(execution.init_from)
+        digest = checkpoints.digest(weights["params"])
+        configs = [dataclasses.replace(c, init_from=digest) for c in configs]
+    # A run that replays another's scales comes after it.
+    configs = sorted(dict.fromkeys(configs), key=lambda c: c.arm in REPLAYS)
+    _check_replays(configs, out / "runs")
     datasets = {
-        (name, limit): data.load(
+        key: data.load(
             name,
             data_dir=execution.data_dir,
             cache_dir=execution.cache_dir,
             limit_train=limit,
+            validation=validation,
         )
-        for name, limit in {(c.dataset, c.limit_train) for c in configs}
+        for key in map(_dataset_key, configs)
+        for name, limit, validation in [key]
     }
     problems = {
         config: training.make_problem(
             config,
-            len(datasets[config.dataset, config.limit_train].classes),
+            len(dataset.classes),
+            steps_per_epoch=-(-len(dataset.train_images) // config.batch_size),
             axis_name=AXIS if execution.parallel == "pmap" else None,
         )
         for config in map(_seedless, configs)
+        for dataset in [datasets[_dataset_key(config)]]
     }
     runs = open_results(out, execution)
 
     @functools.cache
-    def on_device(dataset: str, limit_train: int | None) -> DeviceData:
-        return DeviceData.put(datasets[dataset, limit_train])
+    def on_device(key: DatasetKey) -> DeviceData:
+        return DeviceData.put(datasets[key])
 
-    @functools.lru_cache(maxsize=2)  # both arms of the pair that is running
+    @functools.cache
     def trainer(config: RunConfig) -> Trainer:
-        device_data = on_device(config.dataset, config.limit_train)
         return Trainer(
             problems[config],
-            device_data,
+            on_device(_dataset_key(config)),
             config.batch_size,
             parallel=execution.parallel,
         )
+
+    def prepare(config: RunConfig, state: TrainState) -> TrainState:
+        if weights is not None:
+            state = training.with_weights(state, weights)
+        if config.arm in REPLAYS:
+            scales = read_run(runs / _replayed(config).run_id).steps["scale"]
+            steps = config.epochs * trainer(_seedless(config)).steps_per_epoch
+            chosen = controls.scales_to_replay(
+                config.arm, scales.to_numpy(), steps, config.seed
+            )
+            opt_state = controls.with_scales(state.opt_state, chosen)
+            state = state._replace(opt_state=opt_state)
+        return state
 
     stop = Stop(execution.time_budget)
     with progress() as shown, stop.listening():
@@ -116,6 +142,12 @@ def run_all(configs: Sequence[RunConfig], out: Path, execution: Execution) -> li
                 continue
             if stop():
                 raise stop.stopped()
+            if config.arm in REPLAYS and not is_run(runs / _replayed(config).run_id):
+                shown.line(
+                    f"{config.run_id}  waits for {_replayed(config).run_id}, which is "
+                    "not finished: --resume once it is"
+                )
+                continue
             with _locked(path) as mine:
                 if not mine:
                     shown.line(f"{config.run_id}  is being run by another process")
@@ -130,9 +162,44 @@ def run_all(configs: Sequence[RunConfig], out: Path, execution: Execution) -> li
                     progress=shown,
                     stop=stop,
                     checkpoint_minutes=execution.checkpoint_minutes,
+                    prepare=functools.partial(prepare, config),
+                    keep_weights=execution.keep_weights,
                 )
     paths = [runs / config.run_id for config in configs]
     return [read_run(path) for path in paths if is_run(path)]
+
+
+def keep_compiled(cache_dir: Path) -> None:
+    """Have JAX keep what it compiles; a cache that the user has set is left alone."""
+    import jax
+
+    if getattr(jax.config, "jax_compilation_cache_dir") is None:  # noqa: B009
+        jax.config.update("jax_compilation_cache_dir", str(cache_dir / "compiled"))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+
+
+DatasetKey = tuple[str, int | None, int | None]
+
+
+def _dataset_key(config: RunConfig) -> DatasetKey:
+    return config.dataset, config.limit_train, config.validation
+
+
+def _replayed(config: RunConfig) -> RunConfig:
+    """The LM run whose scales a run replays."""
+    return dataclasses.replace(config, arm="lm")
+
+
+def _check_replays(configs: Sequence[RunConfig], runs: Path) -> None:
+    for config in configs:
+        if config.arm not in REPLAYS:
+            continue
+        source = _replayed(config)
+        if source not in configs and not is_run(runs / source.run_id):
+            raise UserError(
+                f"{config.arm} replays the scales of the LM run with the same seed: "
+                "add lm to --arms"
+            )
 
 
 def _seedless(config: RunConfig) -> RunConfig:

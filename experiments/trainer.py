@@ -13,16 +13,21 @@ from typing import Any, Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from jax.sharding import NamedSharding, PartitionSpec
 
 from experiments.data import Dataset
 from experiments.training import (
+    Average,
     Images,
     Metrics,
     Problem,
     TrainState,
+    add_to_average,
+    batch_statistics,
     evaluate_batch,
     init_state,
+    make_batch,
     step_from_data,
 )
 
@@ -108,6 +113,10 @@ class Trainer:
         self._init = jax.jit(functools.partial(init_state, alone))
         self._eval = jax.jit(
             functools.partial(evaluate_batch, alone), static_argnames="size"
+        )
+        self._add_to_average = jax.jit(add_to_average, donate_argnums=0)
+        self._statistics = jax.jit(
+            functools.partial(_statistics_of, alone), static_argnames="size"
         )
         self._order = jax.jit(
             lambda key, epoch: jax.random.permutation(
@@ -238,6 +247,52 @@ class Trainer:
         ]
         correct, loss = np.sum(np.asarray(jax.device_get(parts), np.float64), axis=0)
         return Evaluation(100 * correct / n, loss / n)
+
+    def add_to_average(self, state: TrainState) -> TrainState:
+        """Take the weights into their mean (weight averaging)."""
+        return self._add_to_average(state)
+
+    def averaged(self, state: TrainState, keys: Keys) -> TrainState:
+        """The state with the averaged weights, and batch-norm statistics for them.
+
+        The statistics are the mean over one pass over the augmented training set.
+        """
+        assert isinstance(state.average, Average)
+        averaged = state._replace(params=state.average.params)
+        if not jax.tree.leaves(state.batch_stats):
+            return averaged
+        train = self._gather(self.data)
+        order = self._order(keys.order, 0)  # epochs count from 1
+        zeros = optax.tree.zeros_like(state.batch_stats)
+        total = zeros
+        for start, size in batch_slices(self._n, self.batch_size):
+            part = self._statistics(
+                averaged.params,
+                zeros,
+                train,
+                order,
+                np.int32(start),
+                keys.step,
+                size=size,
+            )
+            total = jax.tree.map(lambda t, x, n=size: t + n / self._n * x, total, part)
+        return averaged._replace(batch_stats=total)
+
+
+def _statistics_of(
+    problem: Problem,
+    params: Any,
+    zeros: Any,
+    train: Images,
+    order: jax.Array,
+    start: jax.Array,
+    key: jax.Array,
+    size: int,
+) -> Any:
+    augment_key, dropout_key = jax.random.split(jax.random.fold_in(key, start))
+    indices = jax.lax.dynamic_slice(order, (start,), (size,))
+    batch = make_batch(train, indices, augment_key, problem.pipeline)
+    return batch_statistics(problem, params, zeros, batch, dropout_key)
 
 
 def batch_slices(n: int, size: int) -> Iterator[tuple[int, int]]:

@@ -1,6 +1,7 @@
 """What is trained, and the pure functions of a step and of an evaluation."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -10,9 +11,11 @@ import optax
 
 import landmod_jax
 import models
+from experiments import controls
 from experiments.augment import Pipeline, augment, normalise, pipeline_for
-from experiments.config import RunConfig
+from experiments.config import REPLAYS, RunConfig
 from experiments.errors import UserError
+from models.layers import BatchNorm
 
 
 class TrainState(NamedTuple):
@@ -22,6 +25,14 @@ class TrainState(NamedTuple):
     params: Any
     batch_stats: Any  # running statistics; empty for networks without batch norm
     opt_state: optax.OptState
+    average: "Average | tuple[()]" = ()  # with weight averaging alone
+
+
+class Average(NamedTuple):
+    """The equal-weight mean of the weights that were added to it."""
+
+    n: jax.Array  # int32 scalar
+    params: Any
 
 
 class Batch(NamedTuple):
@@ -34,7 +45,7 @@ class Metrics(NamedTuple):
 
     loss: Any
     c: Any  # NaN for an arm without a landscape
-    scale: Any
+    scale: Any  # NaN for an arm that scales no gradients by the loss
 
 
 class Images(NamedTuple):
@@ -52,20 +63,32 @@ class Problem:
     tx: optax.GradientTransformationExtraArgs
     pipeline: Pipeline
     classes: int
-    modified: bool  # whether tx has a landscape, and so c and scale
+    arm: str
     eval_mode: str = "eval"
+    swa_start: int | None = None  # epoch, from 1
     axis_name: str | None = None  # the mapped axis that a mini-batch is spread over
 
 
 def make_optimizer(
-    config: RunConfig, axis_name: str | None = None
+    config: RunConfig, steps_per_epoch: int, axis_name: str | None = None
 ) -> optax.GradientTransformationExtraArgs:
     """The optimizer of a run's arm, with PyTorch's semantics.
 
     Raises:
       UserError: f, eps or c is not what landmod_jax takes.
     """
-    landscape = None
+    make = getattr(landmod_jax, config.optimizer)
+    options: dict[str, Any] = {"weight_decay": config.weight_decay}
+    if config.momentum:
+        options["momentum"] = config.momentum
+    ahead = _ahead(config, steps_per_epoch, axis_name)
+    return make(_learning_rate(config, steps_per_epoch), landscape=ahead, **options)
+
+
+def _ahead(
+    config: RunConfig, steps_per_epoch: int, axis_name: str | None
+) -> optax.GradientTransformation | None:
+    """What the arm does to the gradients before weight decay and the optimizer."""
     if config.arm == "lm":
         threshold = (
             landmod_jax.running_min()
@@ -73,20 +96,42 @@ def make_optimizer(
             else landmod_jax.constant(config.c)
         )
         try:
-            landscape = landmod_jax.landscape_modify(
+            return landmod_jax.landscape_modify(
                 config.f, config.eps, threshold=threshold, axis_name=axis_name
             )
         except ValueError as error:
             raise UserError(str(error)) from error
-    make = getattr(landmod_jax, config.optimizer)
-    options: dict[str, Any] = {"weight_decay": config.weight_decay}
-    if config.momentum:
-        options["momentum"] = config.momentum
-    return make(config.learning_rate, landscape=landscape, **options)
+    if config.arm in REPLAYS:
+        return controls.replay(config.epochs * steps_per_epoch)
+    if config.arm == "clip":
+        return optax.clip_by_global_norm(config.clip_norm)
+    return None
+
+
+def _learning_rate(config: RunConfig, steps_per_epoch: int) -> float | optax.Schedule:
+    if config.arm == "warmup":
+        return optax.linear_schedule(
+            config.learning_rate / config.warmup_steps,
+            config.learning_rate,
+            config.warmup_steps - 1,
+        )
+    if config.swa_start is not None and config.swa_learning_rate is not None:
+        # Constant, linear between half and nine tenths of the way, constant again.
+        start = config.swa_start * steps_per_epoch
+        return optax.linear_schedule(
+            config.learning_rate,
+            config.swa_learning_rate,
+            transition_steps=round(0.4 * start),
+            transition_begin=round(0.5 * start),
+        )
+    return config.learning_rate
 
 
 def make_problem(
-    config: RunConfig, classes: int, axis_name: str | None = None
+    config: RunConfig,
+    classes: int,
+    steps_per_epoch: int,
+    axis_name: str | None = None,
 ) -> Problem:
     """What `config` trains; with an axis_name, for a step that is mapped over it."""
     model = models.create(
@@ -97,11 +142,12 @@ def make_problem(
     )
     return Problem(
         model=model,
-        tx=make_optimizer(config, axis_name),
+        tx=make_optimizer(config, steps_per_epoch, axis_name),
         pipeline=pipeline_for(config.dataset, config.model),
         classes=classes,
-        modified=config.arm == "lm",
+        arm=config.arm,
         eval_mode=config.eval_mode,
+        swa_start=config.swa_start,
         axis_name=axis_name,
     )
 
@@ -116,7 +162,25 @@ def init_state(problem: Problem, key: jax.Array) -> TrainState:
         params=params,
         batch_stats=variables.get("batch_stats", {}),
         opt_state=problem.tx.init(params),
+        average=(
+            ()
+            if problem.swa_start is None
+            else Average(jnp.zeros((), jnp.int32), optax.tree.zeros_like(params))
+        ),
     )
+
+
+def with_weights(state: TrainState, weights: Mapping[str, Any]) -> TrainState:
+    """A fresh state with another run's weights, {"params": …, "batch_stats": …}.
+
+    Raises:
+      UserError: they are another network's.
+    """
+    for name, tree in weights.items():
+        fresh = getattr(state, name)
+        if jax.tree.map(jnp.shape, tree) != jax.tree.map(jnp.shape, fresh):
+            raise UserError(f"--init-from: its {name} are those of another network")
+    return state._replace(**jax.tree.map(jnp.asarray, dict(weights)))
 
 
 def train_step(
@@ -147,13 +211,42 @@ def train_step(
     )
     params = optax.apply_updates(state.params, updates)
     c = scale = jnp.float32(jnp.nan)
-    if problem.modified:
+    if problem.arm == "lm":
         landscape = landmod_jax.current(opt_state)
         c, scale = landscape.c, landscape.scale
+    elif problem.arm in REPLAYS:
+        scale = controls.current(opt_state).scale
     return (
-        TrainState(state.step + 1, params, batch_stats, opt_state),
+        TrainState(state.step + 1, params, batch_stats, opt_state, state.average),
         Metrics(loss, c, scale),
     )
+
+
+def add_to_average(state: TrainState) -> TrainState:
+    """Take the weights into their mean, as weight averaging does after an epoch."""
+    assert isinstance(state.average, Average)
+    count = state.average.n + 1
+    mean = jax.tree.map(
+        lambda mean, p: (mean + (p - mean) / count).astype(p.dtype),
+        state.average.params,
+        state.params,
+    )
+    return state._replace(average=Average(count, mean))
+
+
+def batch_statistics(
+    problem: Problem, params: Any, zeros: Any, batch: Batch, key: jax.Array
+) -> Any:
+    """The batch-norm statistics of one mini-batch, in the tree of `zeros`."""
+    _, updated = problem.model.apply(
+        {"params": params, "batch_stats": zeros},
+        batch.images,
+        train=True,
+        rngs={"dropout": key},
+        mutable=["batch_stats"],
+    )
+    # Running statistics are 0.9 of the old ones, here 0, and 0.1 of the batch's.
+    return jax.tree.map(lambda x: x / (1 - BatchNorm.momentum), updated["batch_stats"])
 
 
 def make_batch(

@@ -24,7 +24,7 @@ def losses_and_weights(optimizer, landscape, device_data):
     tx = getattr(landmod_jax, optimizer)(
         config.learning_rate, landscape=landscape, **options
     )
-    problem = dataclasses.replace(training.make_problem(config, 10), tx=tx)
+    problem = dataclasses.replace(training.make_problem(config, 10, 7), tx=tx)
     trainer = Trainer(problem, device_data, config.batch_size)
     keys = Keys.of(0)
     state, losses = trainer.init(keys), []

@@ -25,9 +25,16 @@ def test_every_field_is_part_of_the_identity():
         "seed": 1, "epochs": 3, "learning_rate": 0.02, "momentum": 0.9,
         "weight_decay": 1e-4, "batch_size": 64, "f": "quadratic", "eps": 0.5,
         "c": 0.1, "limit_train": 100, "precision": "bfloat16", "eval_mode": "train",
+        "clip_norm": 0.5, "warmup_steps": 10, "validation": 50,
+        "swa_start": 1, "swa_learning_rate": 0.005,
+        "until_above_chance": True, "init_from": "0" * 64,
     }  # fmt: skip
     assert set(changes) == {field.name for field in dataclasses.fields(RunConfig)}
-    ids = {dataclasses.replace(CONFIG, **{k: v}).run_id for k, v in changes.items()}
+    swa = {"swa_start": 2, "swa_learning_rate": 0.01}  # they come together
+    ids = {
+        dataclasses.replace(CONFIG, **(swa if k in swa else {}) | {k: v}).run_id
+        for k, v in changes.items()
+    }
     assert len(ids) == len(changes)
     assert CONFIG.run_id not in ids
     assert dataclasses.replace(CONFIG).run_id == CONFIG.run_id

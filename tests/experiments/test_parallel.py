@@ -22,7 +22,7 @@ def device_data():
 def trainer(device_data, model, parallel, scan=False):
     config = dataclasses.replace(CONFIG, model=model, momentum=0.9)
     axis_name = AXIS if parallel == "pmap" else None
-    problem = training.make_problem(config, 10, axis_name)
+    problem = training.make_problem(config, 10, 21, axis_name)
     return Trainer(problem, device_data, 32, scan, parallel)
 
 

@@ -28,7 +28,7 @@ PER_EPOCH = 7
 @pytest.fixture(scope="module")
 def trainer():
     device_data = DeviceData.put(data.load("digits", limit_train=200))
-    return Trainer(training.make_problem(LIMITED, 10), device_data, 32)
+    return Trainer(training.make_problem(LIMITED, 10, PER_EPOCH), device_data, 32)
 
 
 class Silent(Plain):
@@ -124,7 +124,7 @@ def test_with_no_sound_checkpoint_a_run_starts_again(trainer, uninterrupted, tmp
 def test_a_run_that_diverges_is_recorded(tmp_path):
     config = dataclasses.replace(LIMITED, arm="base", learning_rate=1e18)
     device_data = DeviceData.put(data.load("digits", limit_train=200))
-    trainer = Trainer(training.make_problem(config, 10), device_data, 32)
+    trainer = Trainer(training.make_problem(config, 10, 7), device_data, 32)
     runner.run(
         config,
         trainer,

@@ -35,7 +35,7 @@ def device_data(dataset):
 @functools.cache
 def problem(optimizer="sgd", arm="lm"):
     config = dataclasses.replace(CONFIG, optimizer=optimizer, arm=arm)
-    return training.make_problem(config, 10)
+    return training.make_problem(config, 10, 7)
 
 
 @pytest.fixture(scope="module")
@@ -203,7 +203,7 @@ def test_accuracy_and_loss_by_hand(device_data, mode):
 
 def test_bfloat16_keeps_parameters_loss_and_c_in_float32(device_data):
     config = dataclasses.replace(CONFIG, precision="bfloat16")
-    half = training.make_problem(config, 10)
+    half = training.make_problem(config, 10, 7)
     state = jax.eval_shape(lambda: training.init_state(half, KEYS.init))
     batch = training.Batch(
         jax.ShapeDtypeStruct((4, 32, 32, 3), jnp.float32),
@@ -221,7 +221,7 @@ def test_bfloat16_keeps_parameters_loss_and_c_in_float32(device_data):
 def test_the_optimizers_are_the_librarys(device_data):
     """Weight decay is added after the scale: decay alone is not modified."""
     config = dataclasses.replace(CONFIG, weight_decay=0.1, c=0.0, learning_rate=1.0)
-    tx = training.make_optimizer(config)
+    tx = training.make_optimizer(config, 7)
     params = {"w": jnp.array([2.0])}
     updates, _ = tx.update(
         {"w": jnp.array([3.0])}, tx.init(params), params, value=jnp.float32(4.0)
