@@ -17,6 +17,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from experiments.errors import UserError
 from experiments.training import TrainState
 
 KEPT = 2
@@ -25,21 +26,31 @@ Columns = Mapping[str, np.ndarray]
 
 
 def save(work: Path, state: TrainState, columns: Columns) -> None:
-    """Write a checkpoint named after the state's step, and drop the old ones."""
-    import orbax.checkpoint as ocp
+    """Write a checkpoint named after the state's step, and drop the old ones.
 
+    Raises:
+      UserError: it cannot be written. Those that are there stay as they are.
+    """
     step = int(state.step)
-    part = work / f".{step}.part"
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    with ocp.StandardCheckpointer() as checkpointer:
-        checkpointer.save(part.absolute() / "state", state)
-    arrays: dict[str, Any] = dict(columns)
-    np.savez(part / "metrics.npz", **arrays)
-    (part / "digest").write_text(_digest(state, columns))
-    whole = work / str(step)
-    shutil.rmtree(whole, ignore_errors=True)
-    os.replace(part, whole)
+    part, whole = work / f".{step}.part", work / str(step)
+    try:
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        with _checkpointer() as checkpointer:
+            checkpointer.save(part.absolute() / "state", jax.device_get(state))
+        arrays: dict[str, Any] = dict(columns)
+        np.savez(part / "metrics.npz", **arrays)
+        (part / "digest").write_text(_digest(state, columns))
+        shutil.rmtree(whole, ignore_errors=True)
+        os.replace(part, whole)
+    # tensorstore says a full disk in its own way.
+    except Exception as error:
+        shutil.rmtree(part, ignore_errors=True)
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError(
+            f"cannot write a checkpoint to {work} ({reason}); make room there, and "
+            "--resume goes on from the one before"
+        ) from error
     for old in _steps(work)[:-KEPT]:
         shutil.rmtree(work / str(old))
 
@@ -64,10 +75,20 @@ def newest(
     return None
 
 
-def _load(path: Path, abstract: TrainState) -> tuple[TrainState, Columns]:
+def _checkpointer():
+    """orbax's, for this process alone: the first one of several saves for all."""
     import orbax.checkpoint as ocp
 
-    with ocp.StandardCheckpointer() as checkpointer:
+    me = jax.process_index()
+    return ocp.StandardCheckpointer(
+        multiprocessing_options=ocp.options.MultiprocessingOptions(
+            primary_host=me, active_processes={me}, barrier_sync_key_prefix=f"only{me}"
+        )
+    )
+
+
+def _load(path: Path, abstract: TrainState) -> tuple[TrainState, Columns]:
+    with _checkpointer() as checkpointer:
         state = checkpointer.restore(path.absolute() / "state", abstract)
     with np.load(path / "metrics.npz") as archive:
         columns = {name: archive[name] for name in archive.files}

@@ -17,6 +17,11 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "train": ("experiments.train", "one run"),
     "compare": ("experiments.compare", "an optimizer with and without LM, paired"),
     "table": ("experiments.table", "every run of a table: digits, 3.5, 3.6, …"),
+    "report": (
+        "experiments.report",
+        "a page about finished runs, as HTML and Markdown",
+    ),
+    "figure": ("experiments.figure", "training curves of figure 3.7, 3.9 or 3.12"),
     "figures": ("experiments.figures", "the pictures of chapters 1 and 2"),
 }
 

@@ -60,6 +60,13 @@ def default_cache_dir() -> Path:
     return Path(base) / "landmod_jax"
 
 
+def train_size(name: str, limit_train: int | None) -> int:
+    """The number of training images of a known data set, limited or not."""
+    if limit_train is not None:
+        return limit_train
+    return PUBLISHED[name].train if name in PUBLISHED else len(_digits().train_images)
+
+
 def load(
     name: str,
     *,

@@ -6,6 +6,8 @@ from typing import Literal
 
 from experiments.config import (
     ARM_FIELDS,
+    ARMS,
+    SEEDS,
     Arm,
     Optimizer,
     RunConfig,
@@ -114,6 +116,13 @@ class Execution:
     """Minutes between the checkpoints of a run, at the end of an epoch."""
     parallel: Literal["none", "pmap", "sharded"] = "none"
     """Spread each mini-batch over the local devices: by pmap, or over a mesh."""
+    coordinator: str | None = None
+    """HOST:PORT of the first of several processes that train each run together
+    (--parallel sharded), or auto under SLURM and on cloud TPUs."""
+    num_processes: int | None = None
+    """How many processes there are."""
+    process_id: int | None = None
+    """Which one this is, from 0."""
     keep_memory: bool = False
     """On a CPU: have glibc keep freed memory. Faster steps, more memory (see docs)."""
     keep_weights: bool = False
@@ -122,3 +131,25 @@ class Execution:
     """Start from the weights of this run directory in place of fresh ones."""
     shard: str = "1/1"
     """i/n: take every n-th run from the i-th on, to split a sweep over machines."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Pairs(Execution, Protocol):
+    """What is run for each optimizer: every arm with every seed."""
+
+    arms: tuple[Arm, ...] = ARMS
+    """base, lm, and the controls mean_scale, shuffled_scale, clip, warmup."""
+    seeds: tuple[int, ...] = SEEDS
+    """Of weights, data order, augmentation and dropout: the same in each arm."""
+    lr_sweep: tuple[float, ...] = ()
+    """Learning rates to choose from, for each arm on held-out training images."""
+
+    def runs(
+        self, dataset: str, model: str, optimizer: Optimizer, swa: bool = False
+    ) -> list[RunConfig]:
+        """The configurations of one optimizer, seed by seed."""
+        return [
+            self.run(dataset, model, optimizer, arm, seed, swa)
+            for seed in self.seeds
+            for arm in self.arms
+        ]

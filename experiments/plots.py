@@ -1,5 +1,6 @@
-"""Curves of a sweep: loss, accuracy, c and scale, each arm with its seeds."""
+"""Pictures of runs: curves with their seeds' band, and what each arm gained."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pandas as pd
 from experiments import style
 from experiments.config import OPTIMIZERS
 from experiments.rundir import WINDOW, Run
-from experiments.tables import WORDS, title
+from experiments.tables import WORDS, row_name, summarise, title
 
 # name: (axis label, logarithmic)
 QUANTITIES = {
@@ -20,46 +21,64 @@ QUANTITIES = {
 }
 
 
-def draw_curves(runs: Sequence[Run], out: Path) -> list[Path]:
-    """Draw a picture per quantity, with axes per optimizer.
+def draw_curves(runs: Sequence[Run], out: Path, suffix: str = "png") -> list[Path]:
+    """Draw a picture per quantity, with axes per network and optimizer.
 
     A line is the mean over an arm's seeds, its band the smallest to the largest. Loss,
-    c and scale are first averaged over windows of 20 steps.
+    c and scale are first averaged over windows of 20 steps. c and scale have no picture
+    where no run has them.
 
     Returns:
-      The pictures' paths, `out/NAME.png` for the names in QUANTITIES.
+      The pictures' paths, `out/NAME.SUFFIX` for the names in QUANTITIES.
     """
     paths = []
-    optimizers = [o for o in OPTIMIZERS if any(r.config.optimizer == o for r in runs)]
+    panels: dict[tuple[str, str], list[Run]] = {}
+    for run in sorted(runs, key=lambda run: OPTIMIZERS.index(run.config.optimizer)):
+        panels.setdefault((run.config.model, run.config.optimizer), []).append(run)
     for name, (label, logarithmic) in QUANTITIES.items():
-        with style.figure(1, len(optimizers)) as (fig, axes):
-            for axis, optimizer in zip(axes[0], optimizers):
-                part = [run for run in runs if run.config.optimizer == optimizer]
-                _draw(axis, part, name)
-                axis.set_title(WORDS[optimizer])
-                axis.set_xlabel("epoch")
+        if name in ("c", "scale") and all(run.steps[name].isna().all() for run in runs):
+            continue
+        with style.figure(1, len(panels)) as (fig, axes):
+            for axis, ((model, optimizer), part) in zip(axes[0], panels.items()):
+                draw_quantity(axis, part, name)
+                axis.set_title(
+                    WORDS[optimizer]
+                    if len({key[0] for key in panels}) == 1
+                    else f"{model}, {WORDS[optimizer]}"
+                )
                 if logarithmic:
                     axis.set_yscale("log")
             axes[0][0].set_ylabel(label)
-            axes[0][-1].legend()
+            _legend(axes[0])
             fig.suptitle(title(runs), fontsize=9)
-            paths.append(out / f"{name}.png")
+            paths.append(out / f"{name}.{suffix}")
             fig.savefig(paths[-1])
     return paths
 
 
-def _draw(axis, runs: Sequence[Run], name: str) -> None:
-    arms = dict.fromkeys(run.config.arm for run in runs)
-    for index, arm in enumerate(arms):
+def _legend(axes) -> None:
+    """On the axes with the most lines; none where every run diverged at once."""
+    axis = max(axes, key=lambda axis: len(axis.get_legend_handles_labels()[0]))
+    if axis.get_legend_handles_labels()[0]:
+        axis.legend()
+
+
+def draw_quantity(axis, runs: Sequence[Run], name: str) -> None:
+    """Draw the curves of one of QUANTITIES, an arm each, over the epochs."""
+    for arm in dict.fromkeys(run.config.arm for run in runs):
         curves = [_curve(run, name) for run in runs if run.config.arm == arm]
         table = pd.concat(curves, axis=1)
         if table.isna().all(axis=None):  # c and scale of an arm without a landscape
             continue
-        colour = style.colour(arm, index)
-        axis.plot(table.index, table.mean(axis=1), color=colour, label=arm, lw=1.3)
+        colour = style.colour(arm)
+        marker = "o" if len(table) == 1 else "-"
+        axis.plot(
+            table.index, table.mean(axis=1), marker, color=colour, label=arm, lw=1.3
+        )
         axis.fill_between(
             table.index, table.min(axis=1), table.max(axis=1), color=colour, alpha=0.2
         )
+    axis.set_xlabel("epoch")
 
 
 def _curve(run: Run, name: str) -> pd.Series:
@@ -71,3 +90,60 @@ def _curve(run: Run, name: str) -> pd.Series:
     windows = np.array_split(values, whole)
     ends = np.cumsum([len(window) for window in windows])
     return pd.Series([window.mean() for window in windows], index=ends / per_epoch)
+
+
+def draw_effects(groups: Sequence[Sequence[Run]], path: Path) -> None:
+    """Draw what each arm gained over the plain optimizer, with its 95 % interval.
+
+    Args:
+      groups: runs that belong in one table each. A row of the picture is an optimizer
+        and an arm; a cross is one seed's difference, a dot their mean.
+    """
+    summaries = [summarise(runs) for runs in groups]
+    rows = [
+        (runs, row)
+        for runs, summary in zip(groups, summaries)
+        for row in summary.to_dict("records")
+        if not math.isnan(row.get("difference", math.nan))
+    ]
+    if not rows:
+        return
+    with style.figure(1, 1, 6.4, 0.9 + 0.27 * len(rows)) as (fig, axes):
+        axis = axes[0][0]
+        labels = []
+        for place, (runs, row) in enumerate(rows):
+            colour = style.colour(row["arm"])
+            each = _differences(runs, row)
+            axis.plot(each, [place] * len(each), "x", color=colour, ms=4, alpha=0.6)
+            if not math.isnan(row["low"]):
+                axis.plot([row["low"], row["high"]], [place] * 2, color=colour, lw=1.5)
+            axis.plot(row["difference"], place, "o", color=colour, ms=5)
+            name = row_name(row["optimizer"], row["arm"])
+            labels.append(f"{row['model']} {row['dataset']}: {name}  (n = {row['n']})")
+        axis.set_yticks(range(len(rows)), labels)
+        axis.invert_yaxis()
+        axis.axvline(0, color="black", lw=0.8)
+        # An interval from three seeds may be wider than any accuracy: show the seeds.
+        seen = [abs(value) for runs, row in rows for value in _differences(runs, row)]
+        reach = min(2.5 * max(seen, default=1.0), 100) or 1.0
+        axis.set_xlim(-reach, reach)
+        axis.set_xlabel(
+            "accuracy less the plain optimizer's (points)\n"
+            "bar: 95 % interval of the mean, cut at the frame"
+        )
+        fig.savefig(path)
+
+
+def _differences(runs: Sequence[Run], row: dict) -> list[float]:
+    accuracy = {
+        (run.config.arm, run.config.seed): run.result["test_accuracy"]
+        for run in runs
+        if run.config.model == row["model"]
+        and run.config.dataset == row["dataset"]
+        and run.config.optimizer == row["optimizer"].removesuffix("-swa")
+    }
+    return [
+        value - accuracy["base", seed]
+        for (arm, seed), value in accuracy.items()
+        if arm == row["arm"] and ("base", seed) in accuracy
+    ]

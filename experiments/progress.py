@@ -25,6 +25,16 @@ class Plain:
         print(text, flush=True)
 
 
+class Silent(Plain):
+    """Nothing: another process says it."""
+
+    def begin(self, label: str, steps: int) -> None:
+        pass
+
+    def line(self, text: str) -> None:
+        pass
+
+
 class Bar:
     """A rich progress bar; lines scroll above it."""
 
@@ -43,8 +53,11 @@ class Bar:
 
 
 @contextmanager
-def progress() -> Iterator[Progress]:
-    """A Bar where standard output is a terminal, else Plain."""
+def progress(shown: bool = True) -> Iterator[Progress]:
+    """A Bar where standard output is a terminal, else Plain; Silent if not shown."""
+    if not shown:
+        yield Silent()
+        return
     if not sys.stdout.isatty():
         yield Plain()
         return

@@ -65,23 +65,34 @@ def write_run(
     epochs: "pd.DataFrame",
     weights: dict[str, Any] | None = None,
 ) -> None:
-    """Write a whole run directory, replacing one that is there."""
-    part = path.with_name(f".{path.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    _write_json(part / "config.json", dataclasses.asdict(config))
-    _write_json(part / "meta.json", meta)
-    # Nine significant digits carry a float32 over exactly.
-    steps.to_csv(part / "steps.csv", index=False, float_format="%.9g")
-    epochs.to_csv(part / "epochs.csv", index=False, float_format="%.9g")
-    if weights is not None:
-        from flax.traverse_util import flatten_dict
+    """Write a whole run directory, replacing one that is there.
 
-        np.savez(part / "weights.npz", **flatten_dict(weights, sep="/"))
-    _write_json(part / "result.json", result)
-    if path.exists():
-        shutil.rmtree(path)
-    os.replace(part, path)
+    Raises:
+      UserError: it cannot be written; what is there stays.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        _write_json(part / "config.json", dataclasses.asdict(config))
+        _write_json(part / "meta.json", meta)
+        # Nine significant digits carry a float32 over exactly.
+        steps.to_csv(part / "steps.csv", index=False, float_format="%.9g")
+        epochs.to_csv(part / "epochs.csv", index=False, float_format="%.9g")
+        if weights is not None:
+            from flax.traverse_util import flatten_dict
+
+            np.savez(part / "weights.npz", **flatten_dict(weights, sep="/"))
+        _write_json(part / "result.json", result)
+        if path.exists():
+            shutil.rmtree(path)
+        os.replace(part, path)
+    except OSError as error:
+        shutil.rmtree(part, ignore_errors=True)
+        raise UserError(
+            f"cannot write the run directory {path} ({error}); make room there, and "
+            "--resume goes on from its last checkpoint"
+        ) from error
 
 
 def read_run(path: Path) -> Run:

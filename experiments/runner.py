@@ -12,7 +12,7 @@ import jax
 import numpy as np
 import pandas as pd
 
-from experiments import checkpoints
+from experiments import checkpoints, hosts
 from experiments.config import RunConfig
 from experiments.progress import Progress
 from experiments.provenance import provenance
@@ -82,7 +82,8 @@ class Saver:
         return time.monotonic() - self._last >= 60 * self.minutes
 
     def save(self, state: Any, columns: checkpoints.Columns) -> None:
-        checkpoints.save(self.work, state, columns)
+        if hosts.is_first():
+            checkpoints.save(self.work, state, columns)
         self._last = time.monotonic()
 
 
@@ -145,9 +146,11 @@ def run(
         diverged = not np.isfinite(metrics.loss[-1])
         left_chance = config.until_above_chance and evaluation.accuracy > chance
         over = diverged or left_chance
-        if record.epochs < config.epochs and not over and (stop() or saver.due()):
-            saver.save(state, record.columns(0.0))
-            if stop():
+        if record.epochs < config.epochs and not over:
+            stopping = stop()
+            if stopping or saver.due():
+                saver.save(state, record.columns(0.0))
+            if stopping:
                 raise stop.stopped()
     steps, epochs = record.frames(per_epoch)
     accuracy = float(epochs["test_accuracy"].iloc[-1])
@@ -162,12 +165,16 @@ def run(
         "seconds": float(epochs["seconds"].sum()),
         "params_sha256": checkpoints.digest(tested.params),
     }
+    if not hosts.is_first():
+        hosts.from_first(True)  # it has written
+        return
     weights = None
     if keep_weights:
         weights = {"params": tested.params, "batch_stats": tested.batch_stats}
         weights = jax.device_get(weights)
     write_run(path, config, meta, result, steps, epochs, weights)
     shutil.rmtree(saver.work, ignore_errors=True)
+    hosts.from_first(True)
 
 
 def _epoch_line(

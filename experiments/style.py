@@ -5,7 +5,14 @@ from contextlib import contextmanager
 from typing import Any
 
 # Okabe and Ito's palette.
-ARM_COLOURS = {"base": "#000000", "lm": "#D55E00"}
+ARM_COLOURS = {
+    "base": "#000000",
+    "lm": "#D55E00",
+    "mean_scale": "#0072B2",
+    "shuffled_scale": "#56B4E9",
+    "clip": "#009E73",
+    "warmup": "#CC79A7",
+}
 OTHER_COLOURS = ("#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _SETTINGS: Any = {
     "figure.dpi": 110,

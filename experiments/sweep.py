@@ -21,7 +21,6 @@ from experiments.errors import UserError
 from experiments.options import Execution
 from experiments.progress import progress
 from experiments.rundir import Run, is_run, read_run, read_weights
-from experiments.stopping import Stop
 
 
 def open_results(out: Path, execution: Execution) -> Path:
@@ -71,11 +70,15 @@ def run_all(configs: Sequence[RunConfig], out: Path, execution: Execution) -> li
     i, n = parse_shard(execution.shard)
     if execution.keep_memory and not allocator.keep_memory():
         raise UserError("--keep-memory needs glibc, which this system does not have")
-    from experiments import checkpoints, controls, data, runner, training
-
-    keep_compiled(execution.cache_dir or data.default_cache_dir())
+    from experiments import checkpoints, controls, data, hosts, runner, training
     from experiments.trainer import AXIS, DeviceData, Trainer
     from experiments.training import TrainState
+
+    hosts.give_cpu_devices_threads()
+    keep_compiled(execution.cache_dir or data.default_cache_dir())
+    hosts.start(execution.coordinator, execution.num_processes, execution.process_id)
+    if hosts.several() and execution.parallel != "sharded":
+        raise UserError("several processes train together by --parallel sharded only")
 
     weights = None
     if execution.init_from is not None:
@@ -106,7 +109,10 @@ def run_all(configs: Sequence[RunConfig], out: Path, execution: Execution) -> li
         for config in map(_seedless, configs)
         for dataset in [datasets[_dataset_key(config)]]
     }
-    runs = open_results(out, execution)
+    if hosts.is_first():
+        open_results(out, execution)
+    runs = out / "runs"
+    hosts.from_first(True)  # it is there now
 
     @functools.cache
     def on_device(key: DatasetKey) -> DeviceData:
@@ -134,25 +140,28 @@ def run_all(configs: Sequence[RunConfig], out: Path, execution: Execution) -> li
             state = state._replace(opt_state=opt_state)
         return state
 
-    stop = Stop(execution.time_budget)
-    with progress() as shown, stop.listening():
+    stop = hosts.AgreedStop(execution.time_budget)
+    with progress(hosts.is_first()) as shown, stop.listening():
         for number, config in enumerate(configs, start=1):
             path = runs / config.run_id
-            if number % n != i % n or is_run(path):
+            if number % n != i % n or hosts.from_first(is_run(path)):
                 continue
             if stop():
                 raise stop.stopped()
-            if config.arm in REPLAYS and not is_run(runs / _replayed(config).run_id):
+            if config.arm in REPLAYS and not hosts.from_first(
+                is_run(runs / _replayed(config).run_id)
+            ):
                 shown.line(
                     f"{config.run_id}  waits for {_replayed(config).run_id}, which is "
                     "not finished: --resume once it is"
                 )
                 continue
-            with _locked(path) as mine:
+            with _locked(path, hosts.is_first()) as got:
+                mine = hosts.from_first(got)
                 if not mine:
                     shown.line(f"{config.run_id}  is being run by another process")
                     continue
-                if is_run(path):  # finished since we looked
+                if hosts.from_first(is_run(path)):  # finished since we looked
                     continue
                 shown.line(f"run {number} of {len(configs)}")
                 runner.run(
@@ -207,8 +216,11 @@ def _seedless(config: RunConfig) -> RunConfig:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[bool]:
+def _locked(path: Path, wanted: bool = True) -> Iterator[bool]:
     """Whether this process has the run to itself; the kernel frees the lock."""
+    if not wanted:
+        yield False
+        return
     lock = path.with_name(f".{path.name}.lock")
     with open(lock, "w") as file:
         try:

@@ -1,107 +1,217 @@
-"""The table of figure 3.5: each optimizer alone and behind LM, over paired seeds."""
+"""The tables: each optimizer alone, behind LM and the controls, paired by seed."""
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from experiments.config import OPTIMIZERS
+from experiments import statistics
+from experiments.config import OPTIMIZERS, Arm
 from experiments.rundir import Run, rows
+from experiments.thesis import Published, published
 
 WORDS = {"sgd": "SGD", "adam": "Adam", "adagrad": "Adagrad", "rmsprop": "RMSProp"}
-HEADER = (
-    "Optimizer",
-    "Average Last Loss",
-    "Average Test Accuracy",
-    "Did LM overperform?",
-    "n",
-)
+ARM_WORDS: dict[Arm, str] = {
+    "lm": "LM",
+    "mean_scale": "mean scale",
+    "shuffled_scale": "shuffled scales",
+    "clip": "clip",
+    "warmup": "warm-up",
+}
 
 
 def summarise(runs: Sequence[Run]) -> pd.DataFrame:
-    """One row per optimizer and arm, over its seeds.
+    """One row per network, optimizer and arm, over its seeds.
 
     Returns:
-      Columns optimizer, arm, n, loss_mean, loss_sd, accuracy_mean, accuracy_sd (per
-      cent), collapsed, diverged, and for the arms other than base the paired
-      difference to it: pairs, difference, difference_sd. A standard deviation is the
-      sample's (n - 1), NaN for one run.
+      Columns dataset, model, optimizer ("sgd-swa" with weight averaging), arm, n,
+      loss_mean, loss_sd, accuracy_mean, accuracy_sd (per cent), collapsed, diverged.
+      For the arms other than base, of the test accuracy less base's over the same
+      seeds, in percentage points: pairs, difference, low, high (95 %), p (sign-flip),
+      p_holm (Holm over all rows); apart_n and apart_difference over the pairs of which
+      neither collapsed; collapse_p (McNemar, of the collapses alone). A standard
+      deviation is the sample's (n − 1), NaN for one run. Published values: thesis_loss,
+      thesis_accuracy, thesis_doubt.
     """
-    runs_by_row = rows(runs)
+    table = rows(runs)
+    table["optimizer"] += np.where(table["swa_start"].isna(), "", "-swa")
+    table["place"] = table["optimizer"].map(_place)
     summary = []
-    for optimizer in OPTIMIZERS:
-        of_optimizer = runs_by_row[runs_by_row["optimizer"] == optimizer]
-        accuracy = of_optimizer.pivot_table(
-            index="seed", columns="arm", values="test_accuracy"
-        )
-        for arm in dict.fromkeys(of_optimizer["arm"]):
-            part = of_optimizer[of_optimizer["arm"] == arm]
-            row = {
-                "optimizer": optimizer,
-                "arm": arm,
-                "n": len(part),
-                "loss_mean": part["average_last_loss"].mean(),
-                "loss_sd": part["average_last_loss"].std(),
-                "accuracy_mean": part["test_accuracy"].mean(),
-                "accuracy_sd": part["test_accuracy"].std(),
-                "collapsed": int(part["collapsed"].sum()),
-                "diverged": int((part["status"] == "diverged").sum()),
-            }
-            if arm != "base" and "base" in accuracy:
-                difference = (accuracy[arm] - accuracy["base"]).dropna()
-                row["pairs"] = len(difference)
-                row["difference"] = difference.mean()
-                row["difference_sd"] = difference.std()
-            summary.append(row)
-    return pd.DataFrame(summary)
+    for (_, dataset, model, optimizer), group in table.groupby(
+        ["place", "dataset", "model", "optimizer"], sort=True
+    ):
+        by_seed = {arm: part.set_index("seed") for arm, part in group.groupby("arm")}
+        for arm in dict.fromkeys(group["arm"]):
+            row = {"dataset": dataset, "model": model, "optimizer": optimizer}
+            row |= _row(arm, by_seed[arm])
+            if arm != "base" and "base" in by_seed:
+                row |= _against(by_seed["base"], by_seed[arm])
+            summary.append(row | _published(dataset, model, optimizer, arm))
+    result = pd.DataFrame(summary)
+    if "p" in result:
+        result["p_holm"] = statistics.holm(result["p"].to_numpy(float))
+    return result
 
 
-def cells(runs: Sequence[Run]) -> list[tuple[str, ...]]:
-    """The table's rows as text, in the order of HEADER."""
-    return [
-        (
-            _name(row.optimizer, row.arm),
-            _mean_sd(row.loss_mean, row.loss_sd, ".4g", ".2g"),
-            _mean_sd(row.accuracy_mean, row.accuracy_sd, ".2f", ".2f") + _mishaps(row),
+def _place(optimizer: str) -> int:
+    return OPTIMIZERS.index(optimizer.removesuffix("-swa"))
+
+
+def _row(arm: Any, part: pd.DataFrame) -> dict[str, Any]:
+    return {
+        "arm": arm,
+        "n": len(part),
+        "loss_mean": part["average_last_loss"].mean(),
+        "loss_sd": part["average_last_loss"].std(),
+        "accuracy_mean": part["test_accuracy"].mean(),
+        "accuracy_sd": part["test_accuracy"].std(),
+        "collapsed": int(part["collapsed"].sum()),
+        "diverged": int((part["status"] == "diverged").sum()),
+    }
+
+
+def _against(base: pd.DataFrame, part: pd.DataFrame) -> dict[str, Any]:
+    seeds = base.index.intersection(part.index)
+    base, part = base.loc[seeds], part.loc[seeds]
+    difference = part["test_accuracy"] - base["test_accuracy"]
+    whole = statistics.paired(difference)
+    apart = difference[~(base["collapsed"] | part["collapsed"]).astype(bool)]
+    return {
+        "pairs": whole.n,
+        "difference": whole.mean,
+        "low": whole.low,
+        "high": whole.high,
+        "p": whole.p,
+        "apart_n": len(apart),
+        "apart_difference": apart.mean(),
+        "collapse_p": statistics.mcnemar_p(base["collapsed"], part["collapsed"]),
+    }
+
+
+def _published(dataset: Any, model: Any, optimizer: Any, arm: Any) -> dict[str, Any]:
+    found: Published | None = published().get((dataset, model, optimizer, arm))
+    if found is None:
+        return {}
+    return {
+        "thesis_loss": found.average_last_loss,
+        "thesis_accuracy": found.test_accuracy,
+        "thesis_doubt": "; ".join(found.contradictions),
+    }
+
+
+def header(summary: pd.DataFrame) -> tuple[str, ...]:
+    """The columns of `cells`."""
+    only_lm = set(summary["arm"]) <= {"base", "lm"}
+    ours = (
+        "Optimizer",
+        "Average Last Loss",
+        "Average Test Accuracy",
+        "Collapsed",
+        "Did LM overperform?" if only_lm else "Better than the plain one?",
+        "95 % interval",
+        "p (Holm)",
+        "n",
+    )
+    return (*ours, "Thesis: loss", "accuracy") if _has_thesis(summary) else ours
+
+
+def cells(summary: pd.DataFrame) -> list[tuple[str, ...]]:
+    """The table's rows as text, in the order of `header`."""
+    several = summary["model"].nunique() > 1
+    marks = _doubt_marks(summary)
+    found = []
+    for row in summary.to_dict("records"):
+        name = row_name(row["optimizer"], row["arm"])
+        texts = [
+            f"{row['model']}: {name}" if several else name,
+            _mean_sd(row["loss_mean"], row["loss_sd"], ".4g", ".2g"),
+            _mean_sd(row["accuracy_mean"], row["accuracy_sd"], ".2f", ".2f"),
+            _mishaps(row),
             _verdict(row),
-            str(row.n),
-        )
-        for row in summarise(runs).itertuples()
-    ]
+            _interval(row),
+            _p(row),
+            str(row["n"]),
+        ]
+        if _has_thesis(summary):
+            texts += _thesis(row, marks)
+        found.append(tuple(texts))
+    return found
 
 
 def title(runs: Sequence[Run]) -> str:
     """What was run, with everything that scales it down."""
-    config = runs[0].config
-    epochs = sorted({run.config.epochs for run in runs})
-    seeds = sorted({run.config.seed for run in runs})
+    configs = [run.config for run in runs]
+    first = configs[0]
+
+    def each(name: str) -> str:
+        values = sorted({getattr(config, name) for config in configs})
+        return " and ".join(map(str, values))
+
+    epochs = each("epochs")
     parts = [
-        f"{config.model} on {config.dataset}",
-        f"{' or '.join(map(str, epochs))} epoch{'' if epochs == [1] else 's'}",
-        f"seeds {', '.join(map(str, seeds))}",
+        f"{each('model')} on {each('dataset')}",
+        f"{epochs} epoch{'' if epochs == '1' else 's'}",
+        "seeds " + ", ".join(map(str, sorted({config.seed for config in configs}))),
     ]
-    if config.limit_train is not None:
-        parts.append(f"{config.limit_train:,} training images")
-    if config.precision != "float32":
-        parts.append(config.precision)
-    if config.eval_mode != "eval":
+    if first.limit_train is not None:
+        parts.append(f"{first.limit_train:,} training images")
+    if first.validation is not None:
+        parts.append(f"tested on {first.validation:,} held-out training images")
+    if first.until_above_chance:
+        parts.append("until above chance")
+    if first.init_from is not None:
+        parts.append("from another run's weights")
+    if first.precision != "float32":
+        parts.append(first.precision)
+    if first.eval_mode != "eval":
         parts.append("tested in training mode")
     return ", ".join(parts)
 
 
 def markdown(runs: Sequence[Run]) -> str:
-    """The table with its title and a note on what the figures are."""
-    body = [HEADER, ("---",) * len(HEADER), *cells(runs)]
+    """The table with its title and notes on what the figures are."""
+    summary = summarise(runs)
+    columns = header(summary)
+    body = [columns, ("---",) * len(columns), *cells(summary)]
     table = "\n".join("| " + " | ".join(row) + " |" for row in body)
-    return f"**{title(runs)}**\n\n{table}\n\n{NOTE}\n"
+    text = "\n\n".join(notes(summary))
+    return f"**{title(runs)}**\n\n{table}\n\n{text}\n"
 
 
-NOTE = (
-    "Mean ± standard deviation over the n seeds. Average last loss: the mean over the "
-    "last complete window of 20 mini-batches. The difference is LM's mean test "
-    "accuracy less the plain optimizer's over the same seeds, in percentage points; "
-    "three pairs or fewer cannot tell a small one from chance."
-)
+def notes(summary: pd.DataFrame) -> list[str]:
+    """What must be known to read the table: the figures' meaning, and their limits."""
+    found = [
+        "Mean ± standard deviation over the n seeds. Average last loss: the mean over "
+        "the last complete window of 20 mini-batches. The difference is the arm's test "
+        "accuracy less the plain optimizer's over the same seeds, in points, "
+        "with a 95 % interval and the p of a sign-flip test, adjusted by Holm over the "
+        "table; yes or no is said under 0.05 only."
+    ]
+    if "pairs" in summary:
+        fewest = summary["pairs"].min()
+        if statistics.smallest_p(int(fewest)) >= 1 - statistics.CONFIDENCE:
+            found.append(
+                f"n = {fewest:.0f} is too small to tell: a sign-flip test of so few "
+                f"pairs cannot give a p under "
+                f"{statistics.smallest_p(int(fewest)):.3g}, whatever the differences."
+            )
+        mixed = summary[(summary["apart_n"] < summary["pairs"])]
+        for row in mixed.to_dict("records"):
+            name = row_name(row["optimizer"], row["arm"])
+            words = (
+                f"{name}: over the {row['apart_n']:.0f} of its pairs without a collapse"
+            )
+            if row["apart_n"]:
+                words += f" the difference is {row['apart_difference']:+.2f}"
+            else:
+                words = f"{name}: in every pair a run collapsed"
+            found.append(
+                f"{words}; McNemar's p of the collapses {row['collapse_p']:.3g}."
+            )
+    found += [f"{mark} {text}." for text, mark in _doubt_marks(summary).items()]
+    return found
 
 
 def print_table(runs: Sequence[Run]) -> None:
@@ -109,19 +219,22 @@ def print_table(runs: Sequence[Run]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title(runs), caption=NOTE)
-    for name in HEADER:
+    summary = summarise(runs)
+    table = Table(title=title(runs), caption="\n".join(notes(summary)))
+    for name in header(summary):
         table.add_column(name)
-    for row in cells(runs):
+    for row in cells(summary):
         table.add_row(*row)
     console = Console()
     # A pipe has no width of its own: keep the columns whole.
-    Console(width=None if console.is_terminal else 110).print(table)
+    Console(width=None if console.is_terminal else 150).print(table)
 
 
-def _name(optimizer: str, arm: str) -> str:
-    word = WORDS[optimizer]
-    return word if arm == "base" else f"{word}-{'LM' if arm == 'lm' else arm}"
+def row_name(optimizer: str, arm: Any) -> str:
+    """A row's name, such as SGD-LM or SGD-SWA."""
+    base, _, averaged = optimizer.partition("-")
+    word = WORDS[base] + ("-SWA" if averaged else "")
+    return word if arm == "base" else f"{word}-{ARM_WORDS[arm]}"
 
 
 def _mean_sd(mean: float, sd: float, mean_format: str, sd_format: str) -> str:
@@ -129,18 +242,47 @@ def _mean_sd(mean: float, sd: float, mean_format: str, sd_format: str) -> str:
     return text if np.isnan(sd) else f"{text} ± {sd:{sd_format}}"
 
 
-def _mishaps(row) -> str:
-    words = [
-        f"{count} {word}"
-        for word, count in (("collapsed", row.collapsed), ("diverged", row.diverged))
-        if count
-    ]
-    return f" ({', '.join(words)})" if words else ""
+def _mishaps(row: dict[str, Any]) -> str:
+    text = f"{row['collapsed']}/{row['n']}"
+    return f"{text}, {row['diverged']} diverged" if row["diverged"] else text
 
 
-def _verdict(row) -> str:
-    difference = getattr(row, "difference", np.nan)
-    if np.isnan(difference):
+def _verdict(row: dict[str, Any]) -> str:
+    difference = row.get("difference", math.nan)
+    if math.isnan(difference):
         return ""
-    word = "YES" if difference > 0 else "NO"
-    return f"{word} ({_mean_sd(difference, row.difference_sd, '+.2f', '.2f')})"
+    if not row["p_holm"] < 1 - statistics.CONFIDENCE:
+        return f"cannot tell ({difference:+.2f})"
+    return f"{'YES' if difference > 0 else 'NO'} ({difference:+.2f})"
+
+
+def _interval(row: dict[str, Any]) -> str:
+    if math.isnan(row.get("low", math.nan)):
+        return ""
+    return f"{row['low']:+.2f} … {row['high']:+.2f}"
+
+
+def _p(row: dict[str, Any]) -> str:
+    p = row.get("p_holm", math.nan)
+    return "" if math.isnan(p) else f"{p:.3g}"
+
+
+def _has_thesis(summary: pd.DataFrame) -> bool:
+    return "thesis_accuracy" in summary
+
+
+def _thesis(row: dict[str, Any], marks: dict[str, str]) -> tuple[str, str]:
+    accuracy = row.get("thesis_accuracy", math.nan)
+    if math.isnan(accuracy):
+        return "", ""
+    mark = marks.get(row["thesis_doubt"], "")
+    difference = row["accuracy_mean"] - accuracy
+    return f"{row['thesis_loss']:.4g}", f"{accuracy:.2f}{mark} (ours {difference:+.2f})"
+
+
+def _doubt_marks(summary: pd.DataFrame) -> dict[str, str]:
+    """A footnote mark for each thing that cannot be true of a published row."""
+    if not _has_thesis(summary):
+        return {}
+    doubts = dict.fromkeys(d for d in summary["thesis_doubt"].dropna() if d)
+    return dict(zip(doubts, "†‡§¶‖"))

@@ -78,10 +78,10 @@ class Trainer:
       data: the data set.
       batch_size: images a step, over all devices.
       scan: an epoch in one dispatch; by default on accelerators.
-      parallel: how a mini-batch is spread over the local devices: not at all, by
-        `jax.pmap`, or by the compiler over a mesh. Each gives the trajectory of one
-        device, up to rounding and, with pmap, the dropout masks. States go in and out
-        as on one device.
+      parallel: how a mini-batch is spread over the devices: not at all, by
+        `jax.pmap`, or by the compiler over a mesh of all processes' devices. Each gives
+        the trajectory of one device, up to rounding and, with pmap, the dropout masks.
+        States go in and out as on one device.
     """
 
     def __init__(
@@ -99,9 +99,8 @@ class Trainer:
         self.scan = jax.default_backend() != "cpu" if scan is None else scan
         self._n = len(data.train.images)
         self._mesh = jax.make_mesh(
-            (jax.local_device_count(),),
+            (jax.device_count(),),
             (AXIS,),
-            devices=jax.local_devices(),
             axis_types=(jax.sharding.AxisType.Auto,),
         )
         self.data = self._spread(data.train)
@@ -145,7 +144,15 @@ class Trainer:
         if self.parallel == "none":
             return tree
         if self.parallel == "sharded":
-            return jax.device_put(tree, NamedSharding(self._mesh, PartitionSpec()))
+            everywhere = NamedSharding(self._mesh, PartitionSpec())
+            if jax.process_count() == 1:
+                return jax.device_put(tree, everywhere)
+            return jax.tree.map(
+                lambda x: jax.make_array_from_process_local_data(
+                    everywhere, np.asarray(x)
+                ),
+                tree,
+            )
         copies = self._mesh.size
         return jax.device_put(
             jax.tree.map(lambda x: jnp.broadcast_to(x, (copies, *x.shape)), tree),
@@ -153,8 +160,11 @@ class Trainer:
         )
 
     def _gather(self, tree: Any) -> Any:
-        if self.parallel != "pmap":
+        """The copy on this process's first device."""
+        if self.parallel == "none":
             return tree
+        if self.parallel == "sharded":
+            return jax.tree.map(lambda x: x.addressable_data(0), tree)
         return jax.tree.map(lambda x: x[0], tree)
 
     @property
@@ -182,24 +192,27 @@ class Trainer:
         """
         order = self._order(keys.order, epoch)
         slices = list(batch_slices(self._n, self.batch_size))
-        state = self._spread(state)
+        state, key = self._spread(state), keys.step
+        if self.parallel == "sharded":
+            order = self._spread(order)
         if self.scan and first == 0:
-            state, metrics = self._scan(state, self.data, order, keys.step)
+            state, metrics = self._scan(state, self.data, order, key)
             on_steps(len(slices))
-            return self._gather((state, jax.device_get(metrics)))
+            state, metrics = self._gather((state, metrics))
+            return state, jax.device_get(metrics)
         collected = []
         for start, size in slices[first:]:
             if stop():
                 break
             state, metrics = self._step(
-                state, self.data, order, np.int32(start), keys.step, size
+                state, self.data, order, np.int32(start), key, size
             )
             collected.append(metrics)
             on_steps(1)
         state = self._gather(state)
         if not collected:
             return state, Metrics(*(np.zeros(0, np.float32) for _ in Metrics._fields))
-        collected = self._gather(jax.device_get(collected))
+        collected = jax.device_get(self._gather(collected))
         return state, Metrics(*map(np.stack, zip(*collected)))
 
     def _train_on(

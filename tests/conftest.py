@@ -6,7 +6,10 @@ from pathlib import Path
 
 import jax
 
+from experiments import hosts
+
 jax.config.update("jax_num_cpu_devices", 8)
+hosts.give_cpu_devices_threads()
 
 # Many tests, xdist's workers and the commands that tests start compile the same
 # programs. The parent sets the variable, its children inherit it.

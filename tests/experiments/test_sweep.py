@@ -152,7 +152,7 @@ def test_compare_from_config_to_table(tmp_path, capsys):
     assert "simple_cnn on digits, 1 epoch, seeds 0, 1, 64 training images" in shown
     names = {path.name for path in out.iterdir()}
     assert names == {
-        "runs", "table.md", "report.csv", "report_loss.csv", "report_avg_loss.csv",
+        "runs", "report.html", "report.md", "report.csv", "report_loss.csv", "report_avg_loss.csv",
         "report_c.csv", "report_accuracy.csv", "loss.png", "test_accuracy.png",
         "c.png", "scale.png",
     }  # fmt: skip
@@ -165,7 +165,7 @@ def test_compare_from_config_to_table(tmp_path, capsys):
     assert losses.shape == (2, 4)
     report = pd.read_csv(out / "report.csv")
     assert len(report) == 4
-    table = (out / "table.md").read_text()
+    table = (out / "report.md").read_text()
     assert table.count("| SGD") == 2
     for picture in out.glob("*.png"):
         assert picture.read_bytes()[:4] == b"\x89PNG"

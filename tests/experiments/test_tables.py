@@ -69,7 +69,16 @@ def test_means_deviations_and_paired_differences_by_hand(runs):
     np.testing.assert_allclose(base["accuracy_sd"], statistics.stdev(ACCURACY["base"]))
     differences = [1.0, 75.0, -0.5]
     np.testing.assert_allclose(modified["difference"], statistics.mean(differences))
-    np.testing.assert_allclose(modified["difference_sd"], statistics.stdev(differences))
+    half = 4.302653 * statistics.stdev(differences) / 3**0.5  # Student's t, 2 d.o.f.
+    np.testing.assert_allclose(
+        (modified["low"], modified["high"]),
+        (statistics.mean(differences) - half, statistics.mean(differences) + half),
+        rtol=1e-6,
+    )
+    # Of the eight sign patterns four are as far from zero: 1 and 75 of one sign.
+    assert modified["p"] == modified["p_holm"] == 0.5
+    assert (modified["apart_n"], modified["apart_difference"]) == (2, 0.25)
+    assert modified["collapse_p"] == 1.0
     assert (base["collapsed"], modified["collapsed"]) == (1, 0)
 
 
@@ -84,25 +93,46 @@ def test_the_table_has_the_form_of_figure_3_5(runs):
     text = tables.markdown(runs)
     assert "| Optimizer | Average Last Loss | Average Test Accuracy |" in text
     assert "| SGD | " in text
-    assert "59.17 ± 42.59 (1 collapsed)" in text
+    assert "59.17 ± 42.59 | 1/3 |" in text
     assert "| SGD-LM | " in text
-    assert "YES (+25.17 ± 43.16)" in text
+    assert "cannot tell (+25.17)" in text
+    assert "n = 3 is too small to tell" in text
     assert text.startswith("**simple_cnn on digits, 2 epochs, seeds 0, 10, 100**")
 
 
+def cells(runs):
+    summary = tables.summarise(runs)
+    rows = tables.cells(summary)
+    return [dict(zip(tables.header(summary), row)) for row in rows]
+
+
+VERDICT = "Did LM overperform?"
+
+
 def test_one_arm_alone_has_no_verdict_and_one_seed_no_deviation(runs):
-    (row,) = tables.cells(runs[:1])
-    assert row[0] == "SGD"
-    assert row[3] == ""
-    assert "±" not in row[1] + row[2]
-
-
-def test_a_worse_arm_is_a_no(tmp_path):
-    runs = [
-        make_run(tmp_path, arm, 0, accuracy, optimizer="adam")
-        for arm, accuracy in (("base", 90.0), ("lm", 89.25))
+    ((name, loss, accuracy, *_, verdict, _, _, n),) = [
+        tuple(row.values()) for row in cells(runs[:1])
     ]
-    assert tables.cells(runs)[1][3] == "NO (-0.75)"
+    assert (name, verdict, n) == ("SGD", "", "1")
+    assert "±" not in loss + accuracy
+
+
+@pytest.mark.parametrize(
+    ("seeds", "gain", "verdict"),
+    [
+        (1, -0.75, "cannot tell (-0.75)"),
+        (5, -0.75, "cannot tell (-0.75)"),  # p = 2/32
+        (6, -0.75, "NO (-0.75)"),  # p = 2/64
+        (6, 0.5, "YES (+0.50)"),
+    ],
+)
+def test_a_verdict_needs_six_pairs(seeds, gain, verdict, tmp_path):
+    runs = [
+        make_run(tmp_path, arm, seed, 90.0 + seed / 10 + better, optimizer="adam")
+        for seed in range(seeds)
+        for arm, better in (("base", 0.0), ("lm", gain))
+    ]
+    assert cells(runs)[1][VERDICT] == verdict
 
 
 def test_the_title_says_what_is_scaled_down(runs):

@@ -1,0 +1,115 @@
+"""Paired comparisons that hold at small n, and rates of collapse."""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import stats
+
+CONFIDENCE = 0.95
+# With fewer pairs a bootstrap of the mean covers too rarely (of normal differences 84 %
+# at 5 and 92 % at 10, for a nominal 95 %): there the interval is Student's.
+BOOTSTRAP_FROM = 30
+EXACT_UP_TO = 16  # pairs: 2¹⁶ sign patterns
+
+
+@dataclasses.dataclass(frozen=True)
+class Paired:
+    """A mean of paired differences with its interval and test."""
+
+    n: int
+    mean: float
+    low: float  # NaN for fewer than two pairs
+    high: float
+    p: float  # NaN without pairs
+
+    @property
+    def can_tell(self) -> bool:
+        """Whether n pairs can reach p < 0.05 at all: six are needed."""
+        return smallest_p(self.n) < 1 - CONFIDENCE
+
+
+def paired(differences: Sequence[float] | np.ndarray) -> Paired:
+    """The mean of differences (n,), its 95 % interval and its sign-flip test."""
+    d = np.asarray(differences, np.float64)
+    if not d.size:
+        return Paired(0, math.nan, math.nan, math.nan, math.nan)
+    low, high = interval(d)
+    return Paired(d.size, float(d.mean()), low, high, sign_flip_p(d))
+
+
+def interval(d: np.ndarray, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """An interval for the mean of d (n,): BCa bootstrap, or Student's for small n.
+
+    Equal differences give an interval of no width; a single one gives NaNs.
+    """
+    if d.size < 2:
+        return math.nan, math.nan
+    mean, spread = float(d.mean()), float(d.std(ddof=1))
+    if spread <= 1e-12 * max(1.0, abs(mean)):
+        return mean, mean
+    if d.size < BOOTSTRAP_FROM:
+        low, high = stats.t.interval(
+            confidence, d.size - 1, mean, spread / math.sqrt(d.size)
+        )
+    else:
+        low, high = stats.bootstrap(
+            (d,),
+            np.mean,
+            confidence_level=confidence,
+            n_resamples=4999,
+            method="BCa",
+            rng=np.random.default_rng(0),
+        ).confidence_interval
+    return float(low), float(high)
+
+
+def sign_flip_p(d: np.ndarray) -> float:
+    """Two-sided p of the mean of d (n,), if the sign of each were a coin's toss.
+
+    Exact, over all 2ⁿ patterns, up to EXACT_UP_TO differences; by 99,999 random
+    patterns beyond.
+    """
+    if d.size <= EXACT_UP_TO:
+        patterns = np.arange(2**d.size)[:, None] >> np.arange(d.size) & 1
+        means = (1 - 2 * patterns) @ d
+        extreme = np.abs(means) >= abs(d.sum()) * (1 - 1e-12)
+        return float(extreme.mean())
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], (99_999, d.size))
+    extreme = np.abs(signs @ d) >= abs(d.sum()) * (1 - 1e-12)
+    return float((extreme.sum() + 1) / (extreme.size + 1))
+
+
+def smallest_p(n: int) -> float:
+    """The smallest p that the sign-flip test of n differences can give: 2¹⁻ⁿ."""
+    return min(1.0, 2.0 ** (1 - n))
+
+
+def holm(p: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Holm's adjustment of p-values (m,); NaNs stay NaN and are not counted."""
+    p = np.asarray(p, np.float64)
+    adjusted = np.full(p.shape, np.nan)
+    order = [i for i in np.argsort(p, kind="stable") if not np.isnan(p[i])]
+    largest = 0.0
+    for rank, index in enumerate(order):
+        largest = max(largest, min(1.0, (len(order) - rank) * p[index]))
+        adjusted[index] = largest
+    return adjusted
+
+
+def wilson(
+    successes: int, n: int, confidence: float = CONFIDENCE
+) -> tuple[float, float]:
+    """Wilson's interval for a rate of `successes` in n trials."""
+    found = stats.binomtest(successes, n).proportion_ci(confidence, method="wilson")
+    return float(found.low), float(found.high)
+
+
+def mcnemar_p(first: Sequence[bool], second: Sequence[bool]) -> float:
+    """Exact two-sided p that paired events are equally frequent (McNemar's test)."""
+    a, b = np.asarray(first, bool), np.asarray(second, bool)
+    only_first, only_second = int((a & ~b).sum()), int((~a & b).sum())
+    if not only_first + only_second:
+        return 1.0
+    return float(stats.binomtest(only_first, only_first + only_second).pvalue)

@@ -1,0 +1,104 @@
+"""SIGKILL a sweep at random moments, resume it, and compare with one left alone.
+
+python -m tests.experiments.kill_campaign --kills 20 --parallel pmap
+"""
+
+import argparse
+import os
+import random
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from experiments.rundir import Run, find_runs
+
+
+def command(out: Path, epochs: int, parallel: str) -> list[str]:
+    argv = [sys.executable, "-u", "-m", "experiments", "compare", "--resume"]
+    argv += ["--seeds", "0", "1", "--epochs", str(epochs), "--limit-train", "640"]
+    argv += ["--checkpoint-minutes", "0", "--parallel", parallel, "--out", str(out)]
+    return argv
+
+
+def campaign(out: Path, kills: int, epochs: int, parallel: str, seed: int) -> int:
+    """Returns the number of kills that met a run at work; raises where results differ.
+
+    Each start is killed up to 4 s after its first run begins, or while it starts up;
+    after the last kill the sweep is left to finish.
+    """
+    devices = {"JAX_NUM_CPU_DEVICES": "1" if parallel == "none" else "8"}
+    environment = os.environ | devices
+    rng = random.Random(seed)
+    whole, killed = out / "whole", out / "killed"
+    subprocess.run(
+        command(whole, epochs, parallel),
+        env=environment,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    at_work = 0
+    finished: dict[str, int] = {}
+    for _ in range(kills):
+        with subprocess.Popen(
+            command(killed, epochs, parallel), env=environment, stdout=subprocess.PIPE
+        ) as process:
+            assert process.stdout is not None
+            if rng.random() < 0.9:  # the rest while it starts up
+                for line in process.stdout:
+                    if b" steps" in line:
+                        at_work += 1
+                        break
+            try:
+                process.wait(rng.uniform(0, 4))
+            except subprocess.TimeoutExpired:
+                process.kill()
+        now = {run.path.name: inode(run) for run in find_runs([killed])}
+        assert finished.items() <= now.items(), "a finished run was lost or done again"
+        finished = now
+    subprocess.run(
+        command(killed, epochs, parallel),
+        env=environment,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    compare(find_runs([whole]), find_runs([killed]))
+    left = [p.name for p in (killed / "runs").iterdir() if p.name.startswith(".")]
+    assert not left, f"left behind: {left}"
+    return at_work
+
+
+def inode(run: Run) -> int:
+    return (run.path / "result.json").stat().st_ino
+
+
+def compare(whole: list[Run], killed: list[Run]) -> None:
+    assert [run.path.name for run in whole] == [run.path.name for run in killed]
+    for one, other in zip(whole, killed, strict=True):
+        for name in ("step", "epoch", "loss", "c", "scale"):
+            np.testing.assert_array_equal(one.steps[name], other.steps[name])
+        for name in ("test_accuracy", "test_loss"):
+            np.testing.assert_array_equal(one.epochs[name], other.epochs[name])
+        for name in ("params_sha256", "average_last_loss", "steps"):
+            assert one.result[name] == other.result[name], (one.path.name, name)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--epochs", type=int, default=25)
+    parser.add_argument("--parallel", default="none")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        met = campaign(Path(scratch), **vars(options))
+    print(
+        f"{options.kills} kills ({met} of them at work on a run), "
+        f"--parallel {options.parallel}: identical to the uninterrupted sweep"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,151 @@
+"""What goes wrong around a sweep: full and read-only disks, two sweeps, divergence."""
+
+import contextlib
+import os
+import resource
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from experiments import checkpoints
+from experiments.cli import main
+from experiments.errors import UserError
+from experiments.rundir import find_runs, is_run, read_run
+from tests.experiments.test_sweep import small
+
+COMMAND = [sys.executable, "-m", "experiments"]
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 3 MB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(disk)]
+    try:
+        subprocess.run(mount, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("mounting a small file system needs root")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_full_disk_keeps_what_is_there_and_the_run_goes_on(small_disk):
+    # 62,006 parameters, with momentum and moments: a checkpoint of SimpleCNN's SGD is
+    # 0.5 MB, two are kept and a third is written beside them.
+    argv = [*COMMAND, *small("train", "--checkpoint-minutes", "0")]
+    argv += ["--epochs", "6", "--out", str(small_disk / "out")]
+    filler = small_disk / "filler"
+    filler.write_bytes(b"0" * 2_200_000)
+    full = subprocess.run(argv, capture_output=True, text=True)
+    assert full.returncode == 2
+    # orbax's threads have something to say too.
+    assert "\nerror: cannot write a checkpoint to" in "\n" + full.stderr
+    assert "experiments/cli.py" not in full.stderr
+    (work,) = (small_disk / "out" / "runs").glob(".*.work")
+    assert not list(work.glob(".*.part"))
+    filler.unlink()
+    again = subprocess.run([*argv, "--resume"], capture_output=True, text=True)
+    assert again.returncode == 0, again.stderr
+    if any(path.name.isdigit() for path in work.parent.iterdir()):
+        assert "goes on from step" in again.stdout
+
+
+def test_no_room_for_the_run_directory(tmp_path):
+    """A limit on the size of a file stands for a full disk where there is no root."""
+
+    def limit():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1500, resource.RLIM_INFINITY))
+
+    argv = [*COMMAND, *small("train"), "--epochs", "60", "--out", str(tmp_path / "out")]
+    environment = os.environ | {"JAX_ENABLE_COMPILATION_CACHE": "false"}
+    full = subprocess.run(
+        argv, capture_output=True, text=True, preexec_fn=limit, env=environment
+    )
+    assert full.returncode == 2, full.stderr
+    assert "cannot write the run directory" in full.stderr
+    assert not [path for path in (tmp_path / "out" / "runs").iterdir() if is_run(path)]
+
+
+def test_a_directory_that_cannot_be_written_to(tmp_path, capsys):
+    out = tmp_path / "out"
+    out.mkdir(mode=0o500)
+    if os.access(out, os.W_OK):  # root: only the kernel's own directories refuse
+        out = "/proc/landmod"
+    assert main(small("train", "--out", str(out))) == 2
+    assert f"cannot write results to {out}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["metrics.npz", "digest"])
+def test_a_cut_file_of_a_checkpoint_is_found_out(name, tmp_path):
+    import jax
+    import jax.numpy as jnp
+
+    from experiments.training import TrainState
+
+    state = TrainState(jnp.int32(7), {"w": jnp.arange(3.0)}, {}, ())
+    columns = {"loss": np.arange(300, dtype=np.float32)}
+    older = state._replace(step=jnp.int32(3))
+    checkpoints.save(tmp_path, older, columns)
+    checkpoints.save(tmp_path, state, columns)
+    file = tmp_path / "7" / name
+    file.write_bytes(file.read_bytes()[:40])
+    said = []
+    found, _ = checkpoints.newest(tmp_path, jax.eval_shape(lambda: state), said.append)
+    assert int(found.step) == 3
+    assert len(said) == 1
+    assert "7 is damaged" in said[0]
+
+
+def test_a_cut_metrics_file_of_a_finished_run_is_named(tmp_path):
+    assert main(small("train", "--out", str(tmp_path))) == 0
+    (path,) = (tmp_path / "runs").iterdir()
+    steps = path / "steps.csv"
+    steps.write_text("\n".join(steps.read_text().splitlines()[:2]))
+    with pytest.raises(UserError, match=r"not a complete run directory .*steps"):
+        read_run(path)
+
+
+def test_two_sweeps_share_one_directory(tmp_path):
+    argv = [*COMMAND, *small("compare", "--seeds", "0", "1", "2", "--resume")]
+    argv += ["--out", str(tmp_path / "out")]
+    both = [
+        subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        for _ in range(2)
+    ]
+    said = "".join(process.communicate()[0].decode() for process in both)
+    assert [process.returncode for process in both] == [0, 0], said
+    assert len(find_runs([tmp_path / "out"])) == 6
+    assert said.count("epoch 1/1") == 6  # each run once, by one of the two
+    left = {path.name for path in (tmp_path / "out" / "runs").iterdir()}
+    assert not {name for name in left if name.startswith(".")}
+
+
+def test_a_sweep_goes_on_after_a_run_that_diverged(tmp_path, capsys):
+    argv = small("compare", "--seeds", "0", "1", "--learning-rate", "1e18")
+    assert main([*argv, "--epochs", "3", "--out", str(tmp_path)]) == 0
+    runs = find_runs([tmp_path])
+    assert len(runs) == 4
+    diverged = [run for run in runs if run.result["status"] == "diverged"]
+    assert diverged
+    shown = capsys.readouterr().out
+    assert "diverged" in shown
+    assert "diverged" in (tmp_path / "report.html").read_text()
+
+
+def test_an_interrupted_write_leaves_no_run(tmp_path, monkeypatch):
+    from experiments import rundir
+
+    def fail(*args):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched, contextlib.suppress(SystemExit):
+        patched.setattr(rundir.os, "replace", fail)
+        assert main(small("train", "--out", str(tmp_path))) == 2
+    assert find_runs([tmp_path]) == []
+    assert main([*small("train", "--out", str(tmp_path)), "--resume"]) == 0
+    assert len(find_runs([tmp_path])) == 1

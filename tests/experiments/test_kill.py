@@ -1,0 +1,10 @@
+"""A few kills of the campaign; `make kill-test` does twenty."""
+
+import pytest
+
+from tests.experiments.kill_campaign import campaign
+
+
+@pytest.mark.parametrize("parallel", ["none", "pmap"])
+def test_a_killed_sweep_ends_as_one_left_alone(parallel, tmp_path):
+    campaign(tmp_path, kills=3, epochs=6, parallel=parallel, seed=1)
