@@ -49,11 +49,11 @@ def start(
 def give_cpu_devices_threads() -> None:
     """Before JAX starts: let XLA have threads enough where one CPU is several devices.
 
-    A thread that waits for the other devices' part of a sum is lost to XLA's pool, which
-    has one for each device, and a device may wait for several sums at once: all of them
-    can come to wait for each other.
+    A thread that waits for the other devices' part of a sum is lost to XLA's pool,
+    which has one for each device, and a device may wait for several sums at once: all
+    of them can come to wait for each other.
     """
-    devices = jax.config.jax_num_cpu_devices
+    devices = getattr(jax.config, "jax_num_cpu_devices")  # noqa: B009
     if devices > 1:
         os.environ.setdefault("NPROC", str(THREADS_A_DEVICE * devices))
 

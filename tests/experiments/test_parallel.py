@@ -19,8 +19,17 @@ def device_data():
     return DeviceData.put(data.load("digits", limit_train=660))
 
 
+# Batch norm makes rounding grow threefold a step at a learning rate of 0.1, so that the
+# PreResNet learns more slowly here. Statistics of a part of the batch, or gradients
+# that are not averaged, would still miss by far.
+OPTIONS = {
+    "simple_cnn": {"momentum": 0.9},
+    "preresnet11": {"momentum": 0.0, "learning_rate": 1e-3},
+}
+
+
 def trainer(device_data, model, parallel, scan=False):
-    config = dataclasses.replace(CONFIG, model=model, momentum=0.9)
+    config = dataclasses.replace(CONFIG, model=model, **OPTIONS[model])
     axis_name = AXIS if parallel == "pmap" else None
     problem = training.make_problem(config, 10, 21, axis_name)
     return Trainer(problem, device_data, 32, scan, parallel)
@@ -46,15 +55,8 @@ def test_the_trajectory_is_that_of_one_device(model, parallel, alone, device_dat
     assert jax.local_device_count() == 8
     state, metrics, evaluation = one_epoch(trainer(device_data, model, parallel))
     expected_state, expected, expected_evaluation = alone[model]
-    # Batch norm makes rounding grow threefold a step: 1e-5 holds for its first ones,
-    # which statistics of a part of the batch would miss by far.
-    steps, rtol, later = {
-        "simple_cnn": (20, 1e-5, 1e-5),
-        "preresnet11": (4, 1e-5, 0.01),
-    }[model]
-    np.testing.assert_allclose(metrics.loss[:steps], expected.loss[:steps], rtol=rtol)
-    np.testing.assert_allclose(metrics.loss, expected.loss, rtol=later)
-    np.testing.assert_allclose(metrics.c, expected.c, rtol=later)
+    np.testing.assert_allclose(metrics.loss, expected.loss, rtol=1e-5)
+    np.testing.assert_allclose(metrics.c, expected.c, rtol=1e-5)
     chex.assert_trees_all_equal_shapes_and_dtypes(state, expected_state)
     np.testing.assert_allclose(evaluation.loss, expected_evaluation.loss, rtol=0.01)
 

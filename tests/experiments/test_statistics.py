@@ -1,0 +1,104 @@
+"""The statistics against closed forms, simulations and SciPy."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from experiments import statistics
+
+
+def test_the_sign_flip_test_counts_every_pattern():
+    d = np.array([1.5, -0.2, 0.7, 2.0, 0.1])
+    sums = [np.dot(signs, d) for signs in itertools.product((1, -1), repeat=5)]
+    expected = np.mean(np.abs(sums) >= d.sum() - 1e-12)
+    assert statistics.sign_flip_p(d) == expected
+    # SciPy's own permutation test of paired samples.
+    scipy = stats.permutation_test(
+        (d, np.zeros(5)),
+        lambda x, y: np.mean(x - y),
+        permutation_type="samples",
+        n_resamples=np.inf,
+    )
+    np.testing.assert_allclose(statistics.sign_flip_p(d), scipy.pvalue)
+
+
+@pytest.mark.parametrize("n", [1, 3, 6, 16, 17])
+def test_equal_gains_have_the_smallest_p_there_is(n):
+    p = statistics.sign_flip_p(np.full(n, 0.3))
+    if n <= statistics.EXACT_UP_TO:
+        assert p == statistics.smallest_p(n) == 2.0 ** (1 - n)
+    else:
+        assert p < 1e-3
+    assert statistics.paired(np.full(n, 0.3)).can_tell == (n >= 6)
+
+
+def test_student_s_interval_for_few_pairs_is_scipy_s():
+    d = np.array([1.0, 2.0, 4.0])
+    expected = stats.ttest_1samp(d, 0).confidence_interval(0.95)
+    np.testing.assert_allclose(statistics.interval(d), expected)
+
+
+def test_what_cannot_be_told_is_nan():
+    none = statistics.paired([])
+    assert none.n == 0
+    assert all(map(math.isnan, (none.mean, none.low, none.high, none.p)))
+    one = statistics.paired([2.0])
+    assert (one.n, one.mean, one.p) == (1, 2.0, 1.0)
+    assert math.isnan(one.low)
+    assert math.isnan(one.high)
+    same = statistics.paired([2.0, 2.0])
+    assert same.low == same.high == 2.0
+
+
+def coverage(draw, n, effect, simulations=1000):
+    rng = np.random.default_rng(0)
+    intervals = (statistics.interval(effect + draw(rng, n)) for _ in range(simulations))
+    return np.mean([low <= effect <= high for low, high in intervals])
+
+
+@pytest.mark.parametrize("n", [3, 10, 100])
+def test_intervals_of_normal_differences_cover_as_they_should(n):
+    """1,000 simulated comparisons with a known effect: 95 % of them, within 2 points.
+
+    From 100 pairs on by the bootstrap.
+    """
+    covered = coverage(lambda rng, n: rng.normal(0, 1.3, n), n, effect=0.8)
+    assert abs(covered - 0.95) <= 0.02
+
+
+def test_a_known_effect_is_found_and_its_absence_is_not():
+    rng = np.random.default_rng(1)
+    effects = rng.normal(1.0, 1.0, (400, 10))
+    nulls = rng.normal(0.0, 1.0, (400, 10))
+    power = np.mean([statistics.sign_flip_p(d) < 0.05 for d in effects])
+    size = np.mean([statistics.sign_flip_p(d) < 0.05 for d in nulls])
+    # A t-test's power here is 0.80 (noncentral t, 9 d.o.f., shift √10).
+    assert 0.72 <= power <= 0.86
+    assert 0.02 <= size <= 0.08
+
+
+def test_holm_by_hand():
+    adjusted = statistics.holm([0.01, 0.04, 0.03, 0.005, math.nan])
+    # Sorted 0.005·4, 0.01·3, 0.03·2, 0.04·1, never falling.
+    np.testing.assert_allclose(adjusted, [0.03, 0.06, 0.06, 0.02, math.nan])
+    np.testing.assert_array_equal(statistics.holm([0.9, 0.8]), [1.0, 1.0])
+
+
+def test_wilson_by_its_formula():
+    k, n, z = 3, 10, 1.959963984540054
+    centre = (k + z * z / 2) / (n + z * z)
+    half = z / (n + z * z) * math.sqrt(k * (n - k) / n + z * z / 4)
+    np.testing.assert_allclose(statistics.wilson(k, n), (centre - half, centre + half))
+    low, high = statistics.wilson(0, 5)
+    assert low == 0
+    assert 0.4 < high < 0.5
+
+
+def test_mcnemar_looks_at_the_discordant_pairs_alone():
+    first = [True] * 5 + [True] * 3 + [False] * 4
+    second = [False] * 5 + [True] * 3 + [False] * 4
+    assert statistics.mcnemar_p(first, second) == 2 * 0.5**5
+    assert statistics.mcnemar_p(first, first) == 1.0
