@@ -1,0 +1,153 @@
+"""The controls: replays of LM's scales, clipping, warm-up; and weight averaging."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from experiments import controls, data, training
+from experiments.cli import main
+from experiments.config import swa_hyperparameters
+from experiments.rundir import find_runs
+from experiments.trainer import DeviceData, Keys, Trainer, batch_slices
+from models.layers import conv
+from tests.experiments.test_config import CONFIG
+from tests.experiments.test_sweep import small
+
+LM_SCALES = np.array([1.0, 0.5, 0.25, 0.75], np.float32)
+
+
+def test_mean_scale_keeps_the_mean_and_shuffled_scale_the_values():
+    mean = controls.scales_to_replay("mean_scale", LM_SCALES, 6, seed=0)
+    np.testing.assert_array_equal(mean, np.full(6, 0.625))
+    shuffled = controls.scales_to_replay("shuffled_scale", LM_SCALES, 4, seed=0)
+    assert sorted(shuffled) == sorted(LM_SCALES)
+    others = [
+        controls.scales_to_replay("shuffled_scale", LM_SCALES, 4, s) for s in (1, 2)
+    ]
+    assert any((other != shuffled).any() for other in others)
+
+
+def test_a_replay_multiplies_step_by_step_and_then_by_the_last():
+    tx = controls.replay(2)
+    params = {"w": jnp.ones(3), "b": jnp.ones((), jnp.bfloat16)}
+    state = controls.with_scales(tx.init(params), np.array([0.5, 0.25]))
+    seen = []
+    for _ in range(3):
+        updates, state = tx.update(params, state, value=jnp.float32(9))
+        assert updates["b"].dtype == jnp.bfloat16
+        seen.append(float(updates["w"][0]))
+    assert seen == [0.5, 0.25, 0.25]
+
+
+def optimizer(arm, **options):
+    config = dataclasses.replace(CONFIG, arm=arm, learning_rate=0.5, **options)
+    tx = training.make_optimizer(config, steps_per_epoch=10)
+    params = jnp.array([3.0, 4.0])
+
+    def step(state, g):
+        updates, state = tx.update(g, state, params, value=jnp.float32(1))
+        return updates, state
+
+    return step, tx.init(params), params
+
+
+def test_clip_takes_gradients_to_its_norm():
+    step, state, g = optimizer("clip", clip_norm=1.0)
+    updates, _ = step(state, g)  # of norm 5
+    np.testing.assert_allclose(updates, -0.5 * g / 5, rtol=1e-6)
+    updates, _ = step(state, 0.1 * g)  # of norm 0.5: as it is
+    np.testing.assert_allclose(updates, -0.5 * 0.1 * g, rtol=1e-6)
+
+
+def test_warmup_rises_in_even_steps_to_the_rate_and_stays():
+    step, state, g = optimizer("warmup", warmup_steps=4)
+    rates = []
+    for _ in range(6):
+        updates, state = step(state, g)
+        rates.append(float(-updates[0] / g[0]))
+    np.testing.assert_allclose(rates, [0.125, 0.25, 0.375, 0.5, 0.5, 0.5], rtol=1e-6)
+
+
+def test_a_sweep_with_every_arm(tmp_path, capsys):
+    arms = ("base", "lm", "mean_scale", "shuffled_scale", "clip", "warmup")
+    argv = small("compare", "--seeds", "0", "--arms", *arms, "--out", str(tmp_path))
+    assert main(argv) == 0
+    runs = {run.config.arm: run for run in find_runs([tmp_path])}
+    assert set(runs) == set(arms)
+    scales = runs["lm"].steps["scale"]
+    np.testing.assert_allclose(
+        runs["mean_scale"].steps["scale"], scales.mean(), rtol=1e-6
+    )
+    np.testing.assert_allclose(
+        sorted(runs["shuffled_scale"].steps["scale"]), sorted(scales), rtol=1e-6
+    )
+    first = {run.steps["loss"][0] for run in runs.values()}
+    assert len(first) == 1  # the same weights and the same mini-batch
+    assert "SGD-shuffled scales" in capsys.readouterr().out
+
+
+def test_a_replay_without_its_lm_run_is_refused(tmp_path, capsys):
+    argv = small(
+        "compare", "--arms", "base", "mean_scale", "--out", str(tmp_path / "o")
+    )
+    assert main(argv) == 2
+    assert "add lm to --arms" in capsys.readouterr().err
+
+
+# --- weight averaging ---
+
+
+@pytest.mark.parametrize(
+    ("model", "epochs", "start"),
+    [("vgg16", None, 161), ("preresnet110", None, 126), ("vgg16", 30, 16)],
+)
+def test_table_c_1_starts_averaging_where_it_says(model, epochs, start):
+    assert swa_hyperparameters(model, epochs).swa_start == start
+
+
+def test_the_rate_of_weight_averaging_is_piecewise_linear():
+    config = dataclasses.replace(
+        CONFIG, arm="base", epochs=30, learning_rate=0.05, swa_start=20,
+        swa_learning_rate=0.01,
+    )  # fmt: skip
+    rate = training._learning_rate(config, steps_per_epoch=100)
+    # Izmailov et al. 2018: t = epoch / start; 1 up to t = 0.5, the ratio from 0.9 on.
+    for t, factor in ((0, 1), (0.5, 1), (0.7, 0.6), (0.9, 0.2), (1.5, 0.2)):
+        np.testing.assert_allclose(rate(t * 2000), 0.05 * factor, rtol=1e-6)
+
+
+def test_averaged_weights_are_the_mean_of_each_epoch_s_with_statistics_of_their_own():
+    config = dataclasses.replace(
+        CONFIG, model="preresnet11", epochs=3, swa_start=2, swa_learning_rate=0.005
+    )
+    device_data = DeviceData.put(data.load("digits", limit_train=80))
+    trainer = Trainer(training.make_problem(config, 10, 3), device_data, 32)
+    keys = Keys.of(0)
+    state, seen = trainer.init(keys), []
+    for epoch in (1, 2, 3):
+        state, _ = trainer.run_epoch(state, keys, epoch)
+        if epoch >= config.swa_start:
+            seen.append(jax.device_get(state.params))
+            state = trainer.add_to_average(state)
+    averaged = trainer.averaged(state, keys)
+    mean = jax.tree.map(lambda *leaves: np.mean(leaves, axis=0), *seen)
+    for ours, expected in zip(
+        jax.tree.leaves(averaged.params), jax.tree.leaves(mean), strict=True
+    ):
+        np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-7)
+    # The first norm stands behind the first convolution: its mean, by hand, over the
+    # augmented mini-batches of one pass.
+    order, total = trainer._order(keys.order, 0), 0.0
+    for start, size in batch_slices(80, 32):
+        key, _ = jax.random.split(jax.random.fold_in(keys.step, start))
+        indices = order[start : start + size]
+        batch = training.make_batch(
+            device_data.train, indices, key, trainer.problem.pipeline
+        )
+        kernel = averaged.params["Conv_0"]["kernel"]
+        total += conv(batch.images, kernel, 1, 1).mean((0, 1, 2)) * size / 80
+    ours = averaged.batch_stats["Bottleneck_0"]["BatchNorm_0"]["mean"]
+    np.testing.assert_allclose(ours, total, rtol=1e-4, atol=1e-6)

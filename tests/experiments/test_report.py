@@ -1,0 +1,140 @@
+"""The page, the figures and the choice of rates, made from run directories alone."""
+
+import re
+
+import pandas as pd
+import pytest
+
+from experiments import figure, plots, report
+from experiments.cli import main
+from experiments.rundir import find_runs, write_run
+from tests.experiments.test_sweep import small
+from tests.experiments.test_tables import make_run
+
+VGG = {"dataset": "cifar10", "model": "vgg16"}
+
+
+def written(path, accuracy, **changes):
+    """Run directories with these accuracies by (arm, seed)."""
+    import dataclasses
+
+    for (arm, seed), value in accuracy.items():
+        run = make_run(
+            path, arm, seed, value, optimizer=changes.get("optimizer", "sgd")
+        )
+        config = dataclasses.replace(run.config, **changes)
+        meta = {"command": "python -m experiments …", "commit": "abc", "versions": {}}
+        write_run(path / config.run_id, config, meta, run.result, run.steps, run.epochs)
+
+
+PAIRS = {("base", 0): 10.0, ("lm", 0): 88.0, ("base", 10): 86.0, ("lm", 10): 87.0}
+
+
+def test_a_page_is_one_file_with_the_thesis_beside_ours(tmp_path, capsys):
+    written(tmp_path / "runs", PAIRS, **VGG)
+    written(tmp_path / "runs", PAIRS, optimizer="adam", **VGG)
+    out = tmp_path / "out"
+    assert main(["report", str(tmp_path / "runs"), "--out", str(out)]) == 0
+    page = (out / "report.html").read_text()
+    assert "vgg16 on cifar10" in page
+    assert "48.66" in page  # the thesis's Adam, which contradicts itself
+    assert "that of guessing" in page
+    assert "1/2" in page  # collapsed
+    assert "n = 2 is too small to tell" in page
+    # Nothing is fetched: pictures are within, links lead to run directories.
+    assert not re.search(r'(src|href)="(?!data:)[a-z]+:', page)
+    assert "<script" not in page
+    for link in re.findall(r'href="([^"]+)"', page):
+        assert (out / link / "result.json").exists()
+    assert page.count("data:image/svg+xml") == 5  # effects, loss, accuracy, c, scale
+    assert "| SGD-LM |" in (out / "report.md").read_text()
+
+
+def test_runs_of_different_scale_do_not_share_a_table(tmp_path):
+    written(tmp_path, PAIRS, **VGG)
+    written(tmp_path, PAIRS, limit_train=1000, **VGG)
+    groups = report.grouped(find_runs([tmp_path]))
+    assert [len(group) for group in groups] == [4, 4]
+    assert len({run.config.limit_train for group in groups for run in group}) == 2
+
+
+def test_nothing_to_report_is_said(tmp_path, capsys):
+    assert main(["report", str(tmp_path)]) == 2
+    assert "no finished run" in capsys.readouterr().err
+    assert main(["report", str(tmp_path / "nowhere")]) == 2
+    assert "does not exist" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", list(figure.FIGURES))
+def test_a_figure_is_drawn_from_runs(number, tmp_path, capsys):
+    picture = tmp_path / "figure.png"
+    argv = ["figure", number, "--runs", str(tmp_path), "--out", str(picture)]
+    assert main(argv) == 2
+    assert "run `table 3." in capsys.readouterr().err
+    for panel in figure.FIGURES[number]:
+        dataset = "cifar100" if panel.table == "3.11" else "cifar10"
+        written(
+            tmp_path, PAIRS, dataset=dataset, model=panel.model,
+            optimizer=panel.optimizer,
+        )  # fmt: skip
+    assert main(argv) == 0
+    assert picture.stat().st_size > 5_000
+
+
+def test_runs_that_diverged_at_once_still_have_pictures(tmp_path):
+    written(tmp_path, {("base", 0): 10.0, ("lm", 0): 10.0}, **VGG)
+    runs = find_runs([tmp_path])
+    for run in runs:
+        run.steps[["loss", "c", "scale"]] = float("nan")
+    assert plots.draw_curves(runs, tmp_path)
+
+
+def test_a_learning_rate_is_chosen_for_each_arm_on_held_out_images(tmp_path, capsys):
+    out = tmp_path / "out"
+    argv = small("compare", "--seeds", "0", "--lr-sweep", "0.001", "0.1")
+    assert main([*argv, "--arms", "base", "lm", "mean_scale", "--out", str(out)]) == 0
+    rates = pd.read_csv(out / "lr-sweep" / "rates.csv")
+    assert sorted(rates["arm"]) == ["base", "base", "lm", "lm"]
+    assert rates.groupby("arm")["chosen"].sum().ge(1).all()
+    trials = find_runs([out / "lr-sweep"])
+    assert {run.config.validation for run in trials} == {6}  # a tenth of 64
+    chosen = rates[rates["chosen"]].drop_duplicates("arm").set_index("arm")
+    finals = {run.config.arm: run.config for run in find_runs([out / "runs"])}
+    assert finals["mean_scale"].learning_rate == finals["lm"].learning_rate
+    for arm in ("base", "lm"):
+        assert finals[arm].learning_rate == chosen.loc[arm, "learning_rate"]
+        assert finals[arm].validation is None
+
+
+def test_a_run_starts_from_another_s_weights(tmp_path, capsys):
+    first, second = tmp_path / "first", tmp_path / "second"
+    argv = small("train", "--keep-weights", "--out", str(first))
+    assert main(argv) == 0
+    (source,) = (first / "runs").iterdir()
+    argv = small("train", "--init-from", str(source), "--out", str(second))
+    assert main(argv) == 0
+    (run,) = find_runs([second])
+    (fresh,) = find_runs([first])
+    assert run.config.init_from == fresh.result["params_sha256"]
+    assert run.path.name != fresh.path.name
+    assert run.steps["loss"][0] != fresh.steps["loss"][0]
+    argv = small("train", "--init-from", str(run.path), "--out", str(tmp_path / "x"))
+    assert main(argv) == 2
+    assert "run it with --keep-weights" in capsys.readouterr().err
+
+
+def test_tested_in_training_mode_batch_norm_takes_the_batch_s_statistics(tmp_path):
+    argv = small("train", "--model", "preresnet11", "--seed", "3")
+    results = {}
+    for mode in ("eval", "train"):
+        out = tmp_path / mode
+        assert main([*argv, "--eval-mode", mode, "--out", str(out)]) == 0
+        (run,) = find_runs([out])
+        results[mode] = run
+    assert (
+        results["eval"].result["params_sha256"]
+        == (results["train"].result["params_sha256"])
+    )
+    assert (
+        results["eval"].epochs["test_loss"] != results["train"].epochs["test_loss"]
+    ).all()
