@@ -21,6 +21,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "experiments.report",
         "a page about finished runs, as HTML and Markdown",
     ),
+    "collect": ("experiments.collect", "keep finished runs as rows of a study"),
+    "results": ("experiments.results", "the tables and pictures of results/"),
     "figure": ("experiments.figure", "training curves of figure 3.7, 3.9 or 3.12"),
     "figures": ("experiments.figures", "the pictures of chapters 1 and 2"),
 }

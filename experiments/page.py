@@ -111,8 +111,10 @@ def section(runs: Sequence[Run], pictures: Sequence[Path], out: Path) -> str:
 
 def _run_row(run: Run, out: Path) -> str:
     result = run.result
-    link = os.path.relpath(run.path, out)
-    name = f'<a href="{html.escape(link)}">{html.escape(run.path.name)}</a>'
+    name = html.escape(run.path.name)
+    if run.path.exists():  # not of runs that are kept as rows
+        link = html.escape(os.path.relpath(run.path, out))
+        name = f'<a href="{link}">{name}</a>'
     status = "collapsed" if result["collapsed"] else result["status"]
     if result["status"] == "diverged":
         status = "diverged"

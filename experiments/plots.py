@@ -121,7 +121,7 @@ def draw_effects(groups: Sequence[Sequence[Run]], path: Path) -> None:
             name = row_name(row["optimizer"], row["arm"])
             labels.append(f"{row['model']} {row['dataset']}: {name}  (n = {row['n']})")
         axis.set_yticks(range(len(rows)), labels)
-        axis.invert_yaxis()
+        axis.set_ylim(len(rows) - 0.5, -0.5)
         axis.axvline(0, color="black", lw=0.8)
         # An interval from three seeds may be wider than any accuracy: show the seeds.
         seen = [abs(value) for runs, row in rows for value in _differences(runs, row)]

@@ -1,5 +1,6 @@
 """The page, the figures and the choice of rates, made from run directories alone."""
 
+import dataclasses
 import re
 
 import pandas as pd
@@ -14,17 +15,23 @@ from tests.experiments.test_tables import make_run
 VGG = {"dataset": "cifar10", "model": "vgg16"}
 
 
-def written(path, accuracy, **changes):
+def written(path, accuracy, digest="abc", **changes):
     """Run directories with these accuracies by (arm, seed)."""
-    import dataclasses
-
     for (arm, seed), value in accuracy.items():
         run = make_run(
             path, arm, seed, value, optimizer=changes.get("optimizer", "sgd")
         )
         config = dataclasses.replace(run.config, **changes)
-        meta = {"command": "python -m experiments …", "commit": "abc", "versions": {}}
-        write_run(path / config.run_id, config, meta, run.result, run.steps, run.epochs)
+        meta = {
+            "command": "python -m experiments table 3.8 --out /home/me/runs",
+            "commit": "abc",
+            "versions": {"jax": "0.10.2"},
+            "machine": {"cpu": "abacus", "cores": 2},
+        }
+        result = run.result | {
+            "steps": len(run.steps), "seconds": 1.0, "params_sha256": digest,
+        }  # fmt: skip
+        write_run(path / config.run_id, config, meta, result, run.steps, run.epochs)
 
 
 PAIRS = {("base", 0): 10.0, ("lm", 0): 88.0, ("base", 10): 86.0, ("lm", 10): 87.0}

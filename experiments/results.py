@@ -1,0 +1,52 @@
+"""`results`: the tables and pictures of results/, from the rows alone."""
+
+import dataclasses
+from pathlib import Path
+
+from experiments.errors import UserError
+
+TITLE = "What landscape modification does on CIFAR"
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Make each study's tables and curves, the picture over all of them, and a page."""
+
+    root: Path = Path("results")
+    """Directory with studies (runs.csv) at or below it."""
+
+
+def run(config: Config) -> None:
+    from experiments import plots, report, rows
+
+    studies = rows.studies(config.root)
+    if not studies:
+        raise UserError(f"no study (runs.csv) lies under {config.root}: see `collect`")
+    everything = []
+    for study in studies:
+        runs = rows.read(study)
+        (study / "tables.md").write_text(tables_of(study))
+        for group in report.grouped(runs):
+            plots.draw_curves(group, study)
+        everything += runs
+    plots.draw_effects(report.grouped(everything), config.root / "effects.png")
+    report.write(everything, config.root, TITLE)
+    (config.root / "report.md").unlink()  # the tables.md together
+    names = ", ".join(study.name for study in studies)
+    print(f"{names}: tables.md, curves; {config.root}: effects.png, report.html")
+
+
+def tables_of(study: Path) -> str:
+    """A study's tables as Markdown, with the commands that made its runs."""
+    from experiments import report, rows, tables
+
+    runs = rows.read(study)
+    commands = dict.fromkeys(str(run.meta["command"]) for run in runs)
+    machines = {
+        f"{run.meta['machine']['cpu']}, {run.meta['machine']['cores']} core(s), "
+        f"jax {run.meta['versions']['jax']}, commit {run.meta['commit']}": None
+        for run in runs
+    }
+    parts = [tables.markdown(group) for group in report.grouped(runs)]
+    parts += ["```sh\n" + "\n".join(commands) + "\n```\n"]
+    return "\n".join([*parts, f"Run on: {'; '.join(machines)}.\n"])

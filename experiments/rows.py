@@ -1,0 +1,148 @@
+"""Runs kept as rows: what `results/` holds of them, small enough to be committed.
+
+    STUDY/runs.csv          a row per run: its configuration, result and provenance
+    STUDY/windows.csv.gz    loss, c and scale, averaged over windows of 20 steps
+    STUDY/epochs.csv.gz     the tests after each epoch
+
+The tables need runs.csv alone and come out as from the run directories; curves keep the
+windows' means, which is what is drawn of them.
+"""
+
+import dataclasses
+import json
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from experiments.config import RunConfig
+from experiments.errors import UserError
+from experiments.rundir import WINDOW, Run
+
+_GZIP: Any = {"method": "gzip", "mtime": 0}  # no time of day: the same bytes each time
+_CONFIG = [field.name for field in dataclasses.fields(RunConfig)]
+_RESULT = (
+    "status",
+    "average_last_loss",
+    "test_accuracy",
+    "collapsed",
+    "steps",
+    "seconds",
+    "params_sha256",
+)
+_META = ("started", "commit", "command")
+_NESTED = ("machine", "versions")
+
+
+def write(runs: Iterable[Run], study: Path) -> None:
+    """Write the three files of a study, runs in the order of their names."""
+    runs = sorted(runs, key=lambda run: run.path.name)
+    study.mkdir(parents=True, exist_ok=True)
+    table = pd.DataFrame([_row(run) for run in runs])
+    table.to_csv(study / "runs.csv", index=False)
+    for name, frame in (("windows", _windows), ("epochs", lambda run: run.epochs)):
+        pd.concat([frame(run).assign(run=run.path.name) for run in runs]).to_csv(
+            study / f"{name}.csv.gz",
+            index=False,
+            float_format="%.6g",
+            compression=_GZIP,
+        )
+
+
+def read(study: Path) -> list[Run]:
+    """The runs of a study; a file that is missing or damaged is named.
+
+    `steps` has the windows' means, each repeated for the steps it stands for.
+    """
+    try:
+        table = pd.read_csv(study / "runs.csv", float_precision="round_trip")
+        parts = {
+            name: dict(list(pd.read_csv(study / f"{name}.csv.gz").groupby("run")))
+            for name in ("windows", "epochs")
+        }
+        return [
+            _run(study, row, parts["windows"][row["run"]], parts["epochs"][row["run"]])
+            for row in table.to_dict("records")
+        ]
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise UserError(
+            f"{study} does not hold the rows of a study: {error}"
+        ) from error
+
+
+def studies(root: Path) -> list[Path]:
+    """The studies at or below a directory, by name."""
+    return sorted(path.parent for path in root.rglob("runs.csv"))
+
+
+def _row(run: Run) -> dict[str, Any]:
+    row = {"run": run.path.name} | dataclasses.asdict(run.config)
+    row |= {name: run.result[name] for name in _RESULT}
+    row |= {name: run.meta.get(name) for name in _META}
+    row["command"] = _without_places(str(row["command"]))
+    return row | {name: json.dumps(run.meta.get(name)) for name in _NESTED}
+
+
+def _without_places(command: str) -> str:
+    """A command without what says where files lay on the machine that ran it."""
+    places = r" --(out|cache-dir|data-dir|init-from)[ =](?:'[^']*'|\S+)"
+    return re.sub(places, "", command)
+
+
+def _run(study: Path, row: dict[str, Any], windows: pd.DataFrame, epochs: pd.DataFrame):
+    config = {name: _plain(row[name]) for name in _CONFIG}
+    whole = {"seed", "epochs", "batch_size", "limit_train", "warmup_steps", "swa_start"}
+    whole |= {"validation"}
+    for name in whole:
+        if config[name] is not None:
+            config[name] = int(config[name])
+    meta = {name: _plain(row[name]) for name in _META}
+    meta |= {name: json.loads(row[name]) for name in _NESTED}
+    steps = windows.loc[windows.index.repeat(windows["steps"])].drop(columns="run")
+    steps = steps.reset_index(drop=True).drop(columns="steps")
+    steps.insert(0, "step", np.arange(1, len(steps) + 1))
+    return Run(
+        path=study / row["run"],
+        config=RunConfig.from_dict(config),
+        meta=meta,
+        result={name: row[name] for name in _RESULT},
+        steps=steps,
+        epochs=epochs.drop(columns="run").reset_index(drop=True),
+    )
+
+
+def _plain(value: Any) -> Any:
+    return None if isinstance(value, float) and np.isnan(value) else value
+
+
+def _windows(run: Run) -> pd.DataFrame:
+    """A row per window of 20 steps; an epoch's last one may be shorter."""
+    steps = run.steps
+    within = steps.groupby("epoch").cumcount() // WINDOW
+    groups = steps.groupby([steps["epoch"], within])
+    means = groups[["loss", "c", "scale"]].mean()
+    means.insert(0, "steps", groups.size())
+    return means.reset_index(level=1, drop=True).reset_index()
+
+
+def merged(old: Sequence[Run], new: Sequence[Run]) -> list[Run]:
+    """Both together.
+
+    Raises:
+      UserError: a run of the same configuration stands in both with another result.
+    """
+    by_name = {run.path.name: run for run in old}
+    for run in new:
+        there = by_name.get(run.path.name)
+        if there is not None and (
+            there.result["params_sha256"] != run.result["params_sha256"]
+        ):
+            raise UserError(
+                f"{run.path.name} is among the rows already, with another result: "
+                "delete its row to replace it"
+            )
+        by_name.setdefault(run.path.name, run)
+    return list(by_name.values())
