@@ -5,13 +5,15 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 JOBS ?= 2
 
-.PHONY: help demo test parity lint format docs clean
+.PHONY: help demo test parity kill-test results lint format docs clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo     train SimpleCNN on digits with and without landscape modification"
 	@echo "make test     all tests"
 	@echo "make parity   the tests against PyTorch (installs torch)"
+	@echo "make kill-test  sweeps killed at random moments, against ones left alone"
+	@echo "make results  the tables and pictures of results/, from its rows"
 	@echo "make lint     ruff and mypy"
 	@echo "make docs     the documentation as HTML in docs/_build/html"
 
@@ -32,6 +34,13 @@ test: $(VENV)/.experiments+data+test
 
 parity: $(VENV)/.experiments+test+parity
 	$(BIN)/python -m pytest -n $(JOBS) -m torch $(PYTEST_ARGS)
+
+kill-test: $(VENV)/.experiments
+	$(BIN)/python -m tests.experiments.kill_campaign --parallel none
+	$(BIN)/python -m tests.experiments.kill_campaign --parallel pmap
+
+results: $(VENV)/.experiments
+	$(BIN)/python -m experiments results
 
 lint: $(VENV)/.experiments+test+lint
 	$(BIN)/ruff format --check .
