@@ -32,6 +32,8 @@ figure { margin: 0; }
 details { margin: .6rem 0; }
 summary { cursor: pointer; }
 code { font-size: .8rem; overflow-wrap: anywhere; white-space: normal; }
+@media (max-width: 40rem) { .figures figure { overflow-x: auto; }
+  .figures img { max-width: none; width: 52rem; } .figures { display: block; } }
 @media print { body { max-width: none; font-size: 10pt; padding: 0; }
   h2 { break-after: avoid; } figure, tr { break-inside: avoid; }
   th, td { white-space: normal; padding: .15rem .35rem; } }
