@@ -5,6 +5,7 @@ loss, grads = jax.value_and_grad(loss_fn)(params, batch)
 updates, state = tx.update(grads, state, params, value=loss)
 """
 
+from landmod_jax import annealing as annealing
 from landmod_jax._version import __version__ as __version__
 from landmod_jax.accumulation import AccumulateState as AccumulateState
 from landmod_jax.accumulation import accumulate as accumulate

@@ -1,0 +1,22 @@
+"""Simulated annealing on U and on the modified landscape (thesis, section 2.1).
+
+result = anneal(
+    energy, x0, key, method="improved", steps=10_000, step_size=1e-3, temperature=0.5
+)
+result.best_x, result.best_value
+"""
+
+from landmod_jax.annealing import objectives as objectives
+from landmod_jax.annealing.cooling import geometric as geometric
+from landmod_jax.annealing.cooling import logarithmic as logarithmic
+from landmod_jax.annealing.methods import METHODS as METHODS
+from landmod_jax.annealing.run import AnnealResult as AnnealResult
+from landmod_jax.annealing.run import AnnealState as AnnealState
+from landmod_jax.annealing.run import Trajectory as Trajectory
+from landmod_jax.annealing.run import anneal as anneal
+from landmod_jax.annealing.transforms import (
+    KineticLangevinState as KineticLangevinState,
+)
+from landmod_jax.annealing.transforms import LangevinNoiseState as LangevinNoiseState
+from landmod_jax.annealing.transforms import kinetic_langevin as kinetic_langevin
+from landmod_jax.annealing.transforms import langevin_noise as langevin_noise

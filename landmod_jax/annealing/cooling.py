@@ -1,0 +1,87 @@
+"""Cooling schedules T(t), as functions of the step count.
+
+Any `optax.Schedule` is one too, and a number is a constant temperature. Those here are
+pytrees: another height or temperature does not compile `anneal` anew.
+"""
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from landmod_jax.annealing._checks import number
+
+
+def logarithmic(height: Any, t0: Any = math.e, step_size: Any = 1.0) -> Any:
+    r"""T(t) = E / ln(t + t0), the schedule that convergence is proved for (2.6).
+
+    With E above the critical height (`landmod_jax.critical_height`; with modification
+    the clipped one) annealing ends in the global minimum, if it goes on for ever.
+
+    Args:
+      height: E > 0, in units of U.
+      t0: > 1, so that T(0) = E / ln(t0) is positive.
+      step_size: t = step_size · count. With that of `anneal`, t is the time of the
+        diffusion; with 1, the default, it counts steps.
+
+    Returns:
+      A schedule: step count to temperature.
+
+    Raises:
+      ValueError: an argument is outside its range.
+
+    Example:
+      >>> from landmod_jax.annealing import logarithmic
+      >>> T = logarithmic(2.0)
+      >>> print(T(0), round(float(T(1000)), 4))
+      2.0 0.2894
+    """
+    number("height", height, above=0)
+    number("t0", t0, above=1)
+    number("step_size", step_size, above=0)
+    return jax.tree_util.Partial(_logarithmic, height, t0, step_size)
+
+
+def geometric(initial: Any, final: Any, steps: Any) -> Any:
+    """T from `initial` to `final` by a constant factor a step, then constant.
+
+    Args:
+      initial: T(0) > 0, in units of U.
+      final: T(steps) > 0.
+      steps: > 0.
+
+    Returns:
+      A schedule: step count to temperature.
+
+    Raises:
+      ValueError: an argument is outside its range.
+
+    Example:
+      >>> from landmod_jax.annealing import geometric
+      >>> T = geometric(1.0, 0.01, steps=100)
+      >>> print(T(0), round(float(T(50)), 4), round(float(T(200)), 4))
+      1.0 0.1 0.01
+    """
+    number("initial", initial, above=0)
+    number("final", final, above=0)
+    number("steps", steps, above=0)
+    return jax.tree_util.Partial(_geometric, initial, final, steps)
+
+
+def constant(temperature: Any) -> Any:
+    """T, whatever the step."""
+    return jax.tree_util.Partial(_constant, temperature)
+
+
+def _logarithmic(height: Any, t0: Any, step_size: Any, count: Any) -> jax.Array:
+    return height / jnp.log(step_size * count + t0)
+
+
+def _geometric(initial: Any, final: Any, steps: Any, count: Any) -> jax.Array:
+    return initial * (final / initial) ** jnp.minimum(count / steps, 1)
+
+
+def _constant(temperature: Any, count: Any) -> Any:
+    del count
+    return temperature

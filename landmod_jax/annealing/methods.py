@@ -1,0 +1,174 @@
+"""The four diffusions, coefficient by coefficient, and their discretisations.
+
+Points and gradients have shape (d,) or (d, chains); what belongs to a chain, such as T
+and f, is a scalar or (chains,) and broadcasts.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from landmod_jax.shapes import Shape
+
+
+class Local(NamedTuple):
+    """What the coefficients depend on beside ∇U, at one point and time."""
+
+    T: jax.Array  # T(t)
+    eps: jax.Array  # ε
+    f: jax.Array  # f((U − c)₊)
+    slope: jax.Array  # d f((U − c)₊) / dU
+
+
+class Overdamped(NamedTuple):
+    """dX = drift dt + diffusion dB (Itô)."""
+
+    drift: jax.Array
+    diffusion: jax.Array
+
+
+class Kinetic(NamedTuple):
+    """dX = Y dt, dY = −friction · Y dt + force dt + diffusion dB."""
+
+    friction: jax.Array
+    force: jax.Array
+    diffusion: jax.Array | float
+
+
+def langevin(grad: jax.Array, at: Local) -> Overdamped:
+    """dX = −∇U dt + √(2T) dB  (2.2); its law at constant T is exp(−U/T)."""
+    return Overdamped(drift=-grad, diffusion=jnp.sqrt(2 * at.T))
+
+
+def improved(grad: jax.Array, at: Local) -> Overdamped:
+    """dX = −∇U dt + √(2(f((U − c)₊) + T)) dB  (2.7).
+
+    At constant T and c, −∇U·p = ∇((f + T)·p) gives the law exp(−H), with H of (2.9),
+    its logarithm included, and ε = T.
+    """
+    return Overdamped(drift=-grad, diffusion=jnp.sqrt(2 * (at.f + at.T)))
+
+
+def kinetic(grad: jax.Array, at: Local) -> Kinetic:
+    """dX = Y dt, dY = −Y/T dt − ∇U dt + √2 dB  (2.5).
+
+    At constant T its law is exp(−U/T) in x and N(0, T) in each y, independent.
+    """
+    return Kinetic(friction=1 / at.T, force=-grad, diffusion=math.sqrt(2))
+
+
+def improved_kinetic(grad: jax.Array, at: Local) -> Kinetic:
+    """dX = Y dt, dY = −Y/T dt − T∇H dt + √2 dB  (2.8), with the full H of (2.9):
+
+    ∇H = (1 + f′) ∇U / (f + ε). At constant T and c its law is exp(−H) in x and N(0, T)
+    in each y, independent.
+    """
+    # T / (0 + T) is 1 exactly: f = 0 and eps = T give `kinetic` bit for bit.
+    scale = at.T * (1 + at.slope) / (at.f + at.eps)
+    return Kinetic(friction=1 / at.T, force=-scale * grad, diffusion=math.sqrt(2))
+
+
+def height_above(
+    shape: Shape, value: jax.Array, c: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """f((U − c)₊) and its derivative in U, which is 0 at and below c."""
+    above = jnp.maximum(value - c, 0)
+    f, slope = jax.jvp(shape, (above,), (jnp.ones_like(above),))
+    return f, jnp.where(value > c, slope, 0)
+
+
+Bound = Callable[[jax.Array, jax.Array | None], tuple[jax.Array, jax.Array | None]]
+
+
+class Scheme(NamedTuple):
+    """A step in two parts, around the one evaluation of U and ∇U at the new point.
+
+    Attributes:
+      move: (terms at x, x, y, step size, noise, bound) to the new x and y.
+      finish: (terms at the new x, y, step size) to the final y.
+    """
+
+    move: Callable
+    finish: Callable
+
+
+def _euler_maruyama(
+    terms: Overdamped,
+    x: jax.Array,
+    y: None,
+    dt: jax.Array,
+    noise: jax.Array,
+    bound: Bound,
+) -> tuple[jax.Array, jax.Array | None]:
+    drift, diffusion = terms
+    return bound(x + drift * dt + diffusion * jnp.sqrt(dt) * noise, y)
+
+
+def _euler(
+    terms: Kinetic,
+    x: jax.Array,
+    y: jax.Array,
+    dt: jax.Array,
+    noise: jax.Array,
+    bound: Bound,
+) -> tuple[jax.Array, jax.Array | None]:
+    friction, force, diffusion = terms
+    new_y = y - friction * y * dt + force * dt + diffusion * jnp.sqrt(dt) * noise
+    return bound(x + y * dt, new_y)
+
+
+def _baoa(
+    terms: Kinetic,
+    x: jax.Array,
+    y: jax.Array,
+    dt: jax.Array,
+    noise: jax.Array,
+    bound: Bound,
+) -> tuple[jax.Array, jax.Array | None]:
+    friction, force, diffusion = terms
+    decay = jnp.exp(-friction * dt)
+    # √2 noise against friction 1/T: variance (√2)² / (2/T) = T in the long run.
+    spread = diffusion * jnp.sqrt((1 - decay * decay) / (2 * friction))
+    y = y + force * dt / 2
+    x, y = bound(x + y * dt / 2, y)  # type: ignore[assignment]
+    y = decay * y + spread * noise
+    return bound(x + y * dt / 2, y)
+
+
+def _keep(terms: Kinetic, y: jax.Array | None, dt: jax.Array) -> jax.Array | None:
+    del terms, dt
+    return y
+
+
+def _b(terms: Kinetic, y: jax.Array, dt: jax.Array) -> jax.Array:
+    return y + terms.force * dt / 2
+
+
+EULER_MARUYAMA = Scheme(_euler_maruyama, _keep)
+EULER = Scheme(_euler, _keep)
+BAOAB = Scheme(_baoa, _b)
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """A diffusion and the schemes it can be discretised with, the default one first."""
+
+    coefficients: Callable[[jax.Array, Local], Overdamped | Kinetic]
+    schemes: dict[str, Scheme]
+    kinetic: bool = False
+    modified: bool = False
+
+
+_OVERDAMPED = {"euler": EULER_MARUYAMA}
+_KINETIC = {"baoab": BAOAB, "euler": EULER}
+
+METHODS = {
+    "langevin": Method(langevin, _OVERDAMPED),
+    "kinetic": Method(kinetic, _KINETIC, kinetic=True),
+    "improved": Method(improved, _OVERDAMPED, modified=True),
+    "improved_kinetic": Method(improved_kinetic, _KINETIC, kinetic=True, modified=True),
+}

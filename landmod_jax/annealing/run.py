@@ -1,0 +1,424 @@
+"""`anneal`: many independent chains of one of the four diffusions, best points kept."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from landmod_jax import shapes
+from landmod_jax._names import choices
+from landmod_jax.annealing import cooling, noise
+from landmod_jax.annealing._checks import number
+from landmod_jax.annealing.methods import METHODS, Local, Method, height_above
+from landmod_jax.thresholds import Threshold, running_min
+
+_RUNNING_MIN = running_min()  # one object, so that jit knows it again
+_BOUNDARIES = ("reflect", "clip")
+
+
+class AnnealState(NamedTuple):
+    """Where the chains stand: give it to `anneal` in place of x0 to continue.
+
+    Attributes:
+      step: steps so far, int32.
+      x: (chains, d).
+      y: momentum, (chains, d); None for the methods that have none.
+      value, grad: U and ∇U at x, (chains,) and (chains, d).
+      c: the threshold, (chains,); +inf for the methods that have none.
+      threshold: what it keeps from step to step.
+      best_x, best_value: (chains, d) and (chains,), over x0 and all steps; best_value
+        is +inf for a chain that has never seen a finite value.
+      died: the step at which a chain met what is not finite, (chains,) int32; -1 if it
+        is alive.
+    """
+
+    step: Any
+    x: Any
+    y: Any
+    value: Any
+    grad: Any
+    c: Any
+    threshold: Any
+    best_x: Any
+    best_value: Any
+    died: Any
+
+    @property
+    def alive(self) -> jax.Array:
+        """(chains,) bool."""
+        return self.died < 0
+
+
+class Trajectory(NamedTuple):
+    """Evenly spaced records of a run, the last one its end.
+
+    Attributes:
+      step: (records,) int32.
+      x: (records, chains, d).
+      value, best_value: (records, chains).
+    """
+
+    step: Any
+    x: Any
+    value: Any
+    best_value: Any
+
+
+class AnnealResult(NamedTuple):
+    """What `anneal` found: best points (chains, d), values (chains,), the rest."""
+
+    best_x: Any
+    best_value: Any
+    state: AnnealState
+    trajectory: Trajectory
+
+
+def anneal(
+    energy: Callable[[jax.Array], jax.Array],
+    x0: Any,
+    key: jax.Array,
+    *,
+    method: str = "improved_kinetic",
+    steps: int,
+    step_size: Any,
+    temperature: Any,
+    f: str | shapes.ScalarFn | None = None,
+    eps: Any = None,
+    threshold: Threshold | None = None,
+    bounds: tuple[Any, Any] | None = None,
+    at_bounds: str = "reflect",
+    scheme: str | None = None,
+    records: int = 100,
+) -> AnnealResult:
+    r"""Minimise `energy` by simulated annealing, in many chains at once.
+
+    ====================  =======================================  ==================
+    method                diffusion                                law at constant T
+    ====================  =======================================  ==================
+    "langevin"            (2.2) dX = −∇U dt + √(2T) dB             exp(−U/T)
+    "kinetic"             (2.5) dX = Y dt,                         exp(−U/T)
+                          dY = −Y/T dt − ∇U dt + √2 dB
+    "improved"            (2.7) dX = −∇U dt                        exp(−H), ε = T
+                          + √(2(f((U − c)₊) + T)) dB
+    "improved_kinetic"    (2.8) dX = Y dt,                         exp(−H)
+                          dY = −Y/T dt − T∇H dt + √2 dB
+    ====================  =======================================  ==================
+
+    H is that of (2.9), its logarithm included, and its law that at constant c. The
+    overdamped methods are discretised by Euler–Maruyama, the kinetic ones by BAOAB:
+    half a kick, half a drift, friction and noise exactly, half a drift, half a kick.
+    The friction 1/T grows without bound as T falls, and Euler's scheme, which is
+    offered beside it, diverges once step_size > 2T. Each costs one evaluation of U and
+    ∇U a step, and one more at the start. Chains of the kinetic methods start at rest.
+
+    The noise of a chain depends on the key, the step and the place of the chain, not on
+    how many chains there are. A chain that meets a point, value or gradient that is not
+    finite stays where it was, and keeps its best; `state.died` has the step.
+
+    Memory does not grow with `steps`. The function is pure and may be jitted, mapped or
+    called under another jit; it compiles once for an energy, a method and shapes.
+
+    Args:
+      energy: U, from (d,) to a real scalar; differentiable by JAX. Parameters that vary
+        from call to call are best bound with `jax.tree_util.Partial`.
+      x0: starting points (chains, d), or the `state` of an earlier run, which then goes
+        on: with the same key and settings as if it had not been interrupted, bit for
+        bit.
+      key: a key of `jax.random`, of any implementation.
+      method: one of METHODS.
+      steps: at least 1.
+      step_size: dt > 0, in units of the time of the diffusion.
+      temperature: T ≥ 0 in units of U, or a function of the step count: `logarithmic`,
+        `geometric`, any `optax.Schedule`. T > 0 for the kinetic methods.
+      f: shape of the modification, as in `landscape_modify`; by default "bounded", as
+        the theory asks for. For the improved methods only.
+      eps: ε > 0 of (2.9), for "improved_kinetic" only; by default ε = T(t).
+      threshold: what c is, chain by chain; by default `running_min()`. For the improved
+        methods only.
+      bounds: (low, high), each a scalar or (d,): a box that no chain leaves.
+      at_bounds: "reflect", off the walls, once a step and the rest clipped; or "clip",
+        to the walls, where momentum ends.
+      scheme: "euler"; for the kinetic methods "baoab" or "euler".
+      records: how many points of each chain the trajectory has; 0 for none.
+
+    Returns:
+      An `AnnealResult`.
+
+    Raises:
+      ValueError: an argument is none of the above; `energy` does not give a scalar.
+
+    Example:
+      >>> import jax
+      >>> from landmod_jax import annealing
+      >>> U = annealing.objectives.rastrigin(2)
+      >>> key, start = jax.random.split(jax.random.key(0))
+      >>> result = annealing.anneal(
+      ...     U,
+      ...     U.sample(start, 50),
+      ...     key,
+      ...     method="improved",
+      ...     steps=2000,
+      ...     step_size=1e-3,
+      ...     temperature=annealing.geometric(5.0, 0.01, steps=2000),
+      ...     bounds=(U.low, U.high),
+      ... )
+      >>> print(f"{result.best_value.min():.2f} at {result.state.step}")
+      0.00 at 2000
+
+    References:
+      Todea, Landscape Modification in Machine Learning Optimization, 2022, section 2.1.
+
+      Leimkuhler and Matthews, Rational construction of stochastic numerical methods for
+      molecular sampling, 2013, https://arxiv.org/abs/1203.5428 (BAOAB)
+    """
+    how = _checked_method(method, scheme, f, eps, threshold)
+    scheme = scheme or next(iter(how.schemes))
+    shape = shapes.resolve("bounded" if f is None else f)
+    threshold = _RUNNING_MIN if threshold is None else threshold
+    for name, value, least in (("steps", steps, 1), ("records", records, 0)):
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+            raise ValueError(f"{name} must be an integer, got {value!r}")
+        number(name, value, least=least)
+    number("step_size", step_size, above=0)
+    if eps is not None:
+        number("eps", eps, above=0)
+    if at_bounds not in _BOUNDARIES:
+        raise ValueError(
+            f"at_bounds must be one of {choices(at_bounds, _BOUNDARIES)} "
+            f"Got {at_bounds!r}."
+        )
+    going_on = isinstance(x0, AnnealState)
+    x = _checked_points(x0.x if going_on else x0)
+    _check_energy(energy, x)
+    first = x0.step if going_on else 0
+    schedule = _checked_temperature(temperature, first, steps, how.kinetic)
+    box = None if bounds is None else _checked_bounds(bounds, x, at_bounds)
+    start = x0 if going_on else None
+    if going_on and (x0.y is not None) != how.kinetic:
+        raise ValueError(f"this state is not one of method {method!r}")
+    segments = max(1, min(records, steps))
+    ends = np.array([i * int(steps) // segments for i in range(segments + 1)], np.int32)
+    if not isinstance(energy, jax.tree_util.Partial):
+        energy = jax.tree_util.Partial(energy)
+    state, trajectory = _run(
+        energy, x, start, key, step_size, schedule, eps, box, ends,
+        method=method, scheme=scheme, shape=shape, threshold=threshold,
+        at_bounds=at_bounds,
+    )  # fmt: skip
+    if records == 0:
+        trajectory = jax.tree.map(lambda leaf: leaf[:0], trajectory)
+    return AnnealResult(state.best_x, state.best_value, state, trajectory)
+
+
+@functools.partial(
+    jax.jit, static_argnames=("method", "scheme", "shape", "threshold", "at_bounds")
+)
+def _run(
+    energy: Callable,
+    x: jax.Array,
+    start: AnnealState | None,
+    key: jax.Array,
+    step_size: Any,
+    schedule: Callable,
+    eps: Any,
+    box: Any,
+    ends: jax.Array,
+    *,
+    method: str,
+    scheme: str,
+    shape: shapes.Shape,
+    threshold: Threshold,
+    at_bounds: str,
+) -> tuple[AnnealState, Trajectory]:
+    how, dtype = METHODS[method], x.dtype
+    # Chains last: with few dimensions a CPU has vectors to work on only along them.
+    evaluate = jax.vmap(jax.value_and_grad(energy), in_axes=-1, out_axes=(0, -1))
+    threshold_update = jax.vmap(threshold.update)
+    integrator = how.schemes[scheme]
+    dt = jnp.asarray(step_size, dtype)
+    key_words = noise.words(key)
+    bound = functools.partial(_bounded, box, at_bounds)
+
+    def terms(state: AnnealState) -> Any:
+        T = jnp.asarray(schedule(state.step), dtype)
+        zero = jnp.zeros((), dtype)
+        f, slope = (
+            height_above(shape, state.value, state.c) if how.modified else (zero, zero)
+        )
+        e = T if eps is None else jnp.asarray(eps, dtype)
+        return how.coefficients(state.grad, Local(T, e, f, slope))
+
+    def arrive(state: AnnealState, new_x: jax.Array, new_y: Any) -> AnnealState:
+        """The state at new_x, with c, the best and the dead brought up to date."""
+        new_value, new_grad = evaluate(new_x)
+        new_c, kept = state.c, state.threshold
+        if how.modified:
+            new_c, kept = threshold_update(kept, new_value)
+        seen = jnp.isfinite(new_value)
+        better = state.alive & seen & (new_value < state.best_value)
+        fine = seen & jnp.isfinite(new_x).all(0) & jnp.isfinite(new_grad).all(0)
+        alive = state.alive & fine
+        x, y, value, grad, c = jax.tree.map(
+            lambda new, old: jnp.where(alive, new, old),
+            (new_x, new_y, new_value, new_grad, new_c),
+            (state.x, state.y, state.value, state.grad, state.c),
+        )
+        return AnnealState(
+            step=state.step,
+            x=x,
+            y=y,
+            value=value,
+            grad=grad,
+            c=c,
+            # A threshold's own state has the chains first.
+            threshold=jax.tree.map(
+                lambda n, o: jnp.where(alive, n.T, o.T).T, kept, state.threshold
+            ),
+            best_x=jnp.where(better, new_x, state.best_x),
+            best_value=jnp.where(better, new_value, state.best_value),
+            died=jnp.where(state.alive & ~fine, state.step, state.died),
+        )
+
+    def step(state: AnnealState) -> AnnealState:
+        d, chains = state.x.shape
+        normal = noise.normal(key_words, state.step, d, chains, dtype)
+        x, y = integrator.move(terms(state), state.x, state.y, dt, normal, bound)
+        new = arrive(state._replace(step=state.step + 1), x, y)
+        y = integrator.finish(terms(new._replace(step=state.step)), new.y, dt)
+        return new._replace(y=None if y is None else jnp.where(new.alive, y, new.y))
+
+    def record(state: AnnealState, edges: Any) -> tuple[AnnealState, Trajectory]:
+        begin, end = edges
+        state = jax.lax.fori_loop(begin, end, lambda i, state: step(state), state)
+        return state, Trajectory(state.step, state.x.T, state.value, state.best_value)
+
+    if start is None:
+        x = x.T
+        chains = x.shape[-1]
+        initial = AnnealState(
+            step=jnp.zeros((), jnp.int32),
+            x=x,
+            y=jnp.zeros_like(x) if how.kinetic else None,
+            value=jnp.full(chains, jnp.inf, dtype),
+            grad=jnp.zeros_like(x),
+            c=jnp.full(chains, jnp.inf, dtype),
+            threshold=jax.tree.map(
+                lambda leaf: jnp.broadcast_to(leaf, (chains, *leaf.shape)),
+                threshold.init(dtype) if how.modified else (),
+            ),
+            best_x=x,
+            best_value=jnp.full(chains, jnp.inf, dtype),
+            died=jnp.full(chains, -1, jnp.int32),
+        )
+        state = arrive(initial, x, initial.y)
+    else:
+        state = _transposed(start)
+    state, trajectory = jax.lax.scan(record, state, (ends[:-1], ends[1:]))
+    return _transposed(state), trajectory
+
+
+def _transposed(state: AnnealState) -> AnnealState:
+    names = ("x", "grad", "best_x") + (() if state.y is None else ("y",))
+    return state._replace(**{name: getattr(state, name).T for name in names})
+
+
+def _bounded(box: Any, at_bounds: str, x: jax.Array, y: Any) -> tuple[jax.Array, Any]:
+    if box is None:
+        return x, y
+    low, high = (side[:, None] for side in box)
+    outside = (x < low) | (x > high)
+    if at_bounds == "reflect":
+        x = jnp.where(x < low, 2 * low - x, jnp.where(x > high, 2 * high - x, x))
+        turned = None if y is None else jnp.where(outside, -y, y)
+    else:
+        turned = None if y is None else jnp.where(outside, 0, y)
+    return jnp.clip(x, low, high), turned
+
+
+def _checked_method(
+    method: str, scheme: Any, f: Any, eps: Any, threshold: Any
+) -> Method:
+    if method not in METHODS:
+        raise ValueError(
+            f"method must be one of {choices(method, METHODS)} Got {method!r}."
+        )
+    how = METHODS[method]
+    if scheme is not None and scheme not in how.schemes:
+        raise ValueError(
+            f"scheme of {method!r} must be one of {choices(scheme, how.schemes)} "
+            f"Got {scheme!r}."
+        )
+    for name, value in (("f", f), ("threshold", threshold)):
+        if value is not None and not how.modified:
+            raise ValueError(
+                f"{method!r} has no {name}: it is for the improved methods"
+            )
+    if eps is not None and method != "improved_kinetic":
+        raise ValueError(f"{method!r} has no eps: it is for 'improved_kinetic'")
+    if threshold is not None and not isinstance(threshold, Threshold):
+        raise ValueError(
+            "threshold must be a Threshold, such as running_min() or constant(0.5); "
+            f"got {threshold!r}"
+        )
+    return how
+
+
+def _checked_points(x0: Any) -> jax.Array:
+    x = jnp.asarray(x0)
+    if x.ndim != 2 or not x.size:
+        raise ValueError(
+            f"x0 must have shape (chains, d), got {x.shape}: a single point is x0[None]"
+        )
+    if jnp.issubdtype(x.dtype, jnp.complexfloating):
+        raise ValueError(f"x0 must be real, got dtype {x.dtype}")
+    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+
+
+def _check_energy(energy: Any, x: jax.Array) -> None:
+    if not callable(energy):
+        raise ValueError(f"energy must be a function of a point (d,), got {energy!r}")
+    out = jax.eval_shape(energy, jax.ShapeDtypeStruct(x.shape[1:], x.dtype))
+    if getattr(out, "shape", None) != () or not jnp.issubdtype(out.dtype, jnp.floating):
+        raise ValueError(
+            f"energy must return a real scalar for a point of shape {x.shape[1:]}, "
+            f"got {out}"
+        )
+
+
+def _checked_temperature(
+    temperature: Any, first: Any, steps: int, positive: bool
+) -> Callable:
+    least = {"above": 0.0} if positive else {"least": 0.0}
+    if not callable(temperature):
+        number("temperature", temperature, **least)
+        return cooling.constant(temperature)
+    if not isinstance(first, jax.core.Tracer):
+        with jax.ensure_compile_time_eval():
+            for step in (first, first + steps - 1):
+                number(f"temperature({step})", temperature(jnp.int32(step)), **least)
+    if isinstance(temperature, jax.tree_util.Partial):
+        return temperature
+    return jax.tree_util.Partial(temperature)
+
+
+def _checked_bounds(bounds: Any, x: jax.Array, at_bounds: str) -> Any:
+    try:
+        low, high = bounds
+        low, high = (
+            np.broadcast_to(np.asarray(side, x.dtype), x.shape[1:])
+            for side in (low, high)
+        )
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"bounds must be (low, high), scalars or of shape {x.shape[1:]}: {error}"
+        ) from error
+    if not (low < high).all():
+        raise ValueError(f"bounds must have low < high, got {bounds}")
+    if not isinstance(x, jax.core.Tracer) and not bool(
+        ((x >= low) & (x <= high) | ~jnp.isfinite(x)).all()
+    ):
+        raise ValueError("x0 has points outside bounds")
+    return low, high

@@ -1,0 +1,208 @@
+"""Langevin dynamics as gradient transformations, for noisy training of networks."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from landmod_jax.annealing._checks import number
+
+
+class LangevinNoiseState(NamedTuple):
+    """State of `langevin_noise`: the steps so far, and the key that it was given."""
+
+    count: Any
+    key: Any
+
+
+class KineticLangevinState(NamedTuple):
+    """State of `kinetic_langevin`: steps, key, and the momentum y, shaped as params."""
+
+    count: Any
+    key: Any
+    y: Any
+
+
+def langevin_noise(
+    learning_rate: Any, temperature: Any, key: jax.Array | int
+) -> optax.GradientTransformation:
+    r"""Add √(2Tη) N(0, 1) to the updates: behind sgd(η), Langevin annealing (2.4).
+
+    .. math::
+      w_{t+1} - w_t = -\eta \nabla U(w_t) + \sqrt{2T} \sqrt{\eta}\, N(0, 1)
+
+    It goes last, *behind* the learning rate. With `landscape_modify` in front, the
+    drift is −∇H of (2.1) and the law at constant T, c exp(−H/T).
+
+    Args:
+      learning_rate: η > 0, that of the optimizer; a number or an `optax.Schedule`.
+      temperature: T ≥ 0, in units of the loss; a number or a schedule, such as
+        `logarithmic`.
+      key: a key of `jax.random`, or a seed. Step t draws with fold_in(key, t).
+
+    Returns:
+      A transformation that needs no params. Updates keep their dtypes; the noise of
+      half-precision leaves is drawn in float32; leaves that are not real floating
+      point pass through.
+
+    Raises:
+      ValueError: a number is outside its range.
+
+    Example:
+      >>> import jax, jax.numpy as jnp, optax
+      >>> from landmod_jax import landscape_modify
+      >>> from landmod_jax.annealing import langevin_noise
+      >>> tx = optax.chain(
+      ...     landscape_modify(), optax.sgd(0.1), langevin_noise(0.1, 1e-3, key=0)
+      ... )
+      >>> state = tx.init(jnp.zeros(3))
+      >>> updates, state = tx.update(jnp.ones(3), state, value=1.0)
+      >>> print(jnp.abs(updates + 0.1).max() < 0.1)
+      True
+    """
+    eta_at = _schedule("learning_rate", learning_rate, above=0.0)
+    T_at = _schedule("temperature", temperature, least=0.0)
+
+    def init_fn(params: optax.Params) -> LangevinNoiseState:
+        del params
+        return LangevinNoiseState(jnp.zeros((), jnp.int32), _key(key))
+
+    def update_fn(
+        updates: optax.Updates,
+        state: LangevinNoiseState,
+        params: optax.Params | None = None,
+    ) -> tuple[optax.Updates, LangevinNoiseState]:
+        del params
+        spread = jnp.sqrt(2 * T_at(state.count) * eta_at(state.count))
+        noise = _noise_like(jax.random.fold_in(state.key, state.count), updates)
+        updates = jax.tree.map(
+            lambda u, n: u if n is None else _as(u + spread * n, u), updates, noise
+        )
+        return updates, LangevinNoiseState(optax.safe_increment(state.count), state.key)
+
+    return optax.GradientTransformation(init_fn, update_fn)
+
+
+def kinetic_langevin(
+    step_size: Any, temperature: Any, key: jax.Array | int
+) -> optax.GradientTransformation:
+    """Kinetic Langevin annealing (2.5) by BAOAB, in the place of an optimizer.
+
+    A step takes the gradient at the present point, which ends the last step's kick and
+    begins this one's, and moves the parameters by half a drift, friction 1/T and noise
+    exactly, and half a drift: the points that `anneal` with method "kinetic" visits.
+
+    (2.8) has the force T∇H in place of ∇U. Without H's logarithm, which is for proofs
+    (section 2.1.2), that is::
+
+        optax.chain(
+            landscape_modify("bounded", eps=T),
+            optax.scale_by_schedule(T),
+            kinetic_langevin(step_size, T, key),
+        )
+
+    with T a schedule. The step size is in time: a step moves the parameters by about
+    step_size · √T, and, T small, by T · step_size · gradient.
+
+    Args:
+      step_size: dt > 0; a number or an `optax.Schedule`.
+      temperature: T > 0, in units of the loss; a number or a schedule.
+      key: a key of `jax.random`, or a seed. Step t draws with fold_in(key, t).
+
+    Returns:
+      A transformation from gradients to updates that needs no params. y is kept in
+      float32 for half-precision leaves; leaves that are not real floating point pass
+      through.
+
+    Raises:
+      ValueError: a number is outside its range.
+
+    Example:
+      >>> import jax, jax.numpy as jnp, optax
+      >>> from landmod_jax import landscape_modify
+      >>> from landmod_jax.annealing import kinetic_langevin
+      >>> tx = optax.chain(landscape_modify(), kinetic_langevin(0.01, 0.1, key=0))
+      >>> state = tx.init(jnp.zeros(3))
+      >>> updates, state = tx.update(jnp.ones(3), state, value=1.0)
+      >>> print(updates.shape)
+      (3,)
+    """
+    dt_at = _schedule("step_size", step_size, above=0.0)
+    T_at = _schedule("temperature", temperature, above=0.0)
+
+    def init_fn(params: optax.Params) -> KineticLangevinState:
+        y = jax.tree.map(
+            lambda p: jnp.zeros(jnp.shape(p), _wide(p)) if _real(p) else None, params
+        )
+        return KineticLangevinState(jnp.zeros((), jnp.int32), _key(key), y)
+
+    def update_fn(
+        updates: optax.Updates,
+        state: KineticLangevinState,
+        params: optax.Params | None = None,
+    ) -> tuple[optax.Updates, KineticLangevinState]:
+        del params
+        dt, T = dt_at(state.count), T_at(state.count)
+        before = dt_at(jnp.maximum(state.count - 1, 0))
+        # The half kick that ends the last step, if there was one, and our first half.
+        kick = (jnp.where(state.count == 0, 0, before) + dt) / 2
+        decay = jnp.exp(-dt / T)
+        spread = jnp.sqrt(T * (1 - decay * decay))
+        noise = _noise_like(jax.random.fold_in(state.key, state.count), updates)
+
+        def kicked(g: Any, y: Any) -> Any:
+            return None if y is None else _as(y - kick * g, y)
+
+        def refreshed(y: Any, n: Any) -> Any:
+            return _as(decay * y + spread * n, y)
+
+        y = jax.tree.map(kicked, updates, state.y)
+        new_y = jax.tree.map(refreshed, y, noise)
+        moves = jax.tree.map(
+            lambda g, a, b: g if a is None else _as(dt / 2 * (a + b), g),
+            updates,
+            y,
+            new_y,
+        )
+        return moves, KineticLangevinState(
+            optax.safe_increment(state.count), state.key, new_y
+        )
+
+    return optax.GradientTransformation(init_fn, update_fn)
+
+
+def _schedule(name: str, value: Any, **limits: float) -> Any:
+    if callable(value):
+        return value
+    number(name, value, **limits)
+    return lambda count: value
+
+
+def _key(key: Any) -> jax.Array:
+    return jax.random.key(key) if isinstance(key, int) else key
+
+
+def _real(leaf: Any) -> bool:
+    return jnp.issubdtype(jnp.result_type(leaf), jnp.floating)
+
+
+def _wide(leaf: Any) -> Any:
+    return jnp.promote_types(jnp.result_type(leaf), jnp.float32)
+
+
+def _as(value: jax.Array, like: Any) -> jax.Array:
+    return value.astype(jnp.result_type(like))
+
+
+def _noise_like(key: jax.Array, tree: Any) -> Any:
+    """N(0, 1) for each real leaf, from a key of its own; None for the others."""
+    leaves, structure = jax.tree.flatten(tree)
+    keys = jax.random.split(key, max(len(leaves), 1))
+    return jax.tree.unflatten(
+        structure,
+        [
+            jax.random.normal(k, jnp.shape(leaf), _wide(leaf)) if _real(leaf) else None
+            for k, leaf in zip(keys, leaves)
+        ],
+    )

@@ -1,0 +1,158 @@
+"""At constant temperature each chain must sample its own law, and no other.
+
+Many independent chains, their last points held by a Kolmogorov-Smirnov test against the
+density by quadrature. With 4,000 of them a law that is off by 0.03 fails; the bias of
+the step sizes used here is below that: halving them changes the statistics by less than
+their scatter.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import integrate, stats
+
+import landmod_jax as lm
+from landmod_jax import annealing
+
+CHAINS, T, C = 4000, 0.5, -0.1
+GRID = np.linspace(-3, 3, 6001)
+F = lm.bounded(2.0, 0.5)
+
+
+def energy(x):
+    """A tilted double well: minima near ±1, a barrier of 1 near 0."""
+    return ((x * x - 1) ** 2 + 0.3 * x).sum()
+
+
+U = np.asarray(jax.vmap(energy)(jnp.asarray(GRID)[:, None]), np.float64)
+
+
+def cdf(log_density):
+    density = np.exp(log_density - log_density.max())
+    total = integrate.cumulative_simpson(density, x=GRID, initial=0.0)
+    return lambda x: np.interp(x, GRID, total / total[-1])
+
+
+def modified(logarithm=True, eps=T):
+    h = lm.landscape(jnp.asarray(U), C, eps, F, logarithm=logarithm)
+    return -np.asarray(h, np.float64)
+
+
+def sample(method, dt, time=30.0, **options):
+    start = jax.random.uniform(jax.random.key(7), (CHAINS, 1), minval=-1, maxval=1)
+    result = annealing.anneal(
+        energy, start, jax.random.key(3), method=method, steps=round(time / dt),
+        step_size=dt, temperature=T, records=0, **options,
+    )  # fmt: skip
+    assert bool(result.state.alive.all())
+    return np.asarray(result.state.x[:, 0], np.float64), result.state
+
+
+LANDSCAPE = {"f": F, "threshold": lm.constant(C)}
+LAWS = {
+    "langevin": (0.005, {}, lambda: -U / T),
+    "kinetic": (0.05, {}, lambda: -U / T),
+    "improved": (0.002, LANDSCAPE, modified),
+    "improved_kinetic": (0.05, LANDSCAPE, modified),
+}
+
+
+@pytest.mark.parametrize("method", list(LAWS))
+def test_each_method_samples_its_law(method):
+    dt, options, law = LAWS[method]
+    x, state = sample(method, dt, **options)
+    density = cdf(law())
+    assert stats.kstest(x, density).pvalue > 0.001
+    weights = np.gradient(density(GRID), GRID)
+    mean = np.trapezoid(weights * GRID, GRID)
+    variance = np.trapezoid(weights * (GRID - mean) ** 2, GRID)
+    # Four standard errors, of the mean and about that of the variance.
+    assert abs(x.mean() - mean) < 4 * np.sqrt(variance / CHAINS)
+    assert abs(x.var() - variance) < 0.06 * variance + 0.02
+    if "kinetic" in method:
+        y = np.asarray(state.y[:, 0]) / np.sqrt(T)
+        assert stats.kstest(y, "norm").pvalue > 0.001
+
+
+@pytest.mark.parametrize("method", ["improved", "improved_kinetic"])
+def test_the_logarithm_of_h_is_part_of_the_law(method):
+    """exp(−H) without it, and the plain law, are refused by the same test."""
+    dt, options, _ = LAWS[method]
+    x, _ = sample(method, dt, **options)
+    assert stats.kstest(x, cdf(modified(logarithm=False))).pvalue < 1e-6
+    assert stats.kstest(x, cdf(-U / T)).pvalue < 1e-6
+
+
+def test_a_fixed_eps_has_a_law_of_its_own():
+    x, _ = sample("improved_kinetic", 0.05, eps=1.0, **LANDSCAPE)
+    assert stats.kstest(x, cdf(modified(eps=1.0))).pvalue > 0.001
+    assert stats.kstest(x, cdf(modified())).pvalue < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("method", "plain", "scheme"),
+    [
+        ("improved", "langevin", "euler"),
+        ("improved_kinetic", "kinetic", "baoab"),
+        ("improved_kinetic", "kinetic", "euler"),
+    ],
+)
+@pytest.mark.parametrize(
+    "off", [{"threshold": lm.constant(float("inf"))}, {"f": lambda u: 0 * u}]
+)
+def test_without_modification_each_step_is_the_plain_one(method, plain, scheme, off):
+    start = jax.random.normal(jax.random.key(0), (5, 3))
+    cooling = annealing.geometric(1.0, 0.2, 50)
+    runs = [
+        annealing.anneal(
+            energy, start, jax.random.key(1), method=name, steps=50, step_size=0.01,
+            temperature=cooling, scheme=scheme, **options,
+        )
+        for name, options in ((method, off), (plain, {}))
+    ]  # fmt: skip
+    np.testing.assert_array_equal(runs[0].trajectory.x, runs[1].trajectory.x)
+
+
+def test_one_step_of_each_scheme_by_hand():
+    x0, dt = jnp.array([[0.7]]), 0.1
+    key = jax.random.key(5)
+    noise = float(
+        annealing.noise.normal(
+            annealing.noise.words(key), jnp.int32(0), 1, 1, jnp.float32
+        )[0, 0]
+    )
+    g = lambda x: 4 * x * (x * x - 1) + 0.3
+    u = (0.49 - 1) ** 2 + 0.21
+    x = 0.7
+
+    def step(method, **options):
+        state = annealing.anneal(
+            energy, x0, key, method=method, steps=1, step_size=dt, temperature=T,
+            **options,
+        ).state  # fmt: skip
+        return float(state.x[0, 0]), None if state.y is None else float(state.y[0, 0])
+
+    def near(found, *expected):
+        np.testing.assert_allclose(
+            [v for v in found if v is not None], expected, rtol=2e-5
+        )
+
+    f = float(F(jnp.float32(u - C)))
+    slope = float(jax.grad(lambda u: F(u))(jnp.float32(u - C)))
+    near(step("langevin"), x - g(x) * dt + np.sqrt(2 * T * dt) * noise)
+    near(
+        step("improved", **LANDSCAPE),
+        x - g(x) * dt + np.sqrt(2 * (f + T) * dt) * noise,
+    )
+    near(step("kinetic", scheme="euler"), x, -g(x) * dt + np.sqrt(2 * dt) * noise)
+    near(
+        step("improved_kinetic", scheme="euler", eps=0.3, **LANDSCAPE),
+        x,
+        -T * (1 + slope) * g(x) / (f + 0.3) * dt + np.sqrt(2 * dt) * noise,
+    )
+    decay = np.exp(-dt / T)
+    y1 = -g(x) * dt / 2
+    y2 = decay * y1 + np.sqrt(T * (1 - decay**2)) * noise
+    new = x + (y1 + y2) * dt / 2
+    near(step("kinetic"), new, y2 - g(new) * dt / 2)
