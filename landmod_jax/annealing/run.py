@@ -10,9 +10,9 @@ import numpy as np
 
 from landmod_jax import shapes
 from landmod_jax._names import choices
-from landmod_jax.annealing import cooling, noise
+from landmod_jax.annealing import arguments, noise
 from landmod_jax.annealing._checks import number
-from landmod_jax.annealing.methods import METHODS, Local, Method, height_above
+from landmod_jax.annealing.methods import METHODS, Local, height_above
 from landmod_jax.thresholds import Threshold, running_min
 
 _RUNNING_MIN = running_min()  # one object, so that jit knows it again
@@ -174,7 +174,7 @@ def anneal(
       Leimkuhler and Matthews, Rational construction of stochastic numerical methods for
       molecular sampling, 2013, https://arxiv.org/abs/1203.5428 (BAOAB)
     """
-    how = _checked_method(method, scheme, f, eps, threshold)
+    how = arguments.method_of(method, scheme, f, eps, threshold)
     scheme = scheme or next(iter(how.schemes))
     shape = shapes.resolve("bounded" if f is None else f)
     threshold = _RUNNING_MIN if threshold is None else threshold
@@ -191,11 +191,11 @@ def anneal(
             f"Got {at_bounds!r}."
         )
     going_on = isinstance(x0, AnnealState)
-    x = _checked_points(x0.x if going_on else x0)
-    _check_energy(energy, x)
+    x = arguments.points(x0.x if going_on else x0)
+    arguments.check_energy(energy, x)
     first = x0.step if going_on else 0
-    schedule = _checked_temperature(temperature, first, steps, how.kinetic)
-    box = None if bounds is None else _checked_bounds(bounds, x, at_bounds)
+    schedule = arguments.schedule_of(temperature, first, steps, how.kinetic)
+    box = None if bounds is None else arguments.box(bounds, x, at_bounds)
     start = x0 if going_on else None
     if going_on and (x0.y is not None) != how.kinetic:
         raise ValueError(f"this state is not one of method {method!r}")
@@ -336,89 +336,3 @@ def _bounded(box: Any, at_bounds: str, x: jax.Array, y: Any) -> tuple[jax.Array,
     else:
         turned = None if y is None else jnp.where(outside, 0, y)
     return jnp.clip(x, low, high), turned
-
-
-def _checked_method(
-    method: str, scheme: Any, f: Any, eps: Any, threshold: Any
-) -> Method:
-    if method not in METHODS:
-        raise ValueError(
-            f"method must be one of {choices(method, METHODS)} Got {method!r}."
-        )
-    how = METHODS[method]
-    if scheme is not None and scheme not in how.schemes:
-        raise ValueError(
-            f"scheme of {method!r} must be one of {choices(scheme, how.schemes)} "
-            f"Got {scheme!r}."
-        )
-    for name, value in (("f", f), ("threshold", threshold)):
-        if value is not None and not how.modified:
-            raise ValueError(
-                f"{method!r} has no {name}: it is for the improved methods"
-            )
-    if eps is not None and method != "improved_kinetic":
-        raise ValueError(f"{method!r} has no eps: it is for 'improved_kinetic'")
-    if threshold is not None and not isinstance(threshold, Threshold):
-        raise ValueError(
-            "threshold must be a Threshold, such as running_min() or constant(0.5); "
-            f"got {threshold!r}"
-        )
-    return how
-
-
-def _checked_points(x0: Any) -> jax.Array:
-    x = jnp.asarray(x0)
-    if x.ndim != 2 or not x.size:
-        raise ValueError(
-            f"x0 must have shape (chains, d), got {x.shape}: a single point is x0[None]"
-        )
-    if jnp.issubdtype(x.dtype, jnp.complexfloating):
-        raise ValueError(f"x0 must be real, got dtype {x.dtype}")
-    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
-
-
-def _check_energy(energy: Any, x: jax.Array) -> None:
-    if not callable(energy):
-        raise ValueError(f"energy must be a function of a point (d,), got {energy!r}")
-    out = jax.eval_shape(energy, jax.ShapeDtypeStruct(x.shape[1:], x.dtype))
-    if getattr(out, "shape", None) != () or not jnp.issubdtype(out.dtype, jnp.floating):
-        raise ValueError(
-            f"energy must return a real scalar for a point of shape {x.shape[1:]}, "
-            f"got {out}"
-        )
-
-
-def _checked_temperature(
-    temperature: Any, first: Any, steps: int, positive: bool
-) -> Callable:
-    least = {"above": 0.0} if positive else {"least": 0.0}
-    if not callable(temperature):
-        number("temperature", temperature, **least)
-        return cooling.constant(temperature)
-    if not isinstance(first, jax.core.Tracer):
-        with jax.ensure_compile_time_eval():
-            for step in (first, first + steps - 1):
-                number(f"temperature({step})", temperature(jnp.int32(step)), **least)
-    if isinstance(temperature, jax.tree_util.Partial):
-        return temperature
-    return jax.tree_util.Partial(temperature)
-
-
-def _checked_bounds(bounds: Any, x: jax.Array, at_bounds: str) -> Any:
-    try:
-        low, high = bounds
-        low, high = (
-            np.broadcast_to(np.asarray(side, x.dtype), x.shape[1:])
-            for side in (low, high)
-        )
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"bounds must be (low, high), scalars or of shape {x.shape[1:]}: {error}"
-        ) from error
-    if not (low < high).all():
-        raise ValueError(f"bounds must have low < high, got {bounds}")
-    if not isinstance(x, jax.core.Tracer) and not bool(
-        ((x >= low) & (x <= high) | ~jnp.isfinite(x)).all()
-    ):
-        raise ValueError("x0 has points outside bounds")
-    return low, high
