@@ -97,8 +97,10 @@ def draw_effects(groups: Sequence[Sequence[Run]], path: Path) -> None:
 
     Args:
       groups: runs that belong in one table each. A row of the picture is an optimizer
-        and an arm; a cross is one seed's difference, a dot their mean.
+        and an arm; a cross is one seed's difference, a dot their mean. Runs that stop
+        above chance are left out: their accuracy says only when they stopped.
     """
+    groups = [runs for runs in groups if not runs[0].config.until_above_chance]
     summaries = [summarise(runs) for runs in groups]
     rows = [
         (runs, row)
