@@ -2,8 +2,6 @@
 
 import contextlib
 import os
-import resource
-import signal
 import subprocess
 import sys
 
@@ -54,18 +52,22 @@ def test_a_full_disk_keeps_what_is_there_and_the_run_goes_on(small_disk):
         assert "goes on from step" in again.stdout
 
 
+# Set by the child itself: a fork of a process that has threads may deadlock.
+LIMITED = """
+import resource, runpy, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1500, resource.RLIM_INFINITY))
+runpy.run_module("experiments", run_name="__main__")
+"""
+
+
 def test_no_room_for_the_run_directory(tmp_path):
     """A limit on the size of a file stands for a full disk where there is no root."""
 
-    def limit():
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1500, resource.RLIM_INFINITY))
-
-    argv = [*COMMAND, *small("train"), "--epochs", "60", "--out", str(tmp_path / "out")]
+    argv = [sys.executable, "-c", LIMITED, *small("train"), "--epochs", "60"]
+    argv += ["--out", str(tmp_path / "out")]
     environment = os.environ | {"JAX_ENABLE_COMPILATION_CACHE": "false"}
-    full = subprocess.run(
-        argv, capture_output=True, text=True, preexec_fn=limit, env=environment
-    )
+    full = subprocess.run(argv, capture_output=True, text=True, env=environment)
     assert full.returncode == 2, full.stderr
     assert "cannot write the run directory" in full.stderr
     assert not [path for path in (tmp_path / "out" / "runs").iterdir() if is_run(path)]
