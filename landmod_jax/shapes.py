@@ -87,11 +87,11 @@ def bounded(bound: float = 1.0, width: float = 1.0) -> Shape:
 
     def f(u: jax.Array) -> jax.Array:
         # In powers of width / u where u is large: u³ would overflow.
-        small = jnp.minimum(u, width) / width
-        large = width / jnp.maximum(u, width)
-        return bound * jnp.where(
-            u <= width, small**3 / (1 + small**3), 1 / (1 + large**3)
-        )
+        # By where, since the derivative of minimum is halved at u = width.
+        near = u <= width
+        small = jnp.where(near, u, width) / width
+        large = width / jnp.where(near, width, u)
+        return bound * jnp.where(near, small**3 / (1 + small**3), 1 / (1 + large**3))
 
     def integral(u: jax.Array, eps: jax.Array) -> jax.Array:
         # (w³ + u³) / (a·u³ + eps·w³) with a = bound + eps; k³ = eps·w³ / a. The rest

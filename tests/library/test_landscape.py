@@ -167,3 +167,11 @@ def test_a_landscape_that_is_none_is_refused(u):
 def test_wrong_arguments_are_named(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_the_slope_of_the_bounded_shape_is_right_where_its_two_forms_meet():
+    """f′(u) = 3 bound · width³ u² / (width³ + u³)², in the H of (2.9) by 1 + f′."""
+    u = jnp.array([0.0, 0.25, 0.5, 1.0, 4.0])
+    slope = jax.vmap(jax.grad(lm.bounded(2.0, 0.5)))(u)
+    by_hand = 6 * 0.5**3 * u**2 / (0.5**3 + u**3) ** 2
+    np.testing.assert_allclose(slope, by_hand, rtol=1e-6)
