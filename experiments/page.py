@@ -117,9 +117,9 @@ def _run_row(run: Run, out: Path) -> str:
     if run.path.exists():  # not of runs that are kept as rows
         link = html.escape(os.path.relpath(run.path, out))
         name = f'<a href="{link}">{name}</a>'
-    status = "collapsed" if result["collapsed"] else result["status"]
-    if result["status"] == "diverged":
-        status = "diverged"
+    status = result["status"]
+    if result["collapsed"] and status != "diverged":
+        status = "collapsed"
     texts = (
         f"{result['average_last_loss']:.4g}",
         f"{result['test_accuracy']:.2f} %",

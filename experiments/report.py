@@ -29,11 +29,7 @@ class Config:
 def run(config: Config) -> None:
     from experiments import rundir
 
-    runs = rundir.find_runs(config.runs)
-    if not runs:
-        raise UserError(
-            f"no finished run lies under {', '.join(map(str, config.runs))}"
-        )
+    runs = rundir.find_some_runs(config.runs)
     if config.tensorboard is not None:
         from experiments.events import write_events
 
@@ -47,12 +43,19 @@ def run(config: Config) -> None:
 
 def write(runs: Sequence[Run], out: Path, title: str) -> None:
     """Write report.html and report.md on the runs to the directory `out`."""
-    from experiments import page, plots, tables
+    from experiments import tables
+
+    write_page(runs, out, title)
+    markdown = "\n".join(tables.markdown(group) for group in grouped(runs))
+    (out / "report.md").write_text(f"# {title}\n\n{markdown}")
+
+
+def write_page(runs: Sequence[Run], out: Path, title: str) -> None:
+    """Write report.html alone."""
+    from experiments import page, plots
 
     groups = grouped(runs)
     out.mkdir(parents=True, exist_ok=True)
-    markdown = "\n".join(tables.markdown(group) for group in groups)
-    (out / "report.md").write_text(f"# {title}\n\n{markdown}")
     with tempfile.TemporaryDirectory() as scratch:
         effects = Path(scratch) / "effects.svg"
         plots.draw_effects(groups, effects)

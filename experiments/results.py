@@ -1,9 +1,11 @@
 """`results`: the tables and pictures of results/, from the rows alone."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.errors import UserError
+from experiments.rundir import Run
 
 TITLE = "What landscape modification does on CIFAR"
 
@@ -25,22 +27,20 @@ def run(config: Config) -> None:
     everything = []
     for study in studies:
         runs = rows.read(study)
-        (study / "tables.md").write_text(tables_of(study))
+        (study / "tables.md").write_text(tables_of(runs))
         for group in report.grouped(runs):
             plots.draw_curves(group, study)
         everything += runs
     plots.draw_effects(report.grouped(everything), config.root / "effects.png")
-    report.write(everything, config.root, TITLE)
-    (config.root / "report.md").unlink()  # the tables.md together
+    report.write_page(everything, config.root, TITLE)
     names = ", ".join(study.name for study in studies)
     print(f"{names}: tables.md, curves; {config.root}: effects.png, report.html")
 
 
-def tables_of(study: Path) -> str:
+def tables_of(runs: Sequence[Run]) -> str:
     """A study's tables as Markdown, with the commands that made its runs."""
-    from experiments import report, rows, tables
+    from experiments import report, tables
 
-    runs = rows.read(study)
     commands = dict.fromkeys(str(run.meta["command"]) for run in runs)
     machines = {
         f"{run.meta['machine']['cpu']}, {run.meta['machine']['cores']} core(s), "

@@ -13,7 +13,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,8 @@ from experiments.rundir import WINDOW, Run
 
 _GZIP: Any = {"method": "gzip", "mtime": 0}  # no time of day: the same bytes each time
 _CONFIG = [field.name for field in dataclasses.fields(RunConfig)]
+# A column with gaps comes back as floats.
+_WHOLE = {n for n, t in get_type_hints(RunConfig).items() if t in (int, int | None)}
 _RESULT = (
     "status",
     "average_last_loss",
@@ -92,13 +94,12 @@ def _without_places(command: str) -> str:
     return re.sub(places, "", command)
 
 
-def _run(study: Path, row: dict[str, Any], windows: pd.DataFrame, epochs: pd.DataFrame):
+def _run(
+    study: Path, row: dict[str, Any], windows: pd.DataFrame, epochs: pd.DataFrame
+) -> Run:
     config = {name: _plain(row[name]) for name in _CONFIG}
-    whole = {"seed", "epochs", "batch_size", "limit_train", "warmup_steps", "swa_start"}
-    whole |= {"validation"}
-    for name in whole:
-        if config[name] is not None:
-            config[name] = int(config[name])
+    for name in _WHOLE & {name for name in config if config[name] is not None}:
+        config[name] = int(config[name])
     meta = {name: _plain(row[name]) for name in _META}
     meta |= {name: json.loads(row[name]) for name in _NESTED}
     steps = windows.loc[windows.index.repeat(windows["steps"])].drop(columns="run")

@@ -17,7 +17,7 @@ import json
 import os
 import shutil
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -147,6 +147,14 @@ def find_runs(roots: Iterable[Path]) -> list[Run]:
             raise UserError(f"{root} does not exist")
         found |= {result.parent for result in root.rglob("result.json")}
     return [read_run(path) for path in sorted(found) if not path.name.startswith(".")]
+
+
+def find_some_runs(roots: Sequence[Path]) -> list[Run]:
+    """As `find_runs`; none at all is an error."""
+    runs = find_runs(roots)
+    if not runs:
+        raise UserError(f"no finished run lies under {', '.join(map(str, roots))}")
+    return runs
 
 
 def rows(runs: Iterable[Run]) -> "pd.DataFrame":
