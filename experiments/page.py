@@ -36,7 +36,8 @@ code { font-size: .8rem; overflow-wrap: anywhere; white-space: normal; }
   .figures img { max-width: none; width: 52rem; } .figures { display: block; } }
 @media print { body { max-width: none; font-size: 10pt; padding: 0; }
   h2 { break-after: avoid; } figure, tr { break-inside: avoid; }
-  th, td { white-space: normal; padding: .15rem .35rem; } }
+  .wide { overflow: visible; } table { font-size: 7.5pt; width: 100%; }
+  th, td { white-space: normal; padding: .1rem .2rem; } }
 """
 
 
