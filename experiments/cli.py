@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "collect": ("experiments.collect", "keep finished runs as rows of a study"),
     "results": ("experiments.results", "the tables and pictures of results/"),
     "figure": ("experiments.figure", "training curves of figure 3.7, 3.9 or 3.12"),
+    "anneal": ("experiments.anneal", "the study of the annealing methods"),
     "figures": ("experiments.figures", "the pictures of chapters 1 and 2"),
 }
 

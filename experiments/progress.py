@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class Progress(Protocol):
@@ -61,6 +61,13 @@ def progress(shown: bool = True) -> Iterator[Progress]:
     if not sys.stdout.isatty():
         yield Plain()
         return
+    with bar() as shown_bar:
+        yield shown_bar
+
+
+@contextmanager
+def bar(console: Any = None) -> Iterator[Bar]:
+    """A Bar on a rich console, by default standard output's."""
     from rich import progress as rich_progress
 
     columns = (
@@ -70,5 +77,5 @@ def progress(shown: bool = True) -> Iterator[Progress]:
         rich_progress.TextColumn("steps"),
         rich_progress.TimeRemainingColumn(),
     )
-    with rich_progress.Progress(*columns, transient=True) as bar:
-        yield Bar(bar)
+    with rich_progress.Progress(*columns, console=console, transient=True) as rich_bar:
+        yield Bar(rich_bar)

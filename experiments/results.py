@@ -15,12 +15,16 @@ class Config:
     """Make each study's tables and curves, the picture over all of them, and a page."""
 
     root: Path = Path("results")
-    """Directory with studies (runs.csv) at or below it."""
+    """Directory with studies (runs.csv, chains.csv.gz) at or below it."""
 
 
 def run(config: Config) -> None:
     from experiments import plots, report, rows
+    from experiments.annealing import report as annealing
 
+    for study in annealing.studies(config.root):
+        annealing.write(study)
+        print(f"{study.name}: tables.md, pictures")
     studies = rows.studies(config.root)
     if not studies:
         raise UserError(f"no study (runs.csv) lies under {config.root}: see `collect`")

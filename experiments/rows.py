@@ -84,11 +84,11 @@ def _row(run: Run) -> dict[str, Any]:
     row = {"run": run.path.name} | dataclasses.asdict(run.config)
     row |= {name: run.result[name] for name in _RESULT}
     row |= {name: run.meta.get(name) for name in _META}
-    row["command"] = _without_places(str(row["command"]))
+    row["command"] = without_places(str(row["command"]))
     return row | {name: json.dumps(run.meta.get(name)) for name in _NESTED}
 
 
-def _without_places(command: str) -> str:
+def without_places(command: str) -> str:
     """A command without what says where files lay on the machine that ran it."""
     places = r" --(out|cache-dir|data-dir|init-from)[ =](?:'[^']*'|\S+)"
     return re.sub(places, "", command)

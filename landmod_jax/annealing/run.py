@@ -118,6 +118,8 @@ def anneal(
     how many chains there are. A chain that meets a point, value or gradient that is not
     finite stays where it was, and keeps its best; `state.died` has the step.
 
+    Start points that lie spread over devices keep their chains there.
+
     Memory does not grow with `steps`. The function is pure and may be jitted, mapped or
     called under another jit; it compiles once for an energy, a method and shapes.
 
@@ -259,7 +261,7 @@ def _run(
             new_c, kept = threshold_update(kept, new_value)
         seen = jnp.isfinite(new_value)
         better = state.alive & seen & (new_value < state.best_value)
-        fine = seen & jnp.isfinite(new_x).all(0) & jnp.isfinite(new_grad).all(0)
+        fine = seen & (jnp.isfinite(new_x) & jnp.isfinite(new_grad)).all(0)
         alive = state.alive & fine
         x, y, value, grad, c = jax.tree.map(
             lambda new, old: jnp.where(alive, new, old),
@@ -282,42 +284,58 @@ def _run(
             died=jnp.where(state.alive & ~fine, state.step, state.died),
         )
 
-    def step(state: AnnealState) -> AnnealState:
+    def move(state: AnnealState) -> tuple[jax.Array, Any]:
         d, chains = state.x.shape
         normal = noise.normal(key_words, state.step, d, chains, dtype)
-        x, y = integrator.move(terms(state), state.x, state.y, dt, normal, bound)
-        new = arrive(state._replace(step=state.step + 1), x, y)
+        return integrator.move(terms(state), state.x, state.y, dt, normal, bound)
+
+    def finish(state: AnnealState, moved: Any) -> AnnealState:
+        new = arrive(state._replace(step=state.step + 1), *moved)
         y = integrator.finish(terms(new._replace(step=state.step)), new.y, dt)
         return new._replace(y=None if y is None else jnp.where(new.alive, y, new.y))
 
-    def record(state: AnnealState, edges: Any) -> tuple[AnnealState, Trajectory]:
+    def body(_: Any, carry: Any) -> Any:
+        state = finish(*carry)
+        return state, move(state)
+
+    # What a loop carries is written out, what it computes on the way XLA may compute
+    # once for each use: so the moved points are carried, and a step ends in the middle.
+    def record(carry: Any, edges: Any) -> tuple[Any, Trajectory]:
         begin, end = edges
-        state = jax.lax.fori_loop(begin, end, lambda i, state: step(state), state)
-        return state, Trajectory(state.step, state.x.T, state.value, state.best_value)
+        carry = jax.lax.fori_loop(begin, end, body, carry)
+        state = carry[0]
+        return carry, Trajectory(state.step, state.x.T, state.value, state.best_value)
 
     if start is None:
         x = x.T
-        chains = x.shape[-1]
+        each = x[0]  # a number for each chain, on the chain's device
         initial = AnnealState(
             step=jnp.zeros((), jnp.int32),
             x=x,
             y=jnp.zeros_like(x) if how.kinetic else None,
-            value=jnp.full(chains, jnp.inf, dtype),
+            value=jnp.full_like(each, jnp.inf),
             grad=jnp.zeros_like(x),
-            c=jnp.full(chains, jnp.inf, dtype),
+            c=jnp.full_like(each, jnp.inf),
             threshold=jax.tree.map(
-                lambda leaf: jnp.broadcast_to(leaf, (chains, *leaf.shape)),
+                functools.partial(_for_each, each),
                 threshold.init(dtype) if how.modified else (),
             ),
             best_x=x,
-            best_value=jnp.full(chains, jnp.inf, dtype),
-            died=jnp.full(chains, -1, jnp.int32),
+            best_value=jnp.full_like(each, jnp.inf),
+            died=jnp.full_like(each, -1, jnp.int32),
         )
         state = arrive(initial, x, initial.y)
     else:
         state = _transposed(start)
-    state, trajectory = jax.lax.scan(record, state, (ends[:-1], ends[1:]))
+    (state, _), trajectory = jax.lax.scan(
+        record, (state, move(state)), (ends[:-1], ends[1:])
+    )
     return _transposed(state), trajectory
+
+
+def _for_each(each: jax.Array, leaf: jax.Array) -> jax.Array:
+    """`leaf` for every element of `each`, and on the device of that element."""
+    return jax.vmap(lambda x: jnp.where(x == x, leaf, leaf))(each)
 
 
 def _transposed(state: AnnealState) -> AnnealState:

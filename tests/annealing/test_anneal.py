@@ -43,6 +43,20 @@ def test_a_chain_does_not_depend_on_its_neighbours(method):
     np.testing.assert_allclose(few.state.x, many.state.x[:2], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("method", ["langevin", "improved_kinetic"])
+def test_chains_spread_over_devices_are_the_same_chains(method):
+    start = U.sample(jax.random.key(1), 16)
+    mesh = jax.make_mesh((2,), ("chains",))
+    over_two = jax.NamedSharding(mesh, jax.P("chains"))
+    here, spread = (
+        annealing.anneal(U, x, KEY, method=method, steps=50, **SETTINGS)
+        for x in (start, jax.device_put(start, over_two))
+    )
+    assert len(spread.best_x.sharding.device_set) == 2
+    np.testing.assert_allclose(spread.state.x, here.state.x, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(spread.best_value, here.best_value, rtol=1e-4)
+
+
 def test_the_best_is_the_best_of_all_points_visited():
     result = run(steps=60, records=60)
     trajectory = result.trajectory

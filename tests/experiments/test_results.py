@@ -60,7 +60,7 @@ def test_collecting_again_adds_nothing_and_another_result_is_refused(
 
 def test_no_path_of_the_machine_is_kept():
     command = "python -m experiments train --out '/home/me/my runs' --seed 1"
-    assert rows._without_places(command) == "python -m experiments train --seed 1"
+    assert rows.without_places(command) == "python -m experiments train --seed 1"
     for path in STUDIES:
         text = (path / "runs.csv").read_text()
         assert "--out" not in text

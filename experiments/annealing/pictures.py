@@ -1,0 +1,166 @@
+"""The study's pictures, drawn from its rows."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+
+from experiments import style
+from experiments.annealing.problems import problem
+from experiments.annealing.report import PROBLEM, WORDS, Rows, summarise
+from landmod_jax.annealing import METHODS
+
+COLOURS = {
+    "langevin": "#000000",
+    "improved": "#D55E00",
+    "kinetic": "#0072B2",
+    "improved_kinetic": "#CC79A7",
+    "descent": "#009E73",
+    "random": "#999999",
+}
+
+
+def draw(rows: Rows, out: Path) -> None:
+    """curves.png, success.png, escapes.png and paths.png."""
+    draw_curves(rows.curves, out / "curves.png")
+    draw_success(summarise(rows.chains, rows.about["sizes"]["steps"]), out)
+    draw_escapes(rows.escapes, out / "escapes.png")
+    draw_paths(rows.paths, out / "paths.png")
+
+
+def draw_curves(curves: pd.DataFrame, path: Path) -> None:
+    """Median gap of the best value so far, quartiles shaded, the target dashed."""
+    groups = list(curves.groupby(PROBLEM, sort=False))
+    columns = min(4, len(groups))
+    with style.figure(-(-len(groups) // columns), columns, 2.5, 2.1) as (fig, axes):
+        for axis, ((name, d), group) in zip(axes.flat, groups):
+            for method, part in group.groupby("method", sort=False):
+                colour = COLOURS[method]
+                label = WORDS[method]
+                axis.plot(
+                    part["evaluations"], part["median"], color=colour, label=label
+                )
+                axis.fill_between(
+                    part["evaluations"],
+                    part["quarter"],
+                    part["three_quarters"],
+                    color=colour,
+                    alpha=0.12,
+                    lw=0,
+                )
+            axis.axhline(problem(name, int(d)).tolerance, color="0.4", lw=0.8, ls="--")
+            axis.set_yscale("log")
+            axis.set_title(f"{name}, d = {d}", fontsize=9)
+        for axis in axes.flat[len(groups) :]:
+            axis.set_axis_off()
+        for axis in axes.flat[len(groups) - columns : len(groups)]:
+            axis.set_xlabel("evaluations")
+        for row in axes:
+            row[0].set_ylabel("best U − minimum")
+        handles, labels = axes.flat[0].get_legend_handles_labels()
+        fig.legend(handles, labels, loc="outside lower center", ncols=3)
+        fig.savefig(path)
+
+
+def draw_success(table: pd.DataFrame, out: Path) -> None:
+    """Success rate of each method on each problem, with Wilson's interval."""
+    problems = list(dict.fromkeys(zip(table["objective"], table["dimension"])))
+    methods = [m for m in COLOURS if m in set(table["method"])]
+    with style.figure(1, 1, 8.5, 0.42 * len(problems) + 1.2) as (fig, axes):
+        axis = axes[0, 0]
+        for i, method in enumerate(methods):
+            part = table[table["method"] == method].set_index(PROBLEM).loc[problems]
+            rate = part["successes"] / part["n"]
+            error = np.clip([rate - part["low"], part["high"] - rate], 0, None)
+            place = np.arange(len(problems)) + 0.8 * (i / len(methods) - 0.4)
+            axis.errorbar(
+                100 * rate,
+                place,
+                xerr=100 * error,
+                fmt="o",
+                ms=4,
+                color=COLOURS[method],
+                label=WORDS[method],
+            )
+        axis.set_yticks(
+            range(len(problems)), [f"{name}, d = {d}" for name, d in problems]
+        )
+        axis.invert_yaxis()
+        axis.set_xlim(-2, 102)
+        axis.set_xlabel("chains that found the global minimum's valley, per cent")
+        fig.legend(loc="outside lower center", ncols=3)
+        fig.savefig(out / "success.png")
+
+
+def draw_escapes(escapes: pd.DataFrame, path: Path) -> None:
+    """Mean time over a barrier against its height and against 1 / T, on a log axis.
+
+    Points were measured. Lines: the exact means where they are known, else from point
+    to point; dotted, the slope that the clipped critical height gives.
+    """
+    sweeps = {"barrier": "barrier E*", "temperature": "1 / T"}
+    kinds = {"overdamped": False, "kinetic": True}
+    with style.figure(2, 2, 4.2, 2.9) as (fig, axes):
+        for row, (kind, kinetic) in zip(axes, kinds.items()):
+            of_kind = escapes[
+                [METHODS[method].kinetic == kinetic for method in escapes["method"]]
+            ]
+            for axis, (sweep, label) in zip(row, sweeps.items()):
+                cases = of_kind[of_kind["sweep"] == sweep].groupby(
+                    "share", dropna=False, sort=False
+                )
+                for i, (share, case) in enumerate(cases):
+                    _escape_curve(axis, sweep, share, case, i)
+                axis.set_yscale("log")
+                axis.set_xlabel(label)
+                axis.set_title(kind)
+            row[0].set_ylabel("mean time to the other well")
+            row[0].legend(fontsize=7)
+        fig.savefig(path)
+
+
+def _escape_curve(axis: Any, sweep: str, share: float, case: Any, index: int) -> None:
+    colour = ("#000000", *style.OTHER_COLOURS)[index]
+    x = case["barrier"] if sweep == "barrier" else 1 / case["temperature"]
+    label = "plain" if np.isnan(share) else f"modified, c = {share:g} E*"
+    axis.errorbar(
+        x,
+        case["mean_time"],
+        yerr=1.96 * case["mean_time"] / np.sqrt(case["escapes"].clip(lower=1)),
+        fmt="o",
+        ms=4,
+        color=colour,
+        label=label,
+    )
+    exact = case["exact"].notna().all()
+    axis.plot(x, case["exact" if exact else "mean_time"], color=colour, lw=1)
+    if sweep == "temperature":
+        # The slope that the theory has as T goes to 0: the clipped critical height.
+        height = case["barrier"].iloc[0] * (1 if np.isnan(share) else share)
+        last = case.iloc[x.argmax()]
+        line = last["mean_time"] * np.exp(height * (x - x.max()))
+        axis.plot(x, line, color=colour, lw=0.8, ls=":")
+
+
+def draw_paths(paths: pd.DataFrame, path: Path) -> None:
+    """One chain of each diffusion over the contours of its landscape."""
+    objective = problem(paths["objective"].iloc[0], 2).objective
+    ends = np.linspace(objective.low, objective.high, 200)
+    grid = np.stack(np.meshgrid(ends, ends), -1)
+    values = np.asarray(jax.vmap(jax.vmap(objective.function))(jnp.asarray(grid)))
+    with style.figure(1, len(METHODS), 2.6, 2.7) as (fig, axes):
+        for axis, method in zip(axes[0], METHODS):
+            axis.contourf(ends, ends, values, 12, cmap="Greys", alpha=0.55)
+            part = paths[paths["method"] == method]
+            colours = np.arange(len(part))
+            axis.plot(part["x1"], part["x2"], color=COLOURS[method], lw=0.5, alpha=0.6)
+            axis.scatter(part["x1"], part["x2"], c=colours, s=3, cmap="viridis")
+            axis.plot(*part[["x1", "x2"]].iloc[-1], "*", color="red", ms=9)
+            axis.plot(*objective.minimisers[0], "+", color="white", ms=9)
+            axis.set_title(WORDS[method], fontsize=8)
+            axis.set_aspect("equal")
+            axis.grid(False)
+        fig.savefig(path)

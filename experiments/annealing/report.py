@@ -1,0 +1,249 @@
+"""The study's rows as tables, and what they say of the modification.
+
+chains.csv.gz   a row per chain: its gap at the end, when it reached the target
+settings.csv.gz    every setting tried, its score, and which was chosen
+curves.csv.gz   quartiles of the gap over the chains, evaluation by evaluation
+escapes.csv     mean times over a barrier
+paths.csv.gz    one chain of each diffusion on a landscape of two dimensions
+about.json      sizes, machine, versions, commit, command
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from experiments import statistics
+from experiments.annealing.search import ALL
+from experiments.errors import UserError
+
+PROBLEM = ["objective", "dimension"]
+PLAIN = {"improved": "langevin", "improved_kinetic": "kinetic"}
+WORDS = {
+    "langevin": "Langevin (2.2)",
+    "kinetic": "kinetic (2.5)",
+    "improved": "improved (2.7)",
+    "improved_kinetic": "improved kinetic (2.8)",
+    "descent": "gradient descent",
+    "random": "random points",
+}
+_GZIP: Any = {"method": "gzip", "mtime": 0}
+
+
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """The study's tables, as they lie in its directory."""
+
+    chains: pd.DataFrame
+    settings: pd.DataFrame
+    curves: pd.DataFrame
+    escapes: pd.DataFrame
+    paths: pd.DataFrame
+    about: dict[str, Any]
+
+
+FILES = {
+    "chains": "chains.csv.gz",
+    "settings": "settings.csv.gz",
+    "curves": "curves.csv.gz",
+    "escapes": "escapes.csv",
+    "paths": "paths.csv.gz",
+}
+
+
+def write_rows(rows: Rows, out: Path) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    for name, file in FILES.items():
+        getattr(rows, name).to_csv(
+            out / file,
+            index=False,
+            float_format="%.6g",
+            compression=_GZIP if file.endswith(".gz") else None,
+        )
+    (out / "about.json").write_text(json.dumps(rows.about, indent=2) + "\n")
+
+
+def read_rows(out: Path) -> Rows:
+    try:
+        tables = {name: pd.read_csv(out / file) for name, file in FILES.items()}
+        return Rows(**tables, about=json.loads((out / "about.json").read_text()))
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(
+            f"{out} does not hold the rows of an annealing study: {error}"
+        ) from error
+
+
+def studies(root: Path) -> list[Path]:
+    """The annealing studies at or below a directory, by name."""
+    return sorted(path.parent for path in root.rglob(FILES["chains"]))
+
+
+def summarise(chains: pd.DataFrame, steps: int) -> pd.DataFrame:
+    """A row per problem and method, over its tunings and chains.
+
+    Returns:
+      PROBLEM, method, n, successes, low, high (Wilson, 95 %), worst, best (success rate
+      of a tuning), median_gap, evaluations (all chains' evaluations, up to the target
+      where it was reached, over the successes; inf without any). For the two improved
+      methods the difference of the success rates to the plain one's, whether each
+      tuning has its sign (agree), p (McNemar over chains of the same start) and p_holm,
+      over all rows.
+    """
+    rows = []
+    for problem, of_problem in chains.groupby(PROBLEM, sort=False):
+        outcome = {
+            method: part.set_index(["tuning", "chain"])["evaluations"] > 0
+            for method, part in of_problem.groupby("method")
+        }
+        for method in (m for m in ALL if m in outcome):
+            part = of_problem[of_problem["method"] == method]
+            won = outcome[method]
+            low, high = statistics.wilson(int(won.sum()), won.size)
+            by_tuning = won.groupby("tuning").mean()
+            spent = part["evaluations"].where(part["evaluations"] > 0, steps).sum()
+            row = dict(zip(PROBLEM, problem)) | {
+                "method": method,
+                "n": won.size,
+                "successes": int(won.sum()),
+                "low": low,
+                "high": high,
+                "worst": by_tuning.min(),
+                "best": by_tuning.max(),
+                "median_gap": part["gap"].median(),
+                "evaluations": spent / won.sum() if won.any() else np.inf,
+            }
+            if PLAIN.get(method) in outcome:
+                plain = outcome[PLAIN[method]].reindex(won.index)
+                row["difference"] = won.mean() - plain.mean()
+                signs = np.sign(by_tuning - plain.groupby("tuning").mean())
+                row["agree"] = signs.nunique() == 1
+                row["p"] = statistics.mcnemar_p(won.to_numpy(), plain.to_numpy())
+            rows.append(row)
+    table = pd.DataFrame(rows)
+    table["p_holm"] = statistics.holm(table["p"].to_numpy(float))
+    return table
+
+
+def told(row: Any) -> bool:
+    """Whether a difference is told: from chance, and with one sign in each tuning."""
+    return bool(row["p_holm"] < 0.05 and row["agree"])
+
+
+def verdict(row: Any) -> str:
+    """The last cell of a row of `summarise`."""
+    if np.isnan(row["p_holm"]):
+        return ""
+    points = f"{100 * row['difference']:+.1f} points, p {_p(row['p_holm'])}"
+    if row["p_holm"] < 0.05 and not row["agree"]:
+        return f"cannot tell ({points}, the tunings differ)"
+    if not told(row):
+        return f"cannot tell ({points})"
+    return f"{'better' if row['difference'] > 0 else 'worse'} ({points})"
+
+
+def tables(rows: Rows) -> str:
+    """The tables as Markdown."""
+    sizes = rows.about["sizes"]
+    table = summarise(rows.chains, sizes["steps"])
+    tunings = rows.chains["tuning"].nunique()
+    parts = [
+        f"**Annealing, {sizes['steps']:,} evaluations a chain, {tunings} tunings of "
+        f"{sizes['settings']} settings, {sizes['chains']} fresh chains for each**\n",
+        _totals(table),
+        _table(table),
+        "A success is a best value within the tolerance of the minimum, half the "
+        "height of the next dent. Success: rate over all chains, with Wilson's 95 % "
+        "interval for these settings; beside it the rates of the single tunings. Gap: "
+        "best value less the minimum. Evaluations: all that were spent, over the "
+        "successes. Against the plain one: success rates of chains from the same "
+        "starts, McNemar's test, adjusted by Holm over the table; better or worse is "
+        "said where p is under 0.05 and each tuning has the same sign.\n",
+        "**Mean time over a barrier**, in units of the diffusion's time\n",
+        _escapes(rows.escapes),
+        f"```sh\n{rows.about['command']}\n```\n",
+        f"Run on: {rows.about['machine']['cpu']}, {rows.about['machine']['cores']} "
+        f"core(s), jax {rows.about['versions']['jax']}, commit {rows.about['commit']}, "
+        f"{rows.about['seconds']:.0f} s.\n",
+    ]
+    return "\n".join(parts)
+
+
+def _totals(table: pd.DataFrame) -> str:
+    lines = ["| method | against | better | worse | cannot tell | problems |"]
+    lines += ["| --- | --- | --- | --- | --- | --- |"]
+    for method, plain in PLAIN.items():
+        compared = table[(table["method"] == method) & table["p_holm"].notna()]
+        sure = compared[compared.apply(told, axis=1).astype(bool)]
+        counts = [
+            (sure["difference"] > 0).sum(),
+            (sure["difference"] < 0).sum(),
+            len(compared) - len(sure),
+            len(compared),
+        ]
+        cells = [WORDS[method], WORDS[plain], *map(str, counts)]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _table(table: pd.DataFrame) -> str:
+    names = (
+        "Objective",
+        "d",
+        "Method",
+        "Success",
+        "95 % interval",
+        "By tuning",
+        "Median gap",
+        "Evaluations a success",
+        "Against the plain one",
+    )
+    lines = [f"| {' | '.join(names)} |", f"|{' --- |' * len(names)}"]
+    for _, row in table.iterrows():
+        spent = row["evaluations"]
+        cells = (
+            row["objective"],
+            str(row["dimension"]),
+            WORDS[row["method"]],
+            f"{100 * row['successes'] / row['n']:.1f} %",
+            f"{100 * row['low']:.1f} … {100 * row['high']:.1f}",
+            f"{100 * row['worst']:.0f} … {100 * row['best']:.0f}",
+            f"{row['median_gap']:.3g}",
+            "—" if np.isinf(spent) else f"{spent:,.0f}",
+            verdict(row),
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _escapes(escapes: pd.DataFrame) -> str:
+    names = ("Method", "c / barrier", "Barrier", "T", "Over", "Mean time", "Exact")
+    lines = [f"| {' | '.join(names)} |", f"|{' --- |' * len(names)}"]
+    for _, row in escapes.iterrows():
+        error = row["mean_time"] / np.sqrt(max(row["escapes"], 1))
+        cells = (
+            WORDS[row["method"]],
+            "" if np.isnan(row["share"]) else f"{row['share']:g}",
+            f"{row['barrier']:g}",
+            f"{row['temperature']:g}",
+            f"{row['escapes']}/{row['chains']}",
+            "—" if row["escapes"] == 0 else f"{row['mean_time']:.4g} ± {error:.2g}",
+            "" if np.isnan(row["exact"]) else f"{row['exact']:.4g}",
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _p(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def write(out: Path) -> None:
+    """Make tables.md and the pictures of a study from its rows."""
+    from experiments.annealing import pictures
+
+    rows = read_rows(out)
+    (out / "tables.md").write_text(tables(rows))
+    pictures.draw(rows, out)

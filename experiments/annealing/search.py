@@ -1,0 +1,154 @@
+"""Methods on problems: settings drawn, the best chosen, then judged on fresh chains.
+
+Every method gets the same number of settings, drawn from the same ranges by the same
+random numbers, and every chain the same number of evaluations of U (and of ∇U, for all
+but random search).
+"""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+
+from experiments.annealing.problems import Problem
+from landmod_jax import annealing
+from landmod_jax.annealing import METHODS
+
+# Two controls: gradient descent alone (T = 0), and uniform random points.
+DESCENT, RANDOM = "descent", "random"
+ALL = (*METHODS, DESCENT, RANDOM)
+
+# Log-uniform ranges. Energies are in units of unit · spread, which is also the scale of
+# the bounded f: its bound and its width. Times are in units of the unit box.
+UNIT = (0.005, 1.0)
+INITIAL = (0.03, 3.0)  # T(0), in those units
+FINAL = (1e-4, 1e-1)  # of T(0)
+STEP_SIZE = {False: (1e-6, 1e-3), True: (1e-3, 3e-1)}  # overdamped, kinetic
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """What is tuned."""
+
+    unit: float
+    step_size: float
+    initial: float
+    final: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Sizes:
+    """How much is spent, for each problem, method and tuning."""
+
+    steps: int
+    chains: int
+    settings: int
+    records: int
+
+
+def draw(method: str, tuning: int, count: int) -> list[Setting]:
+    """`count` settings; the same random numbers for each method."""
+    u = np.random.default_rng(tuning).uniform(size=(count, 4))
+    kinetic = method in METHODS and METHODS[method].kinetic
+    ranges = (UNIT, STEP_SIZE[kinetic], INITIAL, FINAL)
+    low, high = np.log(np.array(ranges)).T
+    values = np.exp(low + (high - low) * u)
+    return [Setting(*map(float, row)) for row in values]
+
+
+def trial(
+    problem: Problem, method: str, setting: Setting, key: jax.Array, sizes: Sizes
+) -> np.ndarray:
+    """The gap of the best value so far to the minimum: (records, chains).
+
+    Start points depend on the key alone, and so are shared by the methods.
+    """
+    key, start = jax.random.split(key)
+    x = problem.start(start, sizes.chains)
+    scale = np.float32(setting.unit * problem.spread)
+    energy = jax.tree_util.Partial(problem.scaled, scale)
+    if method == RANDOM:
+        best = _random(energy, x, key, sizes.steps, sizes.records)
+    else:
+        temperature: Any = 0.0
+        if method != DESCENT:
+            final = setting.initial * setting.final
+            temperature = annealing.geometric(setting.initial, final, sizes.steps)
+        best = annealing.anneal(
+            energy,
+            x,
+            key,
+            method="langevin" if method == DESCENT else method,
+            steps=sizes.steps,
+            step_size=setting.step_size,
+            temperature=temperature,
+            bounds=(0.0, 1.0),
+            records=sizes.records,
+        ).trajectory.best_value
+    return np.asarray(best, np.float64) * float(scale) - problem.objective.minimum
+
+
+@jax.jit(static_argnames=("steps", "records"))
+def _random(energy: Any, x: jax.Array, key: jax.Array, steps: int, records: int):
+    values = jax.vmap(energy)
+
+    def segment(best: jax.Array, i: jax.Array):
+        points = jax.random.uniform(
+            jax.random.fold_in(key, i), (steps // records, *x.shape)
+        )
+        best = jnp.minimum(best, jax.vmap(values)(points).min(0))
+        return best, best
+
+    return jax.lax.scan(segment, values(x), jnp.arange(records))[1]
+
+
+def score(gaps: np.ndarray, problem: Problem) -> tuple[float, float]:
+    """What settings are chosen by: success rate, then the lower median gap."""
+    last = np.nan_to_num(gaps[-1], nan=np.inf, posinf=np.inf)
+    return float((last <= problem.tolerance).mean()), -float(np.median(last))
+
+
+def tuned(
+    problem: Problem, method: str, tuning: int, sizes: Sizes
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """One method on one problem, tuned and then run on fresh chains.
+
+    Returns:
+      The settings with their scores and which was chosen; and the chosen one's chains:
+      a row each, with the gap at each record.
+    """
+    tuning_key, fresh_key = jax.random.split(jax.random.key(tuning))
+    settings = draw(method, tuning, 1 if method == RANDOM else sizes.settings)
+    scores = [
+        score(trial(problem, method, setting, tuning_key, sizes), problem)
+        for setting in settings
+    ]
+    best = max(range(len(scores)), key=scores.__getitem__)
+    gaps = trial(problem, method, settings[best], fresh_key, sizes)
+    what = {
+        "objective": problem.name,
+        "dimension": problem.dimension,
+        "method": method,
+        "tuning": tuning,
+    }
+    tried = pd.DataFrame(
+        what
+        | ({} if method == RANDOM else dataclasses.asdict(setting))
+        | {"success": success, "median_gap": -median, "chosen": i == best}
+        for i, (setting, (success, median)) in enumerate(zip(settings, scores))
+    )
+    reached = gaps <= problem.tolerance
+    first = np.where(reached.any(0), reached.argmax(0) + 1, 0)
+    chains = pd.DataFrame(
+        what
+        | {
+            "chain": np.arange(gaps.shape[1]),
+            "gap": gaps[-1],
+            # 0: not within the budget.
+            "evaluations": first * (sizes.steps // sizes.records),
+        }
+    )
+    return tried, chains.assign(curve=list(gaps.T))

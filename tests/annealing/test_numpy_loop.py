@@ -1,0 +1,68 @@
+"""`anneal` against the benchmark's NumPy loop, given the same noise."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from benchmarks import annealing_numpy as reference
+from landmod_jax import annealing
+from landmod_jax.annealing import METHODS, noise, objectives
+
+KEY = jax.random.key(5)
+STEPS = 8
+
+
+class OurNoise:
+    """In place of a generator: the numbers that `anneal` draws, step by step."""
+
+    def __init__(self):
+        self.step = 0
+
+    def standard_normal(self, shape, dtype):
+        chains, d = shape
+        drawn = noise.normal(
+            noise.words(KEY), jnp.int32(self.step), d, chains, jnp.float32
+        )
+        self.step += 1
+        return np.asarray(drawn.T, dtype)
+
+
+@pytest.mark.parametrize("method", list(METHODS))
+@pytest.mark.parametrize("problem", [0, 1])
+def test_the_same_points(problem, method):
+    objective, evaluate = reference.PROBLEMS[problem]
+    start = objective.sample(jax.random.key(1), 50)
+    box = (objective.low, objective.high)
+    expected = reference.loop(
+        evaluate,
+        np.asarray(start, np.float64),
+        OurNoise(),
+        method=method,
+        steps=STEPS,
+        box=box,
+    )
+    result = annealing.anneal(
+        objective,
+        start,
+        KEY,
+        method=method,
+        steps=STEPS,
+        step_size=reference.STEP_SIZE[METHODS[method].kinetic],
+        temperature=annealing.geometric(reference.INITIAL, reference.FINAL, STEPS),
+        bounds=box,
+    )
+    np.testing.assert_allclose(result.best_x, expected[0], rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(result.best_value, expected[1], rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("objective", "evaluate"),
+    [*reference.PROBLEMS, (objectives.schwefel(3), reference.schwefel)],
+)
+def test_gradients_by_hand(objective, evaluate):
+    x = objective.sample(jax.random.key(2), 20)
+    value, grad = evaluate(np.asarray(x, np.float64))
+    ours = jax.vmap(jax.value_and_grad(objective.function))(x)
+    np.testing.assert_allclose(ours[0], value, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(ours[1], grad, rtol=1e-4, atol=1e-3)
