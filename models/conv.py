@@ -2,19 +2,22 @@
 
 Accelerators keep the native convolution. On a CPU XLA's own lowering is slow where
 PyTorch's is not: a 1×1 convolution is written as a matrix product, one of few input
-channels as patches × matrix, and a wide 3×3 one as Winograd's F(2×2, 3×3), sixteen
-matrix products in place of 36 multiplications a tile. docs/performance.md has what
-each is worth.
+channels as patches × matrix, a wide 3×3 one by Winograd, and of the others the kernel's
+gradient as one product over shifted rows. docs/performance.md has what each is worth.
 """
 
 import functools
-from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 
+from models.products import over_rows, rows_times
+from models.winograd import winograd
+
 # Narrower than this, Winograd's transforms cost more than they save.
 WINOGRAD_INPUTS, WINOGRAD_OUTPUTS = 32, 64
+# Values an image, from which F(4×4, 3×3) is faster than F(2×2, 3×3).
+WINOGRAD_LARGE = 2**13
 PATCHES_INPUTS = 4
 
 
@@ -83,9 +86,13 @@ def _on_cpu(x: jax.Array, w: jax.Array, *, stride: int, padding: int) -> jax.Arr
         return pointwise(x, w, stride)
     if inputs < PATCHES_INPUTS:
         return patches(x, w, stride, padding)
+    height, width = x.shape[1:3]
     wide_enough = inputs >= WINOGRAD_INPUTS and outputs >= WINOGRAD_OUTPUTS
     if kernel == 3 and stride == 1 and padding == 1 and wide_enough:
-        return winograd(x, w)
+        large = min(height, width) >= 8 and height * width * outputs >= WINOGRAD_LARGE
+        return winograd(x, w, 4 if large else 2)
+    if padding < kernel:
+        return narrow(x, w, stride, padding)
     return native(x, w, stride=stride, padding=padding)
 
 
@@ -96,7 +103,8 @@ def _wide(*arrays: jax.Array) -> list[jax.Array]:
 def pointwise(x: jax.Array, w: jax.Array, stride: int) -> jax.Array:
     """A 1×1 convolution as one matrix product over all pixels."""
     x = x[:, ::stride, ::stride]
-    return (x.reshape(-1, x.shape[-1]) @ w[0, 0]).reshape(*x.shape[:-1], w.shape[-1])
+    y = rows_times(x.reshape(-1, x.shape[-1]), w[0, 0])
+    return y.reshape(*x.shape[:-1], w.shape[-1])
 
 
 def patches(x: jax.Array, w: jax.Array, stride: int, padding: int) -> jax.Array:
@@ -111,67 +119,55 @@ def patches(x: jax.Array, w: jax.Array, stride: int, padding: int) -> jax.Array:
         for j in range(k)
     ]
     matrix = jnp.concatenate(under, axis=-1).reshape(-1, k * k * inputs)
-    return (matrix @ w.reshape(-1, outputs)).reshape(b, height, width, outputs)
+    y = rows_times(matrix, w.reshape(-1, outputs))
+    return y.reshape(b, height, width, outputs)
 
 
 def _out(n: int, kernel: int, stride: int, padding: int) -> int:
     return (n + 2 * padding - kernel) // stride + 1
 
 
-def winograd(x: jax.Array, w: jax.Array) -> jax.Array:
-    """A 3×3 convolution, stride 1, padding 1, as F(2×2, 3×3) of Lavin and Gray (2016).
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def narrow(x: jax.Array, w: jax.Array, stride: int, padding: int) -> jax.Array:
+    """A convolution with the kernel's gradient as one product; padding < kernel."""
+    if stride > 1:
+        return patches(x, w, stride, padding)
+    return native(x, w, stride=stride, padding=padding)
 
-    Y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A for tiles d of 4×4 pixels, two apart, which give 2×2
-    outputs each; ⊙ is summed over the channels, a matrix product for each of its 16
-    places. In float32 it is off by about 1e-6 relative. Autodiff gives its adjoint,
-    which is as fast.
+
+def _narrow_forward(x, w, stride, padding):
+    return narrow(x, w, stride, padding), (x, w)
+
+
+def _narrow_backward(stride, padding, saved, g):
+    x, w = saved
+    k = w.shape[0]
+    if stride == 1:
+        dx = narrow(g, w[::-1, ::-1].swapaxes(2, 3), 1, k - 1 - padding)
+        return dx, kernel_gradient(x, g, k, padding)
+    function = functools.partial(native, stride=stride, padding=padding)
+    (dx,) = jax.vjp(lambda x: function(x, w), x)[1](g)
+    (dw,) = jax.vjp(lambda w: patches(x, w, stride, padding), w)[1](g)
+    return dx, dw
+
+
+narrow.defvjp(_narrow_forward, _narrow_backward)
+
+
+def kernel_gradient(x: jax.Array, g: jax.Array, k: int, padding: int) -> jax.Array:
+    """The gradient of a k×k kernel at stride 1, from x and the output's gradient g.
+
+    It sums x[:, m + i, n + j] g[:, m, n] over the pixels. Row m + i meets the k shifts
+    of g along the rows, and column n + j those of x along the columns, so that one
+    product of k·in and k·out columns holds every pair once: k² patches are not needed.
     """
-    b, height, width, inputs = x.shape
-    outputs = w.shape[-1]
-    rows, columns = -(-height // 2), -(-width // 2)
-    x = jnp.pad(
-        x,
-        (
-            (0, 0),
-            (1, 2 * rows - height + 1),
-            (1, 2 * columns - width + 1),
-            (0, 0),
-        ),
-    )
-    # Pixel (2m + p, 2n + q) lies at [:, m, p, n, q]: a tile's 16 pixels are slices.
-    x = x.reshape(b, rows + 1, 2, columns + 1, 2, inputs)
-
-    def pixel(i: int, j: int) -> jax.Array:
-        m, p, n, q = *divmod(i, 2), *divmod(j, 2)
-        return x[:, m : m + rows, p, n : n + columns, q]
-
-    d = _both_ways(_bt, [[pixel(i, j) for j in range(4)] for i in range(4)])
-    g = _both_ways(_g, [[w[i, j] for j in range(3)] for i in range(3)])
-    products = [
-        [d[i][j].reshape(-1, inputs) @ g[i][j] for j in range(4)] for i in range(4)
-    ]
-    corners = _both_ways(_at, products)
-    y = jnp.stack([jnp.stack(row) for row in corners])  # (2, 2, tiles, out)
-    y = y.reshape(2, 2, b, rows, columns, outputs).transpose(2, 3, 0, 4, 1, 5)
-    return y.reshape(b, 2 * rows, 2 * columns, outputs)[:, :height, :width]
-
-
-Row = Sequence[jax.Array]
-
-
-def _both_ways(transform, grid: Sequence[Row]) -> list[list[jax.Array]]:
-    """Transform the columns of a grid of arrays, then its rows."""
-    columns = [transform(column) for column in zip(*grid)]
-    return [transform(row) for row in zip(*columns)]
-
-
-def _bt(d: Row) -> list[jax.Array]:
-    return [d[0] - d[2], d[1] + d[2], d[2] - d[1], d[1] - d[3]]
-
-
-def _g(g: Row) -> list[jax.Array]:
-    return [g[0], (g[0] + g[1] + g[2]) / 2, (g[0] - g[1] + g[2]) / 2, g[2]]
-
-
-def _at(m: Row) -> list[jax.Array]:
-    return [m[0] + m[1] + m[2], m[1] - m[2] - m[3]]
+    inputs, outputs = x.shape[-1], g.shape[-1]
+    rows, columns = x.shape[1], g.shape[2]
+    x = jnp.pad(x, ((0, 0), (0, 0), (padding, padding), (0, 0)))
+    wide = jnp.concatenate([x[:, :, j : j + columns] for j in range(k)], axis=-1)
+    g = jnp.pad(g, ((0, 0), (k - 1, k - 1), (0, 0), (0, 0)))
+    # Row r of x is under row r + padding - i of g.
+    shifts = [k - 1 + padding - i for i in range(k)]
+    tall = jnp.concatenate([g[:, s : s + rows] for s in shifts], axis=-1)
+    every = over_rows(wide.reshape(-1, k * inputs), tall.reshape(-1, k * outputs))
+    return every.reshape(k, inputs, k, outputs).transpose(2, 0, 1, 3)

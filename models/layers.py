@@ -153,15 +153,17 @@ def _normalise_backward(epsilon, axis_name, saved, gs):
     x, weight, mean, var = saved
     g = at_least_float32(gs[0])
     rsqrt = jax.lax.rsqrt(var + epsilon)
-    x_hat = (at_least_float32(x) - mean) * rsqrt
+    x = at_least_float32(x)
     axes = tuple(range(x.ndim - 1))
-    sums = local = (g.sum(axes), (g * x_hat).sum(axes))
+    # XLA:CPU sums arrays, not what is computed from them: it would write x − mean out.
+    of_g = g.sum(axes)
+    sums = local = (of_g, ((g * x).sum(axes) - mean * of_g) * rsqrt)
     if axis_name is not None:
         sums = jax.lax.psum(local, axis_name)
     of_g, of_g_x_hat = (total / _count(x, axis_name) for total in sums)
-    dx = weight * rsqrt * (g - of_g - x_hat * of_g_x_hat)
+    dx = weight * rsqrt * (g - of_g - (x - mean) * (rsqrt * of_g_x_hat))
     # Each replica has its part of the parameters' gradients, like any other layer's.
-    return dx.astype(x.dtype), local[1], local[0]
+    return dx.astype(saved[0].dtype), local[1], local[0]
 
 
 normalise.defvjp(_normalise_forward, _normalise_backward)

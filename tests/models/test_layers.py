@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from models import layers
+from models import conv, layers, products, winograd
 
 
 def conv_by_hand(x, w, stride, padding):
@@ -43,6 +43,15 @@ CASES = [
     (6, 6, 64, 64, 3, 1, 1),
     (7, 5, 64, 96, 3, 1, 1),
     (16, 16, 65, 64, 3, 1, 1),
+    (13, 10, 64, 64, 3, 1, 1),
+    (11, 12, 32, 64, 3, 1, 1),
+    (1, 1, 64, 64, 3, 1, 1),
+    (9, 7, 16, 16, 3, 1, 1),
+    (6, 8, 16, 24, 3, 1, 0),
+    (1, 1, 16, 16, 3, 1, 1),
+    (9, 7, 6, 16, 5, 1, 0),
+    (7, 9, 8, 4, 5, 1, 2),
+    (7, 5, 8, 4, 2, 1, 1),
 ]
 
 
@@ -91,6 +100,35 @@ def test_convolution_gradients_equal_the_native_ones(case):
     for g, e in zip(got, expected):
         error = np.linalg.norm(g - e) / np.linalg.norm(e)
         assert error < 1e-5
+
+
+@pytest.mark.parametrize("side", [2, 4])
+@pytest.mark.parametrize(("height", "width"), [(8, 8), (7, 10), (1, 1)])
+def test_winograd_and_its_gradients_are_within_a_hundred_thousandth(
+    side, height, width
+):
+    x, w = case_arrays((height, width, 64, 48, 3, 1, 1))
+    g = jax.random.normal(jax.random.key(2), (*x.shape[:3], 48))
+
+    def both(function, x, w):
+        y, pull_back = jax.vjp(function, x, w)
+        return y, *pull_back(g)
+
+    def native(x, w):
+        return conv.native(x, w, stride=1, padding=1)
+
+    got = jax.jit(lambda *a: both(lambda x, w: winograd.winograd(x, w, side), *a))(x, w)
+    expected = jax.jit(lambda *a: both(native, *a))(x, w)
+    for ours, theirs in zip(got, expected):
+        error = np.linalg.norm(ours - theirs) / np.linalg.norm(theirs)
+        assert error < 1e-5
+
+
+@pytest.mark.parametrize(("a", "b"), [(3, 5), (5, 3), (4, 4)])
+def test_products_over_rows_whichever_is_wider(a, b):
+    rows = [np.random.default_rng(0).normal(size=(17, n)) for n in (a, b)]
+    got = jax.jit(products.over_rows)(*(jnp.float32(x) for x in rows))
+    np.testing.assert_allclose(got, rows[0].T @ rows[1], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("shape", [(2, 4, 4, 3), (2, 5, 7, 3), (1, 2, 2, 1)])
@@ -184,6 +222,19 @@ def test_the_gradient_of_batch_norm_equals_autodiffs():
     got = jax.vjp(lambda *a: layers.normalise(*a, 1e-5, None)[0], x, weight, bias)[1](g)
     expected = jax.vjp(plain_normalise, x, weight, bias)[1](g)
     chex.assert_trees_all_close(got, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_gradient_of_batch_norm_keeps_its_digits_where_the_mean_is_large():
+    keys = jax.random.split(jax.random.key(0), 2)
+    x = 100 + jax.random.normal(keys[0], (64, 4, 4, 2))
+    g = jax.random.normal(keys[1], x.shape)
+    ones = jnp.ones(2)
+    got = jax.vjp(lambda *a: layers.normalise(*a, 1e-5, None)[0], x, ones, ones)[1](g)
+    with jax.enable_x64(True):
+        wide = [jnp.asarray(np.asarray(a), jnp.float64) for a in (x, ones, ones, g)]
+        expected = jax.vjp(plain_normalise, *wide[:3])[1](wide[3])
+    for ours, theirs in zip(got, expected):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-3)
 
 
 def test_the_gradient_of_batch_norm_over_an_axis_is_that_of_the_whole_batch():
