@@ -5,6 +5,13 @@ from experiments.cli import dispatch
 # name: (module, what it measures)
 BENCHMARKS: dict[str, tuple[str, str]] = {
     "training": ("benchmarks.training", "a training step against PyTorch's"),
+    "loop": ("benchmarks.loop", "what the training loop adds to a step"),
+    "scaling": ("benchmarks.scaling", "cost over epochs and over the batch"),
+    "startup": ("benchmarks.startup", "how long a command takes to be ready"),
+    "profile": ("benchmarks.profile", "where the time of a step goes"),
+    "precision": ("benchmarks.precision", "bfloat16's accuracy beside float32's"),
+    "pictures": ("benchmarks.pictures", "the rows, drawn"),
+    "annealing": ("benchmarks.annealing", "simulated annealing against NumPy, SciPy"),
     "overhead": ("benchmarks.overhead", "what landscape_modify adds to a step"),
 }
 

@@ -2,10 +2,11 @@
 
 import dataclasses
 import functools
-import json
 import time
 from pathlib import Path
 from typing import Any
+
+from benchmarks import report
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +27,6 @@ def run(config: Config) -> None:
 
     import landmod_jax as lm
     import models
-    from experiments.provenance import provenance
 
     optimizers = {
         "sgd": optax.sgd(0.05, momentum=0.9),
@@ -92,7 +92,4 @@ def run(config: Config) -> None:
             f"ratio {row['ratio_median']:.3f} "
             f"({row['ratio_quartiles'][0]:.3f} to {row['ratio_quartiles'][1]:.3f})"
         )
-    if config.out is not None:
-        figures = {"pairs": config.pairs, "rows": rows} | provenance()
-        config.out.parent.mkdir(parents=True, exist_ok=True)
-        config.out.write_text(json.dumps(figures, indent=2) + "\n")
+    report.write(config.out, config, rows, **report.where())

@@ -6,8 +6,10 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from benchmarks import report
+from benchmarks.side import Device, Options, Precision
 from experiments.errors import UserError
 
 # glibc keeps what is freed: both sides get it (docs/performance.md).
@@ -16,6 +18,10 @@ ALLOCATOR = {
     "GLIBC_TUNABLES": ":".join(f"glibc.malloc.{k}={v}" for k, v in _TUNABLES.items())
 }
 STEPS_AN_EPOCH = 391
+NO_TORCH = (
+    "torch is not installed: ours alone is measured. To compare, pip install "
+    "'.[parity]' or name another interpreter by --torch-python."
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,8 +36,15 @@ class Config:
     """Pairs of timed blocks; a median is taken over their ratios."""
     seconds: float = 3.0
     """About how long a block is."""
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
+    """Of both sides; tensorfloat32 is for GPUs."""
+    device: Device = "cpu"
     """Of both sides."""
+    torch_compile: bool = False
+    """Compile PyTorch's side."""
+    author_loop: bool = False
+    """Time whole loops: PyTorch's as the original script has it, with a DataLoader and
+    the loss read at every step, against our trainer. Random images on both sides."""
     torch_python: Path = Path(sys.executable)
     """An interpreter that has torch; JAX is this one's."""
     jax_python: Path = Path(sys.executable)
@@ -43,31 +56,30 @@ class Config:
 
 
 def run(config: Config) -> None:
-    torch = _has_torch(config.torch_python)
+    torch = has_torch(config.torch_python)
     if not torch:
-        print(
-            "torch is not installed: ours alone is measured. To compare, "
-            "pip install '.[parity]' or name another interpreter by --torch-python."
-        )
+        print(NO_TORCH)
     rows = []
     for model in config.models:
-        rows.append(_measure(config, model, torch))
-        print(_line(rows[-1]), flush=True)
-    if config.out is not None:
-        settings = dataclasses.asdict(config)
-        settings = {key: str(value) for key, value in settings.items() if key != "out"}
-        settings["torch_python"] = settings["jax_python"] = "…"
-        config.out.parent.mkdir(parents=True, exist_ok=True)
-        config.out.write_text(
-            json.dumps({"settings": settings, "rows": rows}, indent=2) + "\n"
-        )
+        rows.append(measure(config, model, torch))
+        print(line(rows[-1]), flush=True)
+    report.write(config.out, config, rows)
 
 
 class _Worker:
     def __init__(self, python: Path, framework: str, model: str, config: Config):
         environment = os.environ | (ALLOCATOR if config.keep_memory else {})
-        command = [str(python), "-m", "benchmarks.training_worker", framework, model]
-        command += ["--batch", str(config.batch), "--precision", config.precision]
+        environment |= {"JAX_PLATFORMS": config.device}
+        options = Options(
+            model=model,
+            batch=config.batch,
+            precision=config.precision,
+            device=config.device,
+            compiled=config.torch_compile and framework == "torch",
+            author_loop=config.author_loop,
+        )
+        command = [str(python), "-m", "benchmarks.training_worker", framework]
+        command.append(json.dumps(dataclasses.asdict(options)))
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -85,7 +97,7 @@ class _Worker:
             raise UserError("a worker ended early; its error stands above")
         return json.loads(line)
 
-    def train(self, steps: int) -> dict[str, float]:
+    def train(self, steps: int) -> dict[str, Any]:
         assert self._process.stdin is not None
         print(steps, file=self._process.stdin, flush=True)
         return self._answer()
@@ -94,32 +106,39 @@ class _Worker:
         self._process.communicate()
 
 
-def _measure(config: Config, model: str, torch: bool) -> dict[str, Any]:
+def measure(config: Config, model: str, torch: bool) -> dict[str, Any]:
+    """One network's row: our side and, where there is `torch`, PyTorch's, in turns."""
     import numpy as np
 
     sides = {"jax": _Worker(config.jax_python, "jax", model, config)}
     if torch:
         sides["torch"] = _Worker(config.torch_python, "torch", model, config)
-    steps = {
-        name: max(1, round(config.seconds / worker.train(1)["seconds"]))
-        for name, worker in sides.items()
-    }
+    steps = {}
+    for name, worker in sides.items():
+        answer = worker.train(1)
+        steps[name] = max(
+            1, round(config.seconds * answer["steps"] / answer["seconds"])
+        )
     blocks: dict[str, list[float]] = {name: [] for name in sides}
-    peak = {}
+    last = {}
     for block in range(config.blocks):
         order = list(sides)[:: -1 if block % 2 else 1]
         for name in order:
-            answer = sides[name].train(steps[name])
-            blocks[name].append(answer["seconds"] / steps[name])
-            peak[name] = answer["peak_mib"]
+            last[name] = answer = sides[name].train(steps[name])
+            blocks[name].append(answer["seconds"] / answer["steps"])
     row: dict[str, Any] = {"model": model, "batch": config.batch}
+    operations = sides["jax"].about["operations_a_step"]
     for name, worker in sides.items():
         second = float(np.median(blocks[name]))
         row[name] = {
             "seconds_a_step": second,
             "images_a_second": config.batch / second,
             "seconds_an_epoch": second * STEPS_AN_EPOCH,
-            "peak_mib": peak[name],
+            "share_of_product_rate": operations
+            / second
+            / worker.about["product_flops"],
+            "peak_mib": last[name]["peak_mib"],
+            "device_peak_mib": last[name]["device_peak_mib"],
             **worker.about,
         }
         worker.close()
@@ -130,22 +149,31 @@ def _measure(config: Config, model: str, torch: bool) -> dict[str, Any]:
     return row
 
 
-def _line(row: dict[str, Any]) -> str:
+def line(row: dict[str, Any]) -> str:
+    """A row in words."""
     ours = row["jax"]
     text = (
-        f"{row['model']:13} jax {ours['seconds_a_step']:.3f} s/step, compiled in "
-        f"{ours['compile_seconds']:.0f} s, {ours['peak_mib']:.0f} MiB"
+        f"{row['model']:13} {row['batch']:3} jax {_figures(ours)}, compiled in "
+        f"{ours['compile_seconds']:.0f} s"
     )
     if "torch" in row:
         low, high = row["speed_ratio_range"]
         text += (
-            f"   torch {row['torch']['seconds_a_step']:.3f} s/step, "
-            f"{row['torch']['peak_mib']:.0f} MiB   "
+            f"   torch {_figures(row['torch'])}   "
             f"{row['speed_ratio']:.2f}× PyTorch ({low:.2f} to {high:.2f})"
         )
     return text
 
 
-def _has_torch(python: Path) -> bool:
+def _figures(side: dict[str, Any]) -> str:
+    return (
+        f"{side['seconds_a_step']:.3f} s/step, "
+        f"{100 * side['share_of_product_rate']:.0f} % of "
+        f"{side['product_flops'] / 1e9:.0f} GFLOP/s, {side['peak_mib']:.0f} MiB"
+    )
+
+
+def has_torch(python: Path) -> bool:
+    """Whether an interpreter can import torch."""
     code = "import importlib.util, sys; sys.exit(not importlib.util.find_spec('torch'))"
     return subprocess.run([python, "-c", code]).returncode == 0

@@ -1,0 +1,132 @@
+"""Our side of the training benchmark: steps of experiments.training."""
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from benchmarks.operations import operations_a_step
+from benchmarks.protocol import CLASSES, lm_sgd
+from benchmarks.side import Options, Side, product_flops
+from experiments import training
+from experiments.provenance import machine, versions
+from experiments.trainer import DeviceData, Keys, Trainer
+
+STEPS_A_DISPATCH = 32  # on accelerators
+
+
+def make(options: Options) -> Side:
+    if options.device != "cpu" and options.precision != "bfloat16":
+        # A GPU's float32 products are TF32 unless one says otherwise.
+        jax.config.update("jax_default_matmul_precision", options.precision)
+    about = {
+        "versions": versions(),
+        "machine": machine(),
+        "operations_a_step": operations_a_step(options.model, options.batch),
+        "product_flops": product_flops(options.device, _product(options)),
+    }
+    program = _with_data(options) if options.author_loop else alone(options)
+    about["compile_seconds"] = program.compile_seconds
+    return Side(program.train, about, _device_peak)
+
+
+class Program(NamedTuple):
+    train: Callable[[int], int]  # as Side's
+    compile_seconds: float
+    text: str = ""  # as XLA has it
+
+
+def _problem(options: Options) -> training.Problem:
+    precision = "bfloat16" if options.precision == "bfloat16" else "float32"
+    config = lm_sgd(options.model, precision=precision)
+    return training.make_problem(config, CLASSES, options.epoch_steps)
+
+
+def alone(options: Options) -> Program:
+    """The step on one random batch; on accelerators many of them a dispatch."""
+    problem = _problem(options)
+    keys = Keys.of(0)
+    chunk = 1 if options.device == "cpu" else STEPS_A_DISPATCH
+    state = jax.jit(lambda key: training.init_state(problem, key))(keys.init)
+    data = training.Batch(
+        jax.random.normal(keys.order, (options.batch, 32, 32, 3)),
+        jax.random.randint(keys.step, (options.batch,), 0, CLASSES),
+    )
+
+    def dispatch(
+        state: training.TrainState, data: training.Batch, key: jax.Array
+    ) -> tuple[training.TrainState, training.Metrics]:
+        if chunk == 1:
+            return training.train_step(problem, state, data, key)
+        return jax.lax.scan(
+            lambda state, _: training.train_step(problem, state, data, key),
+            state,
+            length=chunk,
+        )
+
+    began = time.perf_counter()
+    compiled = (
+        jax.jit(dispatch, donate_argnums=0).lower(state, data, keys.step).compile()
+    )
+    compile_seconds = time.perf_counter() - began
+    held = [state]
+
+    def train(steps: int) -> int:
+        dispatches = -(-steps // chunk)
+        for _ in range(dispatches):
+            held[0], metrics = compiled(held[0], data, keys.step)
+        if not jnp.isfinite(metrics.loss).all():
+            raise FloatingPointError("the loss is not finite")
+        return dispatches * chunk
+
+    return Program(train, compile_seconds, compiled.as_text() or "")
+
+
+def _with_data(options: Options) -> Program:
+    """The trainer's epochs over random images: data, augmentation, metrics fetched.
+
+    Its compile time is that of a first epoch, trained.
+    """
+    problem = _problem(options)
+    random = np.random.default_rng(0)
+    images = options.epoch_steps * options.batch
+    split = training.Images(
+        jnp.asarray(random.integers(0, 256, (images, 32, 32, 3), np.uint8)),
+        jnp.asarray(random.integers(0, CLASSES, images, np.int32)),
+    )
+    trainer = Trainer(problem, DeviceData(split, split), options.batch)
+    keys = Keys.of(0)
+    held = [trainer.init(keys)]
+
+    def train(steps: int) -> int:
+        epochs = -(-steps // options.epoch_steps)
+        for epoch in range(epochs):
+            held[0], metrics = trainer.run_epoch(held[0], keys, epoch)
+        if not np.isfinite(metrics.loss).all():
+            raise FloatingPointError("the loss is not finite")
+        return epochs * options.epoch_steps
+
+    began = time.perf_counter()
+    train(1)
+    return Program(train, time.perf_counter() - began)
+
+
+def _product(options: Options) -> Callable[[int], Callable[[], None]]:
+    half = options.precision == "bfloat16"
+    dtype = jnp.bfloat16 if half else jnp.float32
+    product = jax.jit(lambda a, b: jnp.matmul(a, b, preferred_element_type=jnp.float32))
+
+    def prepare(n: int) -> Callable[[], None]:
+        a = jax.random.normal(jax.random.key(0), (n, n), dtype)
+        return lambda: jax.block_until_ready(product(a, a))
+
+    return prepare
+
+
+def _device_peak() -> float | None:
+    statistics = jax.devices()[0].memory_stats() or {}
+    peak = statistics.get("peak_bytes_in_use")
+    return None if peak is None else peak / 2**20

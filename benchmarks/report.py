@@ -1,0 +1,56 @@
+"""What every benchmark writes: its settings, where they were run, its rows."""
+
+import dataclasses
+import datetime
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+
+def write(
+    out: Path | None, config: Any, rows: Sequence[dict[str, Any]], **more: Any
+) -> None:
+    """Write the figures as JSON, where a file is wanted.
+
+    Args:
+      out: the file, or None.
+      config: the command's options. Its paths are left out: they say where files lay on
+        the machine, which is nobody's concern.
+      more: what else the figures need, such as versions and machine.
+    """
+    if out is None:
+        return
+    settings = {
+        name: value
+        for name, value in dataclasses.asdict(config).items()
+        if name != "out" and not _has_path(value)
+    }
+    started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    figures = {"written": started, "settings": settings, **more, "rows": list(rows)}
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
+
+
+def _has_path(value: Any) -> bool:
+    parts = value if isinstance(value, tuple) else (value,)
+    return any(isinstance(part, Path) for part in parts)
+
+
+def where() -> dict[str, Any]:
+    """Commit, versions and machine of this process, which must have JAX."""
+    from experiments.provenance import commit, machine, versions
+
+    return {"commit": commit(), "versions": versions(), "machine": machine()}
+
+
+def spread(values: Sequence[float]) -> dict[str, Any]:
+    """The median of values, with their quartiles and range."""
+    import numpy as np
+
+    low, first, median, third, high = np.quantile(values, (0, 0.25, 0.5, 0.75, 1))
+    return {
+        "median": float(median),
+        "quartiles": [float(first), float(third)],
+        "range": [float(low), float(high)],
+    }

@@ -1,0 +1,56 @@
+"""What a side of the training benchmark is told, and what it is."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import Any, Literal
+
+Precision = Literal["float32", "tensorfloat32", "bfloat16"]
+Device = Literal["cpu", "cuda"]
+# Sides of the square matrices whose product is the measure of a machine.
+PRODUCT_SIZES = {"cpu": (1024, 2048, 4096), "cuda": (4096, 8192)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Of one side, the same for both of them."""
+
+    model: str
+    batch: int
+    precision: Precision
+    device: Device
+    compiled: bool  # of PyTorch alone: torch.compile
+    author_loop: bool  # data from a loader and augmented, the loss read at each step
+
+    @property
+    def epoch_steps(self) -> int:
+        """Steps that the author's loop runs at a time."""
+        return 16 if self.device == "cpu" else 391
+
+
+@dataclasses.dataclass(frozen=True)
+class Side:
+    """A network that trains when it is told to."""
+
+    train: Callable[[int], int]  # runs that many steps or a few more; says how many
+    about: dict[str, Any]
+    device_peak_mib: Callable[[], float | None]  # None where that is the process's
+
+
+def product_flops(
+    device: Device, prepare: Callable[[int], Callable[[], None]]
+) -> float:
+    """The best rate of a large matrix product, in operations a second.
+
+    Args:
+      prepare: makes a function that multiplies n×n matrices and waits for the result.
+    """
+    best = 0.0
+    for n in PRODUCT_SIZES[device]:
+        multiply = prepare(n)
+        multiply()
+        for _ in range(3):
+            began = time.perf_counter()
+            multiply()
+            best = max(best, 2 * n**3 / (time.perf_counter() - began))
+    return best

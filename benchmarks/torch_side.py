@@ -1,0 +1,151 @@
+"""PyTorch's side of the training benchmark: gradients scaled by hand, torch.optim.SGD.
+
+By default as one tunes it: channels-last memory, one batch on the device, nothing read
+back during the steps, and torch.compile where it is asked for. With `author_loop` as a
+user of the original script runs it: a DataLoader, the loss read at every step.
+"""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.nn.functional import cross_entropy, pad
+
+from benchmarks import torch_models
+from benchmarks.protocol import CLASSES, LEARNING_RATE, MOMENTUM
+from benchmarks.side import Options, Side, product_flops
+
+LOADER_WORKERS = 2
+MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)
+
+
+def make(options: Options) -> Side:
+    torch.manual_seed(0)
+    exact = options.precision != "tensorfloat32"
+    torch.backends.cuda.matmul.allow_tf32 = not exact
+    torch.backends.cudnn.allow_tf32 = not exact
+    cuda = options.device == "cuda"
+    about = {
+        "versions": {"torch": torch.__version__, "python": sys.version.split()[0]},
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name() if cuda else "cpu",
+        "compiled": options.compiled,
+        "product_flops": product_flops(options.device, _product(options)),
+        "compile_seconds": 0.0,
+    }
+    train = (_as_its_author if options.author_loop else alone)(options)
+    return Side(train, about, _device_peak if cuda else lambda: None)
+
+
+def _network(options: Options) -> tuple[Any, Any, Any]:
+    """The network, how it is called, and its optimizer."""
+    net: Any = torch_models.create(options.model).train().to(options.device)
+    net = net.to(memory_format=torch.channels_last)
+    optimizer = torch.optim.SGD(net.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
+    half = torch.autocast(
+        options.device, torch.bfloat16, enabled=options.precision == "bfloat16"
+    )
+    module = torch.compile(net) if options.compiled else net
+
+    def loss_of(images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        with half:
+            logits = module(images)
+        return cross_entropy(logits.float(), labels)
+
+    return net, loss_of, optimizer
+
+
+def alone(options: Options) -> Callable[[int], int]:
+    """Side's `train`, on one random batch."""
+    net, loss_of, optimizer = _network(options)
+    images = torch.randn(options.batch, 3, 32, 32, device=options.device)
+    images = images.contiguous(memory_format=torch.channels_last)
+    labels = torch.randint(0, CLASSES, (options.batch,), device=options.device)
+    lowest = torch.full((), float("inf"), device=options.device)
+    parameters = list(net.parameters())
+
+    def train(steps: int) -> int:
+        for _ in range(steps):
+            loss = loss_of(images, labels)
+            optimizer.zero_grad()
+            loss.backward()
+            with torch.no_grad():
+                value = loss.detach()
+                torch.minimum(lowest, value, out=lowest)
+                scale = 1 / ((value - lowest).clamp(min=0) + 1)
+                torch._foreach_mul_([p.grad for p in parameters], scale)
+            optimizer.step()
+        loss.item()  # waits for the device
+        return steps
+
+    return train
+
+
+def _as_its_author(options: Options) -> Callable[[int], int]:
+    net, loss_of, optimizer = _network(options)
+    loader = torch.utils.data.DataLoader(
+        _Images(options.epoch_steps * options.batch),
+        batch_size=options.batch,
+        shuffle=True,
+        num_workers=LOADER_WORKERS,
+        pin_memory=options.device == "cuda",
+    )
+    lowest = [float("inf")]
+
+    def train(steps: int) -> int:
+        epochs = -(-steps // options.epoch_steps)
+        for _ in range(epochs):
+            for images, labels in loader:
+                loss = loss_of(images.to(options.device), labels.to(options.device))
+                optimizer.zero_grad()
+                loss.backward()
+                lowest[0] = min(lowest[0], loss.item())
+                scale = 1 / (max(loss.item() - lowest[0], 0.0) + 1)
+                for parameter in net.parameters():
+                    parameter.grad.mul_(scale)
+                optimizer.step()
+        return epochs * options.epoch_steps
+
+    return train
+
+
+class _Images(torch.utils.data.Dataset):
+    """Random images, each cropped, flipped and normalised when it is asked for."""
+
+    def __init__(self, n: int):
+        self._images = torch.randint(0, 256, (n, 3, 32, 32), dtype=torch.uint8)
+        self._labels = torch.randint(0, CLASSES, (n,))
+        self._mean, self._std = (torch.tensor(v)[:, None, None] for v in (MEAN, STD))
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        padded = pad(self._images[index], (4, 4, 4, 4))
+        top, left = torch.randint(0, 9, (2,)).tolist()
+        image = padded[:, top : top + 32, left : left + 32]
+        if torch.rand(()) < 0.5:
+            image = image.flip(2)
+        return (image.float() / 255 - self._mean) / self._std, self._labels[index]
+
+
+def _product(options: Options) -> Callable[[int], Callable[[], None]]:
+    half = options.precision == "bfloat16"
+    dtype = torch.bfloat16 if half else torch.float32
+
+    def prepare(n: int) -> Callable[[], None]:
+        a = torch.randn(n, n, device=options.device, dtype=dtype)
+
+        def multiply() -> None:
+            a @ a
+            if options.device == "cuda":
+                torch.cuda.synchronize()
+
+        return multiply
+
+    return prepare
+
+
+def _device_peak() -> float:
+    return torch.cuda.max_memory_allocated() / 2**20
