@@ -12,12 +12,13 @@ from benchmarks import report
 from benchmarks.side import Device, Options, Precision
 from experiments.errors import UserError
 
-# glibc keeps what is freed: both sides get it (docs/performance.md).
-_TUNABLES = {"mmap_max": 0, "trim_threshold": 2**60, "arena_max": 1}
+# glibc keeps what is freed, in huge pages: both sides get it (docs/performance.md).
+_TUNABLES = {"mmap_max": 0, "trim_threshold": 2**60, "arena_max": 1, "hugetlb": 1}
 ALLOCATOR = {
     "GLIBC_TUNABLES": ":".join(f"glibc.malloc.{k}={v}" for k, v in _TUNABLES.items())
 }
 STEPS_AN_EPOCH = 391
+WARM_BLOCKS = 3
 NO_TORCH = (
     "torch is not installed: ours alone is measured. To compare, pip install "
     "'.[parity]' or name another interpreter by --torch-python."
@@ -113,12 +114,12 @@ def measure(config: Config, model: str, torch: bool) -> dict[str, Any]:
     sides = {"jax": _Worker(config.jax_python, "jax", model, config)}
     if torch:
         sides["torch"] = _Worker(config.torch_python, "torch", model, config)
-    steps = {}
+    steps = dict.fromkeys(sides, 1)
     for name, worker in sides.items():
-        answer = worker.train(1)
-        steps[name] = max(
-            1, round(config.seconds * answer["steps"] / answer["seconds"])
-        )
+        for _ in range(WARM_BLOCKS):  # new memory is slow
+            answer = worker.train(steps[name])
+            second = answer["seconds"] / answer["steps"]
+            steps[name] = max(1, round(config.seconds / second))
     blocks: dict[str, list[float]] = {name: [] for name in sides}
     last = {}
     for block in range(config.blocks):

@@ -2,22 +2,24 @@
 
 Accelerators keep the native convolution. On a CPU XLA's own lowering is slow where
 PyTorch's is not: a 1×1 convolution is written as a matrix product, one of few input
-channels as patches × matrix, a wide 3×3 one by Winograd, and of the others the kernel's
-gradient as one product over shifted rows. docs/performance.md has what each is worth.
+channels or with a stride as patches × matrix, and a wide 3×3 one by Winograd.
+docs/performance.md has what each is worth.
 """
 
 import functools
+import math
 
 import jax
 import jax.numpy as jnp
 
-from models.products import over_rows, rows_times
+from models.products import rows_times
 from models.winograd import winograd
 
 # Narrower than this, Winograd's transforms cost more than they save.
-WINOGRAD_INPUTS, WINOGRAD_OUTPUTS = 32, 64
-# Values an image, from which F(4×4, 3×3) is faster than F(2×2, 3×3).
-WINOGRAD_LARGE = 2**13
+WINOGRAD_CHANNELS = 32
+# Maps of fewer pixels a side take F(2×2, 3×3), others F(4×4, 3×3). Before 0.12 XLA:CPU
+# computes what the larger one adds up again for each of its outputs.
+WINOGRAD_LARGE = 8 if jax.__version_info__ >= (0, 12) else math.inf
 PATCHES_INPUTS = 4
 
 
@@ -77,22 +79,17 @@ def native(x: jax.Array, w: jax.Array, *, stride: int, padding: int) -> jax.Arra
 
 
 def _on_cpu(x: jax.Array, w: jax.Array, *, stride: int, padding: int) -> jax.Array:
-    kernel, _, inputs, outputs = w.shape
+    kernel, _, *channels = w.shape
     if x.dtype != jnp.promote_types(x.dtype, jnp.float32):
         # Half precision is rounded to, not computed in: CPUs are no faster at it.
         wide = _on_cpu(*_wide(x, w), stride=stride, padding=padding)
         return wide.astype(x.dtype)
     if kernel == 1 and padding == 0:
         return pointwise(x, w, stride)
-    if inputs < PATCHES_INPUTS:
+    if channels[0] < PATCHES_INPUTS or stride > 1:
         return patches(x, w, stride, padding)
-    height, width = x.shape[1:3]
-    wide_enough = inputs >= WINOGRAD_INPUTS and outputs >= WINOGRAD_OUTPUTS
-    if kernel == 3 and stride == 1 and padding == 1 and wide_enough:
-        large = min(height, width) >= 8 and height * width * outputs >= WINOGRAD_LARGE
-        return winograd(x, w, 4 if large else 2)
-    if padding < kernel:
-        return narrow(x, w, stride, padding)
+    if kernel == 3 and padding == 1 and min(channels) >= WINOGRAD_CHANNELS:
+        return winograd(x, w, 4 if min(x.shape[1:3]) >= WINOGRAD_LARGE else 2)
     return native(x, w, stride=stride, padding=padding)
 
 
@@ -125,49 +122,3 @@ def patches(x: jax.Array, w: jax.Array, stride: int, padding: int) -> jax.Array:
 
 def _out(n: int, kernel: int, stride: int, padding: int) -> int:
     return (n + 2 * padding - kernel) // stride + 1
-
-
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def narrow(x: jax.Array, w: jax.Array, stride: int, padding: int) -> jax.Array:
-    """A convolution with the kernel's gradient as one product; padding < kernel."""
-    if stride > 1:
-        return patches(x, w, stride, padding)
-    return native(x, w, stride=stride, padding=padding)
-
-
-def _narrow_forward(x, w, stride, padding):
-    return narrow(x, w, stride, padding), (x, w)
-
-
-def _narrow_backward(stride, padding, saved, g):
-    x, w = saved
-    k = w.shape[0]
-    if stride == 1:
-        dx = narrow(g, w[::-1, ::-1].swapaxes(2, 3), 1, k - 1 - padding)
-        return dx, kernel_gradient(x, g, k, padding)
-    function = functools.partial(native, stride=stride, padding=padding)
-    (dx,) = jax.vjp(lambda x: function(x, w), x)[1](g)
-    (dw,) = jax.vjp(lambda w: patches(x, w, stride, padding), w)[1](g)
-    return dx, dw
-
-
-narrow.defvjp(_narrow_forward, _narrow_backward)
-
-
-def kernel_gradient(x: jax.Array, g: jax.Array, k: int, padding: int) -> jax.Array:
-    """The gradient of a k×k kernel at stride 1, from x and the output's gradient g.
-
-    It sums x[:, m + i, n + j] g[:, m, n] over the pixels. Row m + i meets the k shifts
-    of g along the rows, and column n + j those of x along the columns, so that one
-    product of k·in and k·out columns holds every pair once: k² patches are not needed.
-    """
-    inputs, outputs = x.shape[-1], g.shape[-1]
-    rows, columns = x.shape[1], g.shape[2]
-    x = jnp.pad(x, ((0, 0), (0, 0), (padding, padding), (0, 0)))
-    wide = jnp.concatenate([x[:, :, j : j + columns] for j in range(k)], axis=-1)
-    g = jnp.pad(g, ((0, 0), (k - 1, k - 1), (0, 0), (0, 0)))
-    # Row r of x is under row r + padding - i of g.
-    shifts = [k - 1 + padding - i for i in range(k)]
-    tall = jnp.concatenate([g[:, s : s + rows] for s in shifts], axis=-1)
-    every = over_rows(wide.reshape(-1, k * inputs), tall.reshape(-1, k * outputs))
-    return every.reshape(k, inputs, k, outputs).transpose(2, 0, 1, 3)

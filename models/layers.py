@@ -1,6 +1,5 @@
 """Layers with PyTorch's arithmetic and initialisation."""
 
-import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +9,8 @@ import jax
 import jax.numpy as jnp
 
 from models.conv import conv as conv
+from models.norm import at_least_float32 as at_least_float32
+from models.norm import count, normalise
 from models.pool import max_pool as max_pool
 
 Dtype = Any
@@ -118,82 +119,13 @@ class BatchNorm(nn.Module):
             return y.astype(x.dtype)
         y, mean, var = normalise(x, weight, bias, self.epsilon, self.axis_name)
         if not self.is_initializing():
-            count = _count(x, self.axis_name)
-            unbiased = var * (count / max(count - 1, 1))
+            n = count(x, self.axis_name)
+            unbiased = var * (n / max(n - 1, 1))
             for running, new in ((running_mean, mean), (running_var, unbiased)):
                 running.value = (
                     self.momentum * running.value + (1 - self.momentum) * new
                 )
         return y
-
-
-@functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4))
-def normalise(
-    x: jax.Array, weight: jax.Array, bias: jax.Array, epsilon: float, axis_name: Any
-) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """weight · (x − mean) / √(var + epsilon) + bias with the batch's own statistics.
-
-    The gradient is in closed form: autodiff's keeps several arrays of x's size, this
-    one x alone. Mean and variance are given as well, and are not differentiated.
-
-    Returns:
-      y of x's shape and dtype, and the channels' mean and biased variance.
-    """
-    return _normalise_forward(x, weight, bias, epsilon, axis_name)[0]
-
-
-def _normalise_forward(x, weight, bias, epsilon, axis_name):
-    mean, var = batch_moments(x, axis_name)
-    factor = weight * jax.lax.rsqrt(var + epsilon)
-    y = at_least_float32(x) * factor + (bias - mean * factor)
-    return (y.astype(x.dtype), mean, var), (x, weight, mean, var)
-
-
-def _normalise_backward(epsilon, axis_name, saved, gs):
-    x, weight, mean, var = saved
-    g = at_least_float32(gs[0])
-    rsqrt = jax.lax.rsqrt(var + epsilon)
-    x = at_least_float32(x)
-    axes = tuple(range(x.ndim - 1))
-    # XLA:CPU sums arrays, not what is computed from them: it would write x − mean out.
-    of_g = g.sum(axes)
-    sums = local = (of_g, ((g * x).sum(axes) - mean * of_g) * rsqrt)
-    if axis_name is not None:
-        sums = jax.lax.psum(local, axis_name)
-    of_g, of_g_x_hat = (total / _count(x, axis_name) for total in sums)
-    dx = weight * rsqrt * (g - of_g - (x - mean) * (rsqrt * of_g_x_hat))
-    # Each replica has its part of the parameters' gradients, like any other layer's.
-    return dx.astype(saved[0].dtype), local[1], local[0]
-
-
-normalise.defvjp(_normalise_forward, _normalise_backward)
-
-
-def _count(x: jax.Array, axis_name: Any) -> int:
-    count = math.prod(x.shape[:-1])
-    return count if axis_name is None else count * jax.lax.axis_size(axis_name)
-
-
-def batch_moments(x: jax.Array, axis_name: Any) -> tuple[jax.Array, jax.Array]:
-    """Mean and biased variance of each channel, over the axis too.
-
-    The variance is that around the mean of the whole batch (two passes), which does not
-    lose digits where the mean is large.
-    """
-    axes = tuple(range(x.ndim - 1))
-    x = at_least_float32(x)
-    mean = x.mean(axes)
-    if axis_name is not None:
-        mean = jax.lax.pmean(mean, axis_name)
-    var = jnp.square(x - mean).mean(axes)
-    if axis_name is not None:
-        var = jax.lax.pmean(var, axis_name)
-    return mean, var
-
-
-def at_least_float32(x: jax.Array) -> jax.Array:
-    """Widen half precision; float64 stays."""
-    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
 def avg_pool(x: jax.Array) -> jax.Array:

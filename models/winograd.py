@@ -20,13 +20,14 @@ def winograd(x: jax.Array, w: jax.Array, side: int) -> jax.Array:
       side: m, 2 or 4.
     """
     bt, g, at = TRANSFORMS[side]
-    d = _tiles(x, bt)
-    kernel = _both_ways(g, [list(row) for row in w])
-    products = [[a @ b for a, b in zip(*rows)] for rows in zip(d, kernel)]
+    products = [
+        [tiles @ kernel for tiles, kernel in zip(*rows)]
+        for rows in zip(_tiles(x, bt), _kernels(w, g))
+    ]
     return _untiled(products, at, x.shape[:3])
 
 
-Grid = list[list[jax.Array]]
+Grid = Sequence[Sequence[jax.Array]]
 
 
 def _combine(matrix: np.ndarray, arrays: Sequence[jax.Array]) -> list[jax.Array]:
@@ -39,10 +40,13 @@ def _combine(matrix: np.ndarray, arrays: Sequence[jax.Array]) -> list[jax.Array]
     ]
 
 
-def _both_ways(matrix: np.ndarray, grid: Grid) -> Grid:
-    """matrix · grid · matrixᵀ."""
-    columns = [_combine(matrix, column) for column in zip(*grid)]
-    return [_combine(matrix, row) for row in zip(*columns)]
+def _kernels(w: jax.Array, g: np.ndarray) -> Grid:
+    """G g Gᵀ, each place (in, out)."""
+    n, channels = len(g), w.shape[2:]
+    matrix = jnp.asarray(g, w.dtype)
+    rows = (matrix @ w.reshape(3, -1)).reshape(n, 3, -1)
+    whole = jnp.matmul(matrix, rows).reshape(n, n, *channels)
+    return [jnp.unstack(row) for row in jnp.unstack(whole)]
 
 
 def _once(x: jax.Array, side: int) -> jax.Array:

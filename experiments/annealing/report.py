@@ -1,7 +1,7 @@
 """The study's rows as tables, and what they say of the modification.
 
 chains.csv.gz   a row per chain: its gap at the end, when it reached the target
-settings.csv.gz    every setting tried, its score, and which was chosen
+settings.csv.gz every setting tried, its score, and which was chosen
 curves.csv.gz   quartiles of the gap over the chains, evaluation by evaluation
 escapes.csv     mean times over a barrier
 paths.csv.gz    one chain of each diffusion on a landscape of two dimensions

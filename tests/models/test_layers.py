@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from models import conv, layers, products, winograd
+from models import conv, layers, norm, products, winograd
 
 
 def conv_by_hand(x, w, stride, padding):
@@ -180,7 +180,7 @@ def test_batch_norm_by_hand():
 
 def test_batch_norm_keeps_its_digits_where_the_mean_is_large():
     x = 1e4 + jax.random.normal(jax.random.key(0), (64, 4, 4, 2))
-    _, var = layers.batch_moments(x, None)
+    _, var = norm.batch_moments(x, None)
     np.testing.assert_allclose(var, np.asarray(x, np.float64).var((0, 1, 2)), rtol=1e-3)
 
 
@@ -219,7 +219,7 @@ def test_the_gradient_of_batch_norm_equals_autodiffs():
     x = 2 + 3 * jax.random.normal(keys[0], (4, 5, 3, 7))
     weight, bias = (jax.random.normal(key, (7,)) for key in keys[1:3])
     g = jax.random.normal(keys[3], x.shape)
-    got = jax.vjp(lambda *a: layers.normalise(*a, 1e-5, None)[0], x, weight, bias)[1](g)
+    got = jax.vjp(lambda *a: norm.normalise(*a, 1e-5, None)[0], x, weight, bias)[1](g)
     expected = jax.vjp(plain_normalise, x, weight, bias)[1](g)
     chex.assert_trees_all_close(got, expected, rtol=1e-4, atol=1e-5)
 
@@ -229,7 +229,7 @@ def test_the_gradient_of_batch_norm_keeps_its_digits_where_the_mean_is_large():
     x = 100 + jax.random.normal(keys[0], (64, 4, 4, 2))
     g = jax.random.normal(keys[1], x.shape)
     ones = jnp.ones(2)
-    got = jax.vjp(lambda *a: layers.normalise(*a, 1e-5, None)[0], x, ones, ones)[1](g)
+    got = jax.vjp(lambda *a: norm.normalise(*a, 1e-5, None)[0], x, ones, ones)[1](g)
     with jax.enable_x64(True):
         wide = [jnp.asarray(np.asarray(a), jnp.float64) for a in (x, ones, ones, g)]
         expected = jax.vjp(plain_normalise, *wide[:3])[1](wide[3])
@@ -247,7 +247,7 @@ def test_the_gradient_of_batch_norm_over_an_axis_is_that_of_the_whole_batch():
 
     def local(x, g):
         def function(x, weight, bias):
-            return layers.normalise(x, weight, bias, 1e-5, "i")[0]
+            return norm.normalise(x, weight, bias, 1e-5, "i")[0]
 
         dx, dw, db = jax.vjp(function, x, weight, bias)[1](g)
         return dx, jax.lax.psum(dw, "i"), jax.lax.psum(db, "i")

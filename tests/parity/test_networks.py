@@ -129,7 +129,7 @@ def test_ten_lm_steps_with_gradients_scaled_by_hand(name, optimizer):
             tx=OURS[optimizer](landscape=landmod_jax.landscape_modify()),
             pipeline=Pipeline((0.0,) * 3, (1.0,) * 3),
             classes=10,
-            modified=True,
+            arm="lm",
         )
         variables = jax.tree.map(lambda v: jnp.asarray(v, jnp.float64), variables)
         state = training.TrainState(
