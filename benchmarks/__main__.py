@@ -5,6 +5,7 @@ from experiments.cli import dispatch
 # name: (module, what it measures)
 BENCHMARKS: dict[str, tuple[str, str]] = {
     "training": ("benchmarks.training", "a training step against PyTorch's"),
+    "layers": ("benchmarks.layers", "single layers against XLA's own forms"),
     "loop": ("benchmarks.loop", "what the training loop adds to a step"),
     "scaling": ("benchmarks.scaling", "cost over epochs and over the batch"),
     "startup": ("benchmarks.startup", "how long a command takes to be ready"),

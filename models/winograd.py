@@ -40,9 +40,18 @@ def _combine(matrix: np.ndarray, arrays: Sequence[jax.Array]) -> list[jax.Array]
     ]
 
 
+def _both_ways(matrix: np.ndarray, grid: Grid) -> Grid:
+    """matrix · grid · matrixᵀ."""
+    columns = [_combine(matrix, column) for column in zip(*grid)]
+    return [_combine(matrix, row) for row in zip(*columns)]
+
+
 def _kernels(w: jax.Array, g: np.ndarray) -> Grid:
     """G g Gᵀ, each place (in, out)."""
     n, channels = len(g), w.shape[2:]
+    if n == 4:
+        return _both_ways(g, [list(row) for row in w])
+    # 6×6 places would be a hundred small operations.
     matrix = jnp.asarray(g, w.dtype)
     rows = (matrix @ w.reshape(3, -1)).reshape(n, 3, -1)
     whole = jnp.matmul(matrix, rows).reshape(n, n, *channels)
