@@ -19,7 +19,7 @@ class Config:
     batch: int = 128
     """Images a step."""
     steps: int = 3
-    """Steps of a trace, after as many that warm up."""
+    """Steps of a trace."""
     traces: int = 4
     """Traces of each side; the fastest is kept."""
     torch_python: Path = Path(sys.executable)

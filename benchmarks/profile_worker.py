@@ -16,6 +16,8 @@ from typing import Any
 from benchmarks import kinds
 from benchmarks.side import Options
 
+WARM = 4  # new memory is slow
+
 Trace = tuple[float, dict[str, float]]  # seconds in all, and of each kind
 
 
@@ -27,7 +29,8 @@ def jax_profile(options: Options, steps: int) -> tuple[str, Callable[[], Trace]]
     from benchmarks import jax_side
 
     program = jax_side.alone(options)
-    program.train(steps)
+    for _ in range(WARM):
+        program.train(steps)
     kind_of = kinds.of_program(program.text)
 
     def trace() -> Trace:
@@ -90,7 +93,8 @@ def torch_profile(options: Options, steps: int) -> tuple[str, Callable[[], Trace
     from benchmarks import torch_side
 
     train = torch_side.alone(options)
-    train(steps)
+    for _ in range(WARM):
+        train(steps)
 
     def trace() -> Trace:
         with profile(activities=[ProfilerActivity.CPU]) as traced:

@@ -18,7 +18,7 @@ ALLOCATOR = {
     "GLIBC_TUNABLES": ":".join(f"glibc.malloc.{k}={v}" for k, v in _TUNABLES.items())
 }
 STEPS_AN_EPOCH = 391
-WARM_BLOCKS = 3
+WARM_BLOCKS = 6
 NO_TORCH = (
     "torch is not installed: ours alone is measured. To compare, pip install "
     "'.[parity]' or name another interpreter by --torch-python."
