@@ -59,7 +59,7 @@ def draw_speed(files: Sequence[Figures], path: Path) -> None:
                     row["speed_ratio"],
                     0.9 * height,
                     color=style.OTHER_COLOURS[number % len(style.OTHER_COLOURS)],
-                    label=_where(row["jax"]) if row is file["rows"][0] else None,
+                    label=_where(row["jax"]) if row is _rows(file)[0] else None,
                 )
                 axis.plot([low, high], [y, y], color="black", lw=1)
         axis.axvline(1, color="black", lw=0.8, ls="--")
