@@ -12,6 +12,7 @@ import math
 import jax
 import jax.numpy as jnp
 
+from models.norm import at_least_float32
 from models.products import rows_times
 from models.winograd import winograd
 
@@ -80,10 +81,11 @@ def native(x: jax.Array, w: jax.Array, *, stride: int, padding: int) -> jax.Arra
 
 def _on_cpu(x: jax.Array, w: jax.Array, *, stride: int, padding: int) -> jax.Array:
     kernel, _, *channels = w.shape
-    if x.dtype != jnp.promote_types(x.dtype, jnp.float32):
+    wide = at_least_float32(x)
+    if wide.dtype != x.dtype:
         # Half precision is rounded to, not computed in: CPUs are no faster at it.
-        wide = _on_cpu(*_wide(x, w), stride=stride, padding=padding)
-        return wide.astype(x.dtype)
+        y = _on_cpu(wide, at_least_float32(w), stride=stride, padding=padding)
+        return y.astype(x.dtype)
     if kernel == 1 and padding == 0:
         return pointwise(x, w, stride)
     if channels[0] < PATCHES_INPUTS or stride > 1:
@@ -91,10 +93,6 @@ def _on_cpu(x: jax.Array, w: jax.Array, *, stride: int, padding: int) -> jax.Arr
     if kernel == 3 and padding == 1 and min(channels) >= WINOGRAD_CHANNELS:
         return winograd(x, w, 4 if min(x.shape[1:3]) >= WINOGRAD_LARGE else 2)
     return native(x, w, stride=stride, padding=padding)
-
-
-def _wide(*arrays: jax.Array) -> list[jax.Array]:
-    return [array.astype(jnp.float32) for array in arrays]
 
 
 def pointwise(x: jax.Array, w: jax.Array, stride: int) -> jax.Array:
