@@ -1,56 +1,77 @@
-"""Batch normalisation's arithmetic, with sums that XLA:CPU runs fast.
-
-XLA:CPU sums arrays and products of two arrays in one pass. A sum of x − mean it would
-write out first: on a CPU the mean's part is taken off the sum instead, where that loses
-no digits.
-"""
+"""Batch normalisation's arithmetic, with sums that XLA:CPU runs fast."""
 
 import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+# How many slices of the arrays a sum over them adds up first.
+SLICES = 8
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4))
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4, 5))
 def normalise(
-    x: jax.Array, weight: jax.Array, bias: jax.Array, epsilon: float, axis_name: Any
+    x: jax.Array,
+    weight: jax.Array,
+    bias: jax.Array,
+    epsilon: float,
+    axis_name: Any,
+    relu: bool = False,
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """weight · (x − mean) / √(var + epsilon) + bias with the batch's own statistics.
 
     The gradient is in closed form: autodiff's keeps several arrays of x's size, this
     one x alone. Mean and variance are given as well, and are not differentiated.
 
+    Args:
+      x: (..., channels).
+      weight: (channels,), as is the bias.
+      axis_name: a mapped axis over which the batch is spread, or None.
+      relu: whether max(·, 0) follows. Its gradient's mask is then computed where it is
+        needed, which spares an array of x's size.
+
     Returns:
       y of x's shape and dtype, and the channels' mean and biased variance.
     """
-    return _forward(x, weight, bias, epsilon, axis_name)[0]
+    return _forward(x, weight, bias, epsilon, axis_name, relu)[0]
 
 
-def _forward(x, weight, bias, epsilon, axis_name):
+def _forward(x, weight, bias, epsilon, axis_name, relu):
     mean, var = batch_moments(x, axis_name)
-    factor = weight * jax.lax.rsqrt(var + epsilon)
-    y = at_least_float32(x) * factor + (bias - mean * factor)
-    return (y.astype(x.dtype), mean, var), (x, weight, mean, var)
+    y = _affine(x, weight, bias, mean, jax.lax.rsqrt(var + epsilon))
+    if relu:
+        y = jnp.maximum(y, 0)
+    return (y.astype(x.dtype), mean, var), (x, weight, bias, mean, var)
 
 
-def _backward(epsilon, axis_name, saved, gs):
-    x, weight, mean, var = saved
-    g = at_least_float32(gs[0])
+def _affine(x, weight, bias, mean, rsqrt):
+    factor = weight * rsqrt
+    return at_least_float32(x) * factor + (bias - mean * factor)
+
+
+def _backward(epsilon, axis_name, relu, saved, gs):
+    x, weight, bias, mean, var = saved
     rsqrt = jax.lax.rsqrt(var + epsilon)
-    x = at_least_float32(x)
-    of_g = _sums(g)
-    of_g_x = jax.lax.platform_dependent(
-        g, x, mean, var, cpu=_covariance_on_cpu, default=_covariance
-    )
-    sums = local = (of_g, of_g_x * rsqrt)
+
+    def into(g, x):
+        """What comes back through the ReLU, and x − mean."""
+        if relu:
+            g = jnp.where(_affine(x, weight, bias, mean, rsqrt) > 0, g, 0)
+        return at_least_float32(g), at_least_float32(x) - mean
+
+    of_g = channel_sums(lambda *a: into(*a)[0], gs[0], x)
+    of_g_x_hat = channel_sums(lambda *a: math.prod(into(*a)), gs[0], x) * rsqrt
+    sums = local = (of_g, of_g_x_hat)
     if axis_name is not None:
         sums = jax.lax.psum(local, axis_name)
     of_g, of_g_x_hat = (total / count(x, axis_name) for total in sums)
-    dx = weight * rsqrt * (g - of_g - (x - mean) * (rsqrt * of_g_x_hat))
+    g, centred = into(gs[0], x)
+    dx = weight * rsqrt * (g - of_g - centred * (rsqrt * of_g_x_hat))
     # Each replica has its part of the parameters' gradients, like any other layer's.
-    return dx.astype(saved[0].dtype), local[1], local[0]
+    return dx.astype(x.dtype), local[1], local[0]
 
 
 normalise.defvjp(_forward, _backward)
@@ -62,53 +83,48 @@ def batch_moments(x: jax.Array, axis_name: Any) -> tuple[jax.Array, jax.Array]:
     The variance is that around the mean of the whole batch, whose digits it keeps where
     the mean is large.
     """
-    x = at_least_float32(x)
-    mean = _sums(x) / count(x)
-    if axis_name is not None:
-        mean = jax.lax.pmean(mean, axis_name)
-    var = jax.lax.platform_dependent(
-        x, mean, cpu=_variance_on_cpu, default=_variance
-    ) / count(x)
-    if axis_name is not None:
-        var = jax.lax.pmean(var, axis_name)
-    return mean, var
+
+    def averaged(function):
+        average = channel_sums(function, x) / count(x)
+        return average if axis_name is None else jax.lax.pmean(average, axis_name)
+
+    mean = averaged(at_least_float32)
+    return mean, averaged(lambda x: jnp.square(at_least_float32(x) - mean))
+
+
+def channel_sums(function: Callable[..., jax.Array], *arrays: jax.Array) -> jax.Array:
+    """function(*arrays), elementwise up to the channels' own values, summed.
+
+    Args:
+      arrays: (..., channels), of one shape.
+
+    Returns:
+      (channels,).
+    """
+    return jax.lax.platform_dependent(
+        *arrays,
+        cpu=functools.partial(_sums_of_slices, function),
+        default=lambda *arrays: _sums(function(*arrays)),
+    )
 
 
 def _sums(x: jax.Array) -> jax.Array:
     return x.sum(tuple(range(x.ndim - 1)))
 
 
-def _variance(x, mean):
-    return _sums(jnp.square(x - mean))
+def _sums_of_slices(function, *arrays):
+    """The same in one pass.
 
-
-def _variance_on_cpu(x, mean):
-    quick = _sums(x * x) - mean * (2 * _sums(x) - count(x) * mean)
-    return jax.lax.cond(
-        _far(mean, quick / count(x)), _variance, lambda *_: quick, x, mean
-    )
-
-
-def _covariance(g, x, mean, var):
-    del var
-    return _sums(g * (x - mean))
-
-
-def _covariance_on_cpu(g, x, mean, var):
-    return jax.lax.cond(
-        _far(mean, var),
-        _covariance,
-        lambda g, x, mean, var: _sums(g * x) - mean * _sums(g),
-        g,
-        x,
-        mean,
-        var,
-    )
-
-
-def _far(mean, var):
-    """Whether differences of sums would lose more than about four bits."""
-    return (jnp.square(mean) > 15 * var).any()
+    XLA:CPU writes out what it sums, unless that is an array or a product of two. What
+    it adds up elementwise it computes on the way, and that is an eighth of the size.
+    """
+    axis = min(1, arrays[0].ndim - 2)
+    slices = math.gcd(arrays[0].shape[axis], SLICES)
+    parts = zip(*(jnp.split(array, slices, axis) for array in arrays))
+    added = functools.reduce(jnp.add, (function(*part) for part in parts))
+    rows = added.reshape(-1, added.shape[-1])
+    # As a product, because a sum would be fused with what it sums.
+    return jnp.ones(len(rows), rows.dtype) @ rows
 
 
 def count(x: jax.Array, axis_name: Any = None) -> int:

@@ -34,11 +34,11 @@ class Bottleneck(nn.Module):
         shortcut = x
         if x.shape[-1] != features or self.stride != 1:
             shortcut = self._conv(features, 1, self.stride, "projection")(x)
-        y = nn.relu(BatchNorm(self.axis_name)(x, train))
+        y = BatchNorm(self.axis_name, relu=True)(x, train)
         y = self._conv(self.width, 1, 1, "Conv_0")(y)
-        y = nn.relu(BatchNorm(self.axis_name)(y, train))
+        y = BatchNorm(self.axis_name, relu=True)(y, train)
         y = self._conv(self.width, 3, self.stride, "Conv_1")(y)
-        y = nn.relu(BatchNorm(self.axis_name)(y, train))
+        y = BatchNorm(self.axis_name, relu=True)(y, train)
         return shortcut + self._conv(features, 1, 1, "Conv_2")(y)
 
     def _conv(self, features: int, kernel: int, stride: int, name: str) -> Conv:
@@ -70,5 +70,5 @@ class PreResNet(nn.Module):
             for block in range(blocks):
                 stride = 2 if stage > 0 and block == 0 else 1
                 x = Bottleneck(width, stride, self.dtype, self.axis_name)(x, train)
-        x = avg_pool(nn.relu(BatchNorm(self.axis_name)(x, train)))
+        x = avg_pool(BatchNorm(self.axis_name, relu=True)(x, train))
         return at_least_float32(Dense(self.num_classes, dtype=self.dtype)(x))

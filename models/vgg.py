@@ -42,8 +42,9 @@ class VGG(nn.Module):
             for features in stage:
                 x = Conv(features, kernel_init=normal_fan_out(), dtype=self.dtype)(x)
                 if self.batch_norm:
-                    x = BatchNorm(self.axis_name)(x, train)
-                x = nn.relu(x)
+                    x = BatchNorm(self.axis_name, relu=True)(x, train)
+                else:
+                    x = nn.relu(x)
             x = max_pool(x)
         x = x.reshape(x.shape[0], -1)
         for features in HIDDEN:
