@@ -62,7 +62,10 @@ def _backward(epsilon, axis_name, relu, saved, gs):
             g = jnp.where(_affine(x, weight, bias, mean, rsqrt) > 0, g, 0)
         return at_least_float32(g), at_least_float32(x) - mean
 
-    of_g = channel_sums(lambda *a: into(*a)[0], gs[0], x)
+    if relu:
+        of_g = channel_sums(lambda *a: into(*a)[0], gs[0], x)
+    else:
+        of_g = _sums(at_least_float32(gs[0]))
     of_g_x_hat = channel_sums(lambda *a: math.prod(into(*a)), gs[0], x) * rsqrt
     sums = local = (of_g, of_g_x_hat)
     if axis_name is not None:
@@ -84,12 +87,13 @@ def batch_moments(x: jax.Array, axis_name: Any) -> tuple[jax.Array, jax.Array]:
     the mean is large.
     """
 
-    def averaged(function):
-        average = channel_sums(function, x) / count(x)
-        return average if axis_name is None else jax.lax.pmean(average, axis_name)
-
-    mean = averaged(at_least_float32)
-    return mean, averaged(lambda x: jnp.square(at_least_float32(x) - mean))
+    mean = _sums(at_least_float32(x)) / count(x)
+    if axis_name is not None:
+        mean = jax.lax.pmean(mean, axis_name)
+    var = channel_sums(lambda x: jnp.square(at_least_float32(x) - mean), x) / count(x)
+    if axis_name is not None:
+        var = jax.lax.pmean(var, axis_name)
+    return mean, var
 
 
 def channel_sums(function: Callable[..., jax.Array], *arrays: jax.Array) -> jax.Array:

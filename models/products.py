@@ -2,8 +2,8 @@
 
 import jax
 
-# Up to this width a copy, transposed, is multiplied faster; from 0.12 on it is not.
-COPIED_WIDTH = 16 if jax.__version_info__ < (0, 12) else 0
+# Of this width a transposed copy is multiplied faster; from 0.12 on none is.
+COPIED_WIDTH = 16 if jax.__version_info__ < (0, 12) else None
 
 
 @jax.custom_vjp
@@ -33,4 +33,4 @@ def over_rows(a: jax.Array, b: jax.Array) -> jax.Array:
     if a.shape[1] > b.shape[1]:
         # Without the barrier XLA would fold the transposition into the product.
         return barrier(over_rows(b, a)).T
-    return (barrier(a.T) if a.shape[1] <= COPIED_WIDTH else a.T) @ b
+    return (barrier(a.T) if a.shape[1] == COPIED_WIDTH else a.T) @ b

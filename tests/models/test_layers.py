@@ -124,7 +124,7 @@ def test_winograd_and_its_gradients_are_within_a_hundred_thousandth(
         assert error < 1e-5
 
 
-@pytest.mark.parametrize(("a", "b"), [(3, 5), (5, 3), (4, 4)])
+@pytest.mark.parametrize(("a", "b"), [(3, 5), (5, 3), (4, 4), (16, 20)])
 def test_products_over_rows_whichever_is_wider(a, b):
     rows = [np.random.default_rng(0).normal(size=(17, n)) for n in (a, b)]
     got = jax.jit(products.over_rows)(*(jnp.float32(x) for x in rows))
@@ -214,14 +214,49 @@ def plain_normalise(x, weight, bias):
     return weight * (x - mean) / jnp.sqrt(var + 1e-5) + bias
 
 
-def test_the_gradient_of_batch_norm_equals_autodiffs():
+@pytest.mark.parametrize("relu", [False, True])
+def test_the_gradient_of_batch_norm_equals_autodiffs(relu):
     keys = jax.random.split(jax.random.key(0), 4)
     x = 2 + 3 * jax.random.normal(keys[0], (4, 5, 3, 7))
     weight, bias = (jax.random.normal(key, (7,)) for key in keys[1:3])
     g = jax.random.normal(keys[3], x.shape)
-    got = jax.vjp(lambda *a: norm.normalise(*a, 1e-5, None)[0], x, weight, bias)[1](g)
-    expected = jax.vjp(plain_normalise, x, weight, bias)[1](g)
+
+    def ours(*arrays):
+        return norm.normalise(*arrays, 1e-5, None, relu)[0]
+
+    def plain(*arrays):
+        y = plain_normalise(*arrays)
+        return jax.nn.relu(y) if relu else y
+
+    got = jax.vjp(ours, x, weight, bias)[1](g)
+    expected = jax.vjp(plain, x, weight, bias)[1](g)
     chex.assert_trees_all_close(got, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("train", [False, True])
+def test_batch_norm_with_relu_is_relu_of_batch_norm(train):
+    x = jax.random.normal(jax.random.key(0), (4, 3, 3, 5))
+    plain, rectified = layers.BatchNorm(), layers.BatchNorm(relu=True)
+    variables = plain.init(jax.random.key(1), x, True)
+    y, stats = plain.apply(variables, x, train, mutable=["batch_stats"])
+    got, got_stats = rectified.apply(variables, x, train, mutable=["batch_stats"])
+    np.testing.assert_array_equal(got, np.maximum(y, 0))
+    chex.assert_trees_all_equal(got_stats, stats)
+
+
+@pytest.mark.parametrize(
+    "shape", [(5, 3), (1, 2), (3, 1, 1, 4), (2, 5, 3, 2), (2, 12, 3, 2), (4, 16, 2, 3)]
+)
+def test_channel_sums(shape):
+    """Over shapes that can and cannot be cut into equal slices."""
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=(2, *shape))
+    scale = random.normal(size=shape[-1])
+    got = jax.jit(lambda x, y: norm.channel_sums(lambda x, y: x * y * scale + x, x, y))(
+        jnp.float32(x), jnp.float32(y)
+    )
+    expected = (x * y * scale + x).reshape(-1, shape[-1]).sum(0)
+    np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_the_gradient_of_batch_norm_keeps_its_digits_where_the_mean_is_large():
