@@ -54,25 +54,25 @@ def _affine(x, weight, bias, mean, rsqrt):
 
 def _backward(epsilon, axis_name, relu, saved, gs):
     x, weight, bias, mean, var = saved
-    rsqrt = jax.lax.rsqrt(var + epsilon)
+    g, rsqrt = gs[0], jax.lax.rsqrt(var + epsilon)
 
-    def into(g, x):
-        """What comes back through the ReLU, and x − mean."""
+    def through_relu(g, x):
         if relu:
             g = jnp.where(_affine(x, weight, bias, mean, rsqrt) > 0, g, 0)
-        return at_least_float32(g), at_least_float32(x) - mean
+        return at_least_float32(g)
 
-    if relu:
-        of_g = channel_sums(lambda *a: into(*a)[0], gs[0], x)
-    else:
-        of_g = _sums(at_least_float32(gs[0]))
-    of_g_x_hat = channel_sums(lambda *a: math.prod(into(*a)), gs[0], x) * rsqrt
-    sums = local = (of_g, of_g_x_hat)
+    def centred(x):
+        return at_least_float32(x) - mean
+
+    # An array as it stands is summed in one pass anyway.
+    of_g = channel_sums(through_relu, g, x) if relu else _sums(at_least_float32(g))
+    of_g_x = channel_sums(lambda g, x: through_relu(g, x) * centred(x), g, x)
+    sums = local = (of_g, of_g_x * rsqrt)
     if axis_name is not None:
         sums = jax.lax.psum(local, axis_name)
     of_g, of_g_x_hat = (total / count(x, axis_name) for total in sums)
-    g, centred = into(gs[0], x)
-    dx = weight * rsqrt * (g - of_g - centred * (rsqrt * of_g_x_hat))
+    dx = through_relu(g, x) - of_g - centred(x) * (rsqrt * of_g_x_hat)
+    dx *= weight * rsqrt
     # Each replica has its part of the parameters' gradients, like any other layer's.
     return dx.astype(x.dtype), local[1], local[0]
 
@@ -86,7 +86,6 @@ def batch_moments(x: jax.Array, axis_name: Any) -> tuple[jax.Array, jax.Array]:
     The variance is that around the mean of the whole batch, whose digits it keeps where
     the mean is large.
     """
-
     mean = _sums(at_least_float32(x)) / count(x)
     if axis_name is not None:
         mean = jax.lax.pmean(mean, axis_name)
