@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from models.conv import conv as conv
 from models.norm import at_least_float32 as at_least_float32
-from models.norm import count, normalise
+from models.norm import count, normalise, normalised
 from models.pool import max_pool as max_pool
 
 Dtype = Any
@@ -117,9 +117,8 @@ class BatchNorm(nn.Module):
         running_mean = self.variable("batch_stats", "mean", jnp.zeros, features)
         running_var = self.variable("batch_stats", "var", jnp.ones, features)
         if not train:
-            factor = weight * jax.lax.rsqrt(running_var.value + self.epsilon)
-            y = at_least_float32(x) * factor + (bias - running_mean.value * factor)
-            return (nn.relu(y) if self.relu else y).astype(x.dtype)
+            rsqrt = jax.lax.rsqrt(running_var.value + self.epsilon)
+            return normalised(x, weight, bias, running_mean.value, rsqrt, self.relu)
         y, mean, var = normalise(
             x, weight, bias, self.epsilon, self.axis_name, self.relu
         )

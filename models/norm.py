@@ -41,10 +41,21 @@ def normalise(
 
 def _forward(x, weight, bias, epsilon, axis_name, relu):
     mean, var = batch_moments(x, axis_name)
-    y = _affine(x, weight, bias, mean, jax.lax.rsqrt(var + epsilon))
-    if relu:
-        y = jnp.maximum(y, 0)
-    return (y.astype(x.dtype), mean, var), (x, weight, bias, mean, var)
+    y = normalised(x, weight, bias, mean, jax.lax.rsqrt(var + epsilon), relu)
+    return (y, mean, var), (x, weight, bias, mean, var)
+
+
+def normalised(
+    x: jax.Array,
+    weight: jax.Array,
+    bias: jax.Array,
+    mean: jax.Array,
+    rsqrt: jax.Array,
+    relu: bool,
+) -> jax.Array:
+    """weight · (x − mean) · rsqrt + bias, of x's dtype, and max(·, 0) if asked for."""
+    y = _affine(x, weight, bias, mean, rsqrt)
+    return (jax.nn.relu(y) if relu else y).astype(x.dtype)
 
 
 def _affine(x, weight, bias, mean, rsqrt):
@@ -121,6 +132,7 @@ def _sums_of_slices(function, *arrays):
     XLA:CPU writes out what it sums, unless that is an array or a product of two. What
     it adds up elementwise it computes on the way, and that is an eighth of the size.
     """
+    # Not images, which may be spread over devices, but their rows.
     axis = min(1, arrays[0].ndim - 2)
     slices = math.gcd(arrays[0].shape[axis], SLICES)
     parts = zip(*(jnp.split(array, slices, axis) for array in arrays))
