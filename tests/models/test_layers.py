@@ -49,6 +49,8 @@ CASES = [
     (9, 7, 16, 16, 3, 1, 1),
     (6, 8, 16, 24, 3, 1, 0),
     (1, 1, 16, 16, 3, 1, 1),
+    (5, 8, 16, 12, 3, 1, 1),
+    (3, 2, 6, 16, 3, 1, 1),
     (9, 7, 6, 16, 5, 1, 0),
     (7, 9, 8, 4, 5, 1, 2),
     (7, 5, 8, 4, 2, 1, 1),
@@ -63,14 +65,22 @@ def case_arrays(case, batch=3):
     return x, w / np.sqrt(kernel * kernel * inputs)
 
 
+@pytest.fixture(params=[False, True])
+def either_xla(request, monkeypatch):
+    """The formulations for this jax and those for others: all run on each."""
+    monkeypatch.setattr(conv, "NEW_XLA", request.param)
+
+
+@pytest.mark.usefixtures("either_xla")
 @pytest.mark.parametrize("case", CASES)
 def test_convolution_by_hand(case):
     x, w = case_arrays(case)
     stride, padding = case[-2:]
-    got = jax.jit(layers.conv, static_argnums=(2, 3))(x, w, stride, padding)
+    got = jax.jit(lambda x, w: layers.conv(x, w, stride, padding))(x, w)
     np.testing.assert_allclose(got, conv_by_hand(x, w, stride, padding), atol=1e-5)
 
 
+@pytest.mark.usefixtures("either_xla")
 @pytest.mark.parametrize("case", CASES)
 def test_convolution_gradients_equal_the_native_ones(case):
     x, w = case_arrays(case)
@@ -184,6 +194,16 @@ def test_batch_norm_keeps_its_digits_where_the_mean_is_large():
     np.testing.assert_allclose(var, np.asarray(x, np.float64).var((0, 1, 2)), rtol=1e-3)
 
 
+def test_batch_moments_keep_their_digits_where_the_first_rows_are_unlike_the_rest():
+    """The mean that is taken off beforehand is that of these rows."""
+    x = jax.random.normal(jax.random.key(0), (64, 8, 4, 2))
+    x = 1e3 + x.at[:, 0].add(1e4)
+    mean, var = norm.batch_moments(x, None)
+    wide = np.asarray(x, np.float64)
+    np.testing.assert_allclose(mean, wide.mean((0, 1, 2)), rtol=1e-5)
+    np.testing.assert_allclose(var, wide.var((0, 1, 2)), rtol=1e-5)
+
+
 @pytest.mark.parametrize("wrap", ["pmap", "vmap"])
 def test_batch_norm_over_an_axis_is_that_of_the_whole_batch(wrap):
     x = jax.random.normal(jax.random.key(0), (4, 2, 3, 3, 5)) + jnp.arange(4.0).reshape(
@@ -252,11 +272,16 @@ def test_channel_sums(shape):
     random = np.random.default_rng(0)
     x, y = random.normal(size=(2, *shape))
     scale = random.normal(size=shape[-1])
-    got = jax.jit(lambda x, y: norm.channel_sums(lambda x, y: x * y * scale + x, x, y))(
+
+    def terms(x, y):
+        return x * y * scale + x, x - y
+
+    got = jax.jit(lambda x, y: norm.channel_sums(terms, x, y))(
         jnp.float32(x), jnp.float32(y)
     )
-    expected = (x * y * scale + x).reshape(-1, shape[-1]).sum(0)
-    np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)
+    for ours, term in zip(got, terms(x, y), strict=True):
+        expected = term.reshape(-1, shape[-1]).sum(0)
+        np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_the_gradient_of_batch_norm_keeps_its_digits_where_the_mean_is_large():
