@@ -7,26 +7,22 @@ docs/performance.md has what each is worth.
 """
 
 import functools
-from collections.abc import Callable
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from models.barrier import barrier
 from models.norm import at_least_float32
 from models.products import rows_times
 from models.winograd import winograd
 
 # Narrower than this, Winograd's transforms cost more than they save.
 WINOGRAD_CHANNELS = 32
-# Maps of fewer pixels a side take F(2×2, 3×3) throughout.
+# Maps of fewer pixels a side take F(2×2, 3×3), others F(4×4, 3×3).
 WINOGRAD_LARGE = 8
 PATCHES_INPUTS = 4
-# XLA:CPU has a faster convolution for more outputs than this, from jax 0.12 on.
-PAIRED_CHANNELS = 16
-NEW_XLA = jax.__version_info__ >= (0, 12)
-
-Formulation = Callable[[jax.Array, jax.Array], jax.Array]
+# From jax 0.12 on, XLA:CPU has a faster convolution for more channels than this.
+PAIRED_CHANNELS = 16 if jax.__version_info__ >= (0, 12) else 0
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
@@ -52,22 +48,24 @@ def conv(x: jax.Array, w: jax.Array, stride: int, padding: int) -> jax.Array:
 
 
 def _forward(x, w, stride, padding):
-    # Else XLA:CPU computes x a second time inside the kernel gradient, in an order that
-    # suits neither.
-    x = jax.lax.platform_dependent(
-        x, cpu=jax.lax.optimization_barrier, default=lambda x: x
-    )
+    if _has_native_gradient(w, stride, padding):
+        # The kernel's gradient transposes x, and would compute it again in that order.
+        x = jax.lax.platform_dependent(x, cpu=barrier, default=lambda x: x)
     return conv(x, w, stride, padding), (x, w)
 
 
 def _backward(stride, padding, saved, g):
     # platform_dependent inside, not around: differentiating it would keep what every
     # platform's version wants to save.
+    def pulled_back(formulation, x, w, g):
+        function = functools.partial(formulation, stride=stride, padding=padding)
+        return jax.vjp(function, x, w)[1](g)
+
     return jax.lax.platform_dependent(
         *saved,
         g,
-        cpu=functools.partial(_gradients_on_cpu, stride=stride, padding=padding),
-        default=functools.partial(_native_gradients, stride=stride, padding=padding),
+        cpu=functools.partial(pulled_back, _on_cpu),
+        default=functools.partial(pulled_back, native),
     )
 
 
@@ -85,72 +83,31 @@ def native(x: jax.Array, w: jax.Array, *, stride: int, padding: int) -> jax.Arra
     )
 
 
-def _native_gradients(x, w, g, *, stride, padding):
-    return _adjoint(functools.partial(native, stride=stride, padding=padding))(x, w, g)
-
-
-Gradients = Callable[[jax.Array, jax.Array, jax.Array], tuple[jax.Array, jax.Array]]
-
-
-def _adjoint(formulation: Formulation) -> Gradients:
-    """Of x and w, from g, that of the output."""
-    return lambda x, w, g: jax.vjp(formulation, x, w)[1](g)
-
-
-def _apart(inputs: Formulation, kernels: Formulation) -> Gradients:
-    """The same for 3×3 kernels, stride 1, padding 1, each by a formulation of its own.
-
-    The input's gradient is itself such a convolution, of g with the kernel turned.
-    """
-
-    def gradients(x, w, g):
-        dx = inputs(g, w[::-1, ::-1].swapaxes(2, 3))
-        return dx, *jax.vjp(lambda w: kernels(x, w), w)[1](g)
-
-    return gradients
-
-
-class Ways(NamedTuple):
-    """How a convolution and its gradients are computed on a CPU."""
-
-    forward: Formulation
-    gradients: Gradients
-
-
-def _both(formulation: Formulation) -> Ways:
-    return Ways(formulation, _adjoint(formulation))
-
-
-def _ways(x: jax.Array, w: jax.Array, stride: int, padding: int) -> Ways:
-    kernel, _, *channels = w.shape
-    if kernel == 1 and padding == 0:
-        return _both(functools.partial(pointwise, stride=stride))
-    if channels[0] < PATCHES_INPUTS or stride > 1:
-        return _both(functools.partial(patches, stride=stride, padding=padding))
-    plain = functools.partial(native, stride=1, padding=padding)
-    if (kernel, padding) != (3, 1):
-        return _both(plain)
-    if min(channels) >= WINOGRAD_CHANNELS:
-        small, large = (functools.partial(winograd, side=side) for side in (2, 4))
-        if min(x.shape[1:3]) < WINOGRAD_LARGE:
-            return _both(small)
-        # Before 0.12 XLA:CPU computes what F(4×4, 3×3) adds up again for each output.
-        return _both(large) if NEW_XLA else Ways(small, _apart(small, large))
-    if NEW_XLA and max(channels) <= PAIRED_CHANNELS and x.shape[2] % 2 == 0:
-        return Ways(pairs, _apart(pairs, plain))
-    return _both(plain)
-
-
 def _on_cpu(x: jax.Array, w: jax.Array, *, stride: int, padding: int) -> jax.Array:
-    # Half precision is rounded to, not computed in: CPUs are no faster at it.
-    y = _ways(x, w, stride, padding).forward(at_least_float32(x), at_least_float32(w))
-    return y.astype(x.dtype)
+    kernel, _, *channels = w.shape
+    wide = at_least_float32(x)
+    if wide.dtype != x.dtype:
+        # Half precision is rounded to, not computed in: CPUs are no faster at it.
+        y = _on_cpu(wide, at_least_float32(w), stride=stride, padding=padding)
+        return y.astype(x.dtype)
+    if kernel == 1 and padding == 0:
+        return pointwise(x, w, stride)
+    if channels[0] < PATCHES_INPUTS or stride > 1:
+        return patches(x, w, stride, padding)
+    if not _has_native_gradient(w, stride, padding):
+        return winograd(x, w, 4 if min(x.shape[1:3]) >= WINOGRAD_LARGE else 2)
+    even = x.shape[2] % 2 == 0
+    if (kernel, padding) == (3, 1) and max(channels) <= PAIRED_CHANNELS and even:
+        return pairs(x, w)
+    return native(x, w, stride=stride, padding=padding)
 
 
-def _gradients_on_cpu(x, w, g, *, stride, padding):
-    wide = (at_least_float32(array) for array in (x, w, g))
-    dx, dw = _ways(x, w, stride, padding).gradients(*wide)
-    return dx.astype(x.dtype), dw.astype(w.dtype)
+def _has_native_gradient(w, stride, padding):
+    """Whether on a CPU the gradient of the kernel is by XLA's own convolution."""
+    kernel, _, *channels = w.shape
+    if stride > 1 or channels[0] < PATCHES_INPUTS or (kernel, padding) == (1, 0):
+        return False
+    return (kernel, padding) != (3, 1) or min(channels) < WINOGRAD_CHANNELS
 
 
 def pointwise(x: jax.Array, w: jax.Array, stride: int) -> jax.Array:
@@ -176,6 +133,7 @@ def patches(x: jax.Array, w: jax.Array, stride: int, padding: int) -> jax.Array:
     return y.reshape(b, height, width, outputs)
 
 
+@jax.custom_vjp
 def pairs(x: jax.Array, w: jax.Array) -> jax.Array:
     """A 3×3 convolution, padding 1, of two neighbouring pixels at a time.
 
@@ -194,6 +152,16 @@ def pairs(x: jax.Array, w: jax.Array) -> jax.Array:
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
     )
     return y.reshape(*x.shape[:3], w.shape[-1])
+
+
+def _pairs_backward(saved, g):
+    x, w = saved
+    # The input's gradient is itself such a convolution, of g with the kernel turned.
+    dx = pairs(g, w[::-1, ::-1].swapaxes(2, 3))
+    return dx, *jax.vjp(lambda w: native(x, w, stride=1, padding=1), w)[1](g)
+
+
+pairs.defvjp(lambda x, w: (pairs(x, w), (x, w)), _pairs_backward)
 
 
 def _out(n: int, kernel: int, stride: int, padding: int) -> int:

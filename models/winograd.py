@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from models.barrier import barrier
+
 
 def winograd(x: jax.Array, w: jax.Array, side: int) -> jax.Array:
     """A 3×3 convolution, stride 1, padding 1, as F(m×m, 3×3) of Lavin and Gray (2016).
@@ -59,9 +61,8 @@ def _kernels(w: jax.Array, g: np.ndarray) -> Grid:
 
 
 def _once(x: jax.Array, side: int) -> jax.Array:
-    # XLA computes an array again for every use in a fusion: cheap for 4 of 4, but not
-    # for 6 of 6.
-    return jax.lax.optimization_barrier(x) if side > 2 else x
+    # To compute it again for every use is cheap for 4 of 4, but not for 6 of 6.
+    return barrier(x) if side > 2 else x
 
 
 def _tiles(x: jax.Array, bt: np.ndarray) -> Grid:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from models import conv, layers, norm, products, winograd
+from models import barrier, conv, layers, norm, products, winograd
 
 
 def conv_by_hand(x, w, stride, padding):
@@ -65,10 +65,12 @@ def case_arrays(case, batch=3):
     return x, w / np.sqrt(kernel * kernel * inputs)
 
 
-@pytest.fixture(params=[False, True])
+@pytest.fixture(params=["0.10", "0.12"])
 def either_xla(request, monkeypatch):
-    """The formulations for this jax and those for others: all run on each."""
-    monkeypatch.setattr(conv, "NEW_XLA", request.param)
+    """What is chosen by jax's version: each runs on all of them."""
+    new = request.param == "0.12"
+    monkeypatch.setattr(conv, "PAIRED_CHANNELS", 16 if new else 0)
+    monkeypatch.setattr(barrier, "BARRIERS_HOLD", new)
 
 
 @pytest.mark.usefixtures("either_xla")
