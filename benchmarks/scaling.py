@@ -89,6 +89,7 @@ def _batches(config: Config, model: str) -> list[dict[str, Any]]:
         one = training.Config(
             batch=batch,
             blocks=config.blocks,
+            processes=1,
             seconds=config.seconds,
             torch_python=config.torch_python,
             keep_memory=config.keep_memory is not False,

@@ -33,8 +33,11 @@ class Config:
     """Networks, see models/."""
     batch: int = 128
     """Images a step."""
-    blocks: int = 7
-    """Pairs of timed blocks; a median is taken over their ratios."""
+    blocks: int = 3
+    """Pairs of timed blocks of two processes."""
+    processes: int = 3
+    """Pairs of processes, one after the other; a median is taken over the ratios of all
+    their blocks. One process can be a fifth slower than the next for all its life."""
     seconds: float = 3.0
     """About how long a block is."""
     precision: Precision = "float32"
@@ -111,43 +114,57 @@ def measure(config: Config, model: str, torch: bool) -> dict[str, Any]:
     """One network's row: our side and, where there is `torch`, PyTorch's, in turns."""
     import numpy as np
 
-    sides = {"jax": _Worker(config.jax_python, "jax", model, config)}
+    pythons = {"jax": config.jax_python}
     if torch:
-        sides["torch"] = _Worker(config.torch_python, "torch", model, config)
+        pythons["torch"] = config.torch_python
+    blocks: dict[str, list[float]] = {name: [] for name in pythons}
+    abouts: dict[str, list[dict[str, Any]]] = {name: [] for name in pythons}
+    for _ in range(config.processes):
+        sides = {n: _Worker(python, n, model, config) for n, python in pythons.items()}
+        for name, last in _take_turns(sides, config, blocks).items():
+            abouts[name].append(sides[name].about | last)
+            sides[name].close()
+    row: dict[str, Any] = {"model": model, "batch": config.batch}
+    operations = abouts["jax"][0]["operations_a_step"]
+    for name, of_processes in abouts.items():
+        second = float(np.median(blocks[name]))
+        about = of_processes[0] | {
+            key: float(np.median([one[key] for one in of_processes]))
+            for key in ("compile_seconds", "product_flops", "peak_mib")
+            if key in of_processes[0]
+        }
+        row[name] = {
+            "seconds_a_step": second,
+            "images_a_second": config.batch / second,
+            "seconds_an_epoch": second * STEPS_AN_EPOCH,
+            "share_of_product_rate": operations / second / about["product_flops"],
+            **about,
+        }
+    if torch:
+        ratios = np.array(blocks["torch"]) / np.array(blocks["jax"])
+        row["speed_ratios"] = ratios.tolist()
+        row["speed_ratio"] = float(np.median(ratios))
+        row["speed_ratio_range"] = [float(ratios.min()), float(ratios.max())]
+    return row
+
+
+def _take_turns(
+    sides: dict[str, _Worker], config: Config, blocks: dict[str, list[float]]
+) -> dict[str, dict[str, Any]]:
+    """Adds the seconds a step of each side's blocks; what each last said of memory."""
     steps = dict.fromkeys(sides, 1)
     for name, worker in sides.items():
         for _ in range(WARM_BLOCKS):  # new memory is slow
             answer = worker.train(steps[name])
             second = answer["seconds"] / answer["steps"]
             steps[name] = max(1, round(config.seconds / second))
-    blocks: dict[str, list[float]] = {name: [] for name in sides}
     last = {}
     for block in range(config.blocks):
-        order = list(sides)[:: -1 if block % 2 else 1]
-        for name in order:
-            last[name] = answer = sides[name].train(steps[name])
+        for name in list(sides)[:: -1 if block % 2 else 1]:
+            answer = sides[name].train(steps[name])
             blocks[name].append(answer["seconds"] / answer["steps"])
-    row: dict[str, Any] = {"model": model, "batch": config.batch}
-    operations = sides["jax"].about["operations_a_step"]
-    for name, worker in sides.items():
-        second = float(np.median(blocks[name]))
-        row[name] = {
-            "seconds_a_step": second,
-            "images_a_second": config.batch / second,
-            "seconds_an_epoch": second * STEPS_AN_EPOCH,
-            "share_of_product_rate": operations
-            / second
-            / worker.about["product_flops"],
-            "peak_mib": last[name]["peak_mib"],
-            "device_peak_mib": last[name]["device_peak_mib"],
-            **worker.about,
-        }
-        worker.close()
-    if torch:
-        ratios = np.array(blocks["torch"]) / np.array(blocks["jax"])
-        row["speed_ratio"] = float(np.median(ratios))
-        row["speed_ratio_range"] = [float(ratios.min()), float(ratios.max())]
-    return row
+            last[name] = {k: answer[k] for k in ("peak_mib", "device_peak_mib")}
+    return last
 
 
 def line(row: dict[str, Any]) -> str:

@@ -77,5 +77,7 @@ def bar(console: Any = None) -> Iterator[Bar]:
         rich_progress.TextColumn("steps"),
         rich_progress.TimeRemainingColumn(),
     )
-    with rich_progress.Progress(*columns, console=console, transient=True) as rich_bar:
+    with rich_progress.Progress(
+        *columns, console=console, transient=True, refresh_per_second=2
+    ) as rich_bar:
         yield Bar(rich_bar)

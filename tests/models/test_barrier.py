@@ -1,0 +1,50 @@
+"""A barrier gives what it is given."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from models import barrier
+
+VALUES = {
+    "finite": [1.0, -2.0],
+    "zero": [0.0, 3.0],
+    "infinite": [np.inf, 1.0],
+    "negative": [-np.inf, 1.0],
+    "undefined": [np.nan, 1.0],
+    "none": [],
+}
+
+
+@pytest.fixture(params=[False, True])
+def either_xla(request, monkeypatch):
+    """A loop that never runs, and XLA's own barrier."""
+    monkeypatch.setattr(barrier, "BARRIERS_HOLD", request.param)
+
+
+@pytest.mark.usefixtures("either_xla")
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
+@pytest.mark.parametrize("values", VALUES.values(), ids=VALUES)
+def test_a_barrier_and_its_gradient_change_nothing(values, dtype):
+    x = jnp.array([values, values], dtype)
+
+    def through(x):
+        return jax.vjp(barrier.barrier, x)
+
+    for transform in (jax.jit, lambda f: jax.jit(jax.vmap(f))):
+        y, g = transform(lambda x: (through(x)[0], through(x)[1](x)[0]))(x)
+        for got in (y, g):
+            assert got.dtype == dtype
+            np.testing.assert_array_equal(np.float32(got), np.float32(x))
+
+
+def test_a_barrier_stands_between_what_xla_would_fuse():
+    """Two uses of a sine, in another order: one sine in the program."""
+
+    def function(x):
+        y = barrier.barrier(jnp.sin(x))
+        return y.T + 1, y * 2
+
+    text = jax.jit(function).lower(jnp.ones((64, 64))).compile().as_text()
+    assert text.count(" sine(") == 1
