@@ -108,7 +108,7 @@ def batch_moments(x: jax.Array, axis_name: Any) -> tuple[jax.Array, jax.Array]:
         return x, jnp.square(x)
 
     less_near, squares = (total / count(x) for total in channel_sums(terms, x))
-    mean, var = near + less_near, squares - jnp.square(less_near)
+    mean, var = near + less_near, jnp.maximum(squares - jnp.square(less_near), 0)
     if axis_name is None:
         return mean, var
     everyones = jax.lax.pmean(mean, axis_name)

@@ -206,6 +206,12 @@ def test_batch_moments_keep_their_digits_where_the_first_rows_are_unlike_the_res
     np.testing.assert_allclose(var, wide.var((0, 1, 2)), rtol=1e-5)
 
 
+def test_the_variance_of_what_does_not_vary_is_not_negative():
+    x = jnp.broadcast_to(jnp.logspace(-8, 9, 500), (3, 7, 7, 500))
+    _, var = jax.jit(lambda x: norm.batch_moments(x, None))(x)
+    assert (var >= 0).all()
+
+
 @pytest.mark.parametrize("wrap", ["pmap", "vmap"])
 def test_batch_norm_over_an_axis_is_that_of_the_whole_batch(wrap):
     x = jax.random.normal(jax.random.key(0), (4, 2, 3, 3, 5)) + jnp.arange(4.0).reshape(
