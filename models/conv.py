@@ -72,12 +72,14 @@ def _backward(stride, padding, saved, g):
 conv.defvjp(_forward, _backward)
 
 
-def native(x: jax.Array, w: jax.Array, *, stride: int, padding: int) -> jax.Array:
-    """XLA's own convolution."""
+def native(
+    x: jax.Array, w: jax.Array, *, stride: int | tuple[int, int], padding: int
+) -> jax.Array:
+    """XLA's own convolution; a stride of two numbers is down and across."""
     return jax.lax.conv_general_dilated(
         x,
         w,
-        window_strides=(stride, stride),
+        window_strides=stride if isinstance(stride, tuple) else (stride, stride),
         padding=((padding, padding), (padding, padding)),
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
     )
@@ -144,13 +146,7 @@ def pairs(x: jax.Array, w: jax.Array) -> jax.Array:
       x: (b, h, w, in), w even.
     """
     twice = [jnp.pad(w, ((0, 0), (i, 1 - i), (0, 0), (0, 0))) for i in range(2)]
-    y = jax.lax.conv_general_dilated(
-        x,
-        jnp.concatenate(twice, axis=-1),
-        window_strides=(1, 2),
-        padding=((1, 1), (1, 1)),
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-    )
+    y = native(x, jnp.concatenate(twice, axis=-1), stride=(1, 2), padding=1)
     return y.reshape(*x.shape[:3], w.shape[-1])
 
 

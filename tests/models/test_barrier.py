@@ -17,12 +17,6 @@ VALUES = {
 }
 
 
-@pytest.fixture(params=[False, True])
-def either_xla(request, monkeypatch):
-    """A loop that never runs, and XLA's own barrier."""
-    monkeypatch.setattr(barrier, "BARRIERS_HOLD", request.param)
-
-
 @pytest.mark.usefixtures("either_xla")
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
 @pytest.mark.parametrize("values", VALUES.values(), ids=VALUES)

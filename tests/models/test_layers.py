@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from models import barrier, conv, layers, norm, products, winograd
+from models import conv, layers, norm, products, winograd
 
 
 def conv_by_hand(x, w, stride, padding):
@@ -63,14 +63,6 @@ def case_arrays(case, batch=3):
     x = jax.random.normal(keys[0], (batch, height, width, inputs))
     w = jax.random.normal(keys[1], (kernel, kernel, inputs, outputs))
     return x, w / np.sqrt(kernel * kernel * inputs)
-
-
-@pytest.fixture(params=["0.10", "0.12"])
-def either_xla(request, monkeypatch):
-    """What is chosen by jax's version: each runs on all of them."""
-    new = request.param == "0.12"
-    monkeypatch.setattr(conv, "PAIRED_CHANNELS", 16 if new else 0)
-    monkeypatch.setattr(barrier, "BARRIERS_HOLD", new)
 
 
 @pytest.mark.usefixtures("either_xla")
