@@ -21,6 +21,8 @@ from experiments.errors import UserError
 from experiments.training import TrainState
 
 KEPT = 2
+# orbax's own files, in bytes: names, shapes and an index.
+OVERHEAD = 100_000
 
 Columns = Mapping[str, np.ndarray]
 
@@ -36,6 +38,7 @@ def save(work: Path, state: TrainState, columns: Columns) -> None:
     try:
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
+        _check_room(part, state, columns)
         with _checkpointer() as checkpointer:
             checkpointer.save(part.absolute() / "state", jax.device_get(state))
         arrays: dict[str, Any] = dict(columns)
@@ -43,7 +46,7 @@ def save(work: Path, state: TrainState, columns: Columns) -> None:
         (part / "digest").write_text(_digest(state, columns))
         shutil.rmtree(whole, ignore_errors=True)
         os.replace(part, whole)
-    # tensorstore says a full disk in its own way.
+    # tensorstore says in its own way that it cannot write.
     except Exception as error:
         shutil.rmtree(part, ignore_errors=True)
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
@@ -53,6 +56,15 @@ def save(work: Path, state: TrainState, columns: Columns) -> None:
         ) from error
     for old in _steps(work)[:-KEPT]:
         shutil.rmtree(work / str(old))
+
+
+def _check_room(part: Path, state: TrainState, columns: Columns) -> None:
+    """Raise OSError where the disk is full, before orbax's threads fill the screen."""
+    arrays = [*jax.tree.leaves(state), *columns.values()]
+    needed = sum(array.nbytes for array in arrays) + OVERHEAD
+    free = shutil.disk_usage(part).free
+    if free < needed:
+        raise OSError(f"{free / 1e6:.1f} MB are free, it takes {needed / 1e6:.1f}")
 
 
 def newest(
