@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+import models
 from benchmarks.operations import operations_a_step
 from benchmarks.protocol import CLASSES, lm_sgd
 from benchmarks.side import Options, Side, product_flops
@@ -67,10 +68,10 @@ def alone(options: Options) -> Program:
             length=chunk,
         )
 
+    chosen = models.compiler_options() if options.onednn else {}
+    step = jax.jit(dispatch, donate_argnums=0, compiler_options=chosen)
     began = time.perf_counter()
-    compiled = (
-        jax.jit(dispatch, donate_argnums=0).lower(state, data, keys.step).compile()
-    )
+    compiled = step.lower(state, data, keys.step).compile()
     compile_seconds = time.perf_counter() - began
     held = [state]
 
@@ -97,7 +98,9 @@ def _with_data(options: Options) -> Program:
         jnp.asarray(random.integers(0, 256, (images, 32, 32, 3), np.uint8)),
         jnp.asarray(random.integers(0, CLASSES, images, np.int32)),
     )
-    trainer = Trainer(problem, DeviceData(split, split), options.batch)
+    trainer = Trainer(
+        problem, DeviceData(split, split), options.batch, onednn=options.onednn
+    )
     keys = Keys.of(0)
     held = [trainer.init(keys)]
 

@@ -115,7 +115,7 @@ def _timed(train: Callable[[int], Any], steps: int) -> float:
 
 def main(argv: Sequence[str]) -> None:
     framework, model, batch, steps, traces = argv
-    options = Options(model, int(batch), "float32", "cpu", False, False)
+    options = Options(model, int(batch), "float32", "cpu", False, False, True)
     profile = {"jax": jax_profile, "torch": torch_profile}[framework]
     side, trace = profile(options, int(steps))
     # The fastest one is the one that other programs disturbed the least.

@@ -21,6 +21,7 @@ class Options:
     device: Device
     compiled: bool  # of PyTorch alone: torch.compile
     author_loop: bool  # data from a loader and augmented, the loss read at each step
+    onednn: bool = False  # ours, on a CPU
 
     @property
     def epoch_steps(self) -> int:

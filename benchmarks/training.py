@@ -55,6 +55,8 @@ class Config:
     """An interpreter that has JAX; by default this one."""
     keep_memory: bool = True
     """Tell glibc to keep freed memory, on both sides."""
+    onednn: bool = True
+    """Compile ours for oneDNN where this JAX has it, as the experiments' --onednn."""
     out: Path | None = None
     """A JSON file for the figures."""
 
@@ -81,6 +83,7 @@ class _Worker:
             device=config.device,
             compiled=config.torch_compile and framework == "torch",
             author_loop=config.author_loop,
+            onednn=config.onednn and framework == "jax",
         )
         command = [str(python), "-m", "benchmarks.training_worker", framework]
         command.append(json.dumps(dataclasses.asdict(options)))

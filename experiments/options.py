@@ -125,6 +125,9 @@ class Execution:
     """Which one this is, from 0."""
     keep_memory: bool = False
     """On a CPU: have glibc keep freed memory. Faster steps, more memory (see docs)."""
+    onednn: bool = False
+    """On an x86 CPU, with jax 0.12 or newer: let XLA use oneDNN. Faster steps, but each
+    start compiles anew (see docs); not with --parallel pmap."""
     keep_weights: bool = False
     """Write each run's final weights into its directory, for --init-from."""
     init_from: Path | None = None

@@ -11,6 +11,7 @@ import fcntl
 import functools
 import re
 import shutil
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -79,6 +80,8 @@ def run_all(configs: Sequence[RunConfig], out: Path, execution: Execution) -> li
     hosts.start(execution.coordinator, execution.num_processes, execution.process_id)
     if hosts.several() and execution.parallel != "sharded":
         raise UserError("several processes train together by --parallel sharded only")
+    if execution.onednn:
+        check_onednn(execution.parallel)
 
     weights = None
     if execution.init_from is not None:
@@ -125,6 +128,7 @@ def run_all(configs: Sequence[RunConfig], out: Path, execution: Execution) -> li
             on_device(_dataset_key(config)),
             config.batch_size,
             parallel=execution.parallel,
+            onednn=execution.onednn,
         )
 
     def prepare(config: RunConfig, state: TrainState) -> TrainState:
@@ -176,6 +180,27 @@ def run_all(configs: Sequence[RunConfig], out: Path, execution: Execution) -> li
                 )
     paths = [runs / config.run_id for config in configs]
     return [read_run(path) for path in paths if is_run(path)]
+
+
+def check_onednn(parallel: str) -> None:
+    """Raise UserError where --onednn cannot be had, and have JAX say nothing of it.
+
+    What is compiled for oneDNN cannot be kept, of which JAX warns each time.
+    """
+    from models import compiler_options
+
+    if parallel == "pmap":
+        raise UserError("--onednn goes with --parallel none or sharded, not with pmap")
+    if not compiler_options():
+        import jax
+
+        raise UserError(
+            f"--onednn: jaxlib {jax.lib.__version__} has no oneDNN for "
+            f"{jax.default_backend()}s here; it takes 0.12 or newer, on an x86 CPU"
+        )
+    warnings.filterwarnings(
+        "ignore", "Error writing persistent compilation cache entry", UserWarning
+    )
 
 
 def keep_compiled(cache_dir: Path) -> None:

@@ -30,6 +30,7 @@ from experiments.training import (
     make_batch,
     step_from_data,
 )
+from models import compiler_options
 
 EVAL_BATCH = 500
 
@@ -82,6 +83,7 @@ class Trainer:
         `jax.pmap`, or by the compiler over a mesh of all processes' devices. Each gives
         the trajectory of one device, up to rounding and, with pmap, the dropout masks.
         States go in and out as on one device.
+      onednn: compile with `models.compiler_options()`; not with pmap, which takes none.
     """
 
     def __init__(
@@ -91,11 +93,15 @@ class Trainer:
         batch_size: int,
         scan: bool | None = None,
         parallel: Parallel = "none",
+        onednn: bool = False,
     ):
+        if onednn and parallel == "pmap":
+            raise ValueError("pmap takes no compiler options; use parallel='sharded'")
         self.problem = problem
         self.test = data.test
         self.batch_size = batch_size
         self.parallel = parallel
+        self._options = compiler_options() if onednn else {}
         self.scan = jax.default_backend() != "cpu" if scan is None else scan
         self._n = len(data.train.images)
         self._mesh = jax.make_mesh(
@@ -111,11 +117,15 @@ class Trainer:
             alone = dataclasses.replace(problem, model=model, axis_name=None)
         self._init = jax.jit(functools.partial(init_state, alone))
         self._eval = jax.jit(
-            functools.partial(evaluate_batch, alone), static_argnames="size"
+            functools.partial(evaluate_batch, alone),
+            static_argnames="size",
+            compiler_options=self._options,
         )
         self._add_to_average = jax.jit(add_to_average, donate_argnums=0)
         self._statistics = jax.jit(
-            functools.partial(_statistics_of, alone), static_argnames="size"
+            functools.partial(_statistics_of, alone),
+            static_argnames="size",
+            compiler_options=self._options,
         )
         self._order = jax.jit(
             lambda key, epoch: jax.random.permutation(
@@ -128,7 +138,12 @@ class Trainer:
     def _compiled(self, function: Callable, static: int | None = None) -> Callable:
         statics = () if static is None else (static,)
         if self.parallel != "pmap":
-            return jax.jit(function, static_argnums=statics, donate_argnums=0)
+            return jax.jit(
+                function,
+                static_argnums=statics,
+                donate_argnums=0,
+                compiler_options=self._options,
+            )
         n_arguments = len(inspect.signature(function).parameters)
         return jax.pmap(
             function,

@@ -9,6 +9,7 @@ from typing import Any
 import flax.linen as nn
 import jax.numpy as jnp
 
+from models.compiler import compiler_options
 from models.convert import convert, to_torch
 from models.layers import Dtype
 from models.nn2 import NN2
@@ -22,6 +23,7 @@ __all__ = [
     "VGG",
     "PreResNet",
     "SimpleCNN",
+    "compiler_options",
     "convert",
     "create",
     "to_torch",

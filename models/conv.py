@@ -21,8 +21,6 @@ WINOGRAD_CHANNELS = 32
 # Maps of fewer pixels a side take F(2×2, 3×3), others F(4×4, 3×3).
 WINOGRAD_LARGE = 8
 PATCHES_INPUTS = 4
-# From jax 0.12 on, XLA:CPU has a faster convolution for more channels than this.
-PAIRED_CHANNELS = 16 if jax.__version_info__ >= (0, 12) else 0
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
@@ -72,14 +70,12 @@ def _backward(stride, padding, saved, g):
 conv.defvjp(_forward, _backward)
 
 
-def native(
-    x: jax.Array, w: jax.Array, *, stride: int | tuple[int, int], padding: int
-) -> jax.Array:
-    """XLA's own convolution; a stride of two numbers is down and across."""
+def native(x: jax.Array, w: jax.Array, *, stride: int, padding: int) -> jax.Array:
+    """XLA's own convolution."""
     return jax.lax.conv_general_dilated(
         x,
         w,
-        window_strides=stride if isinstance(stride, tuple) else (stride, stride),
+        window_strides=(stride, stride),
         padding=((padding, padding), (padding, padding)),
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
     )
@@ -98,9 +94,6 @@ def _on_cpu(x: jax.Array, w: jax.Array, *, stride: int, padding: int) -> jax.Arr
         return patches(x, w, stride, padding)
     if not _has_native_gradient(w, stride, padding):
         return winograd(x, w, 4 if min(x.shape[1:3]) >= WINOGRAD_LARGE else 2)
-    even = x.shape[2] % 2 == 0
-    if (kernel, padding) == (3, 1) and max(channels) <= PAIRED_CHANNELS and even:
-        return pairs(x, w)
     return native(x, w, stride=stride, padding=padding)
 
 
@@ -133,31 +126,6 @@ def patches(x: jax.Array, w: jax.Array, stride: int, padding: int) -> jax.Array:
     matrix = jnp.concatenate(under, axis=-1).reshape(-1, k * k * inputs)
     y = rows_times(matrix, w.reshape(-1, outputs))
     return y.reshape(b, height, width, outputs)
-
-
-@jax.custom_vjp
-def pairs(x: jax.Array, w: jax.Array) -> jax.Array:
-    """A 3×3 convolution, padding 1, of two neighbouring pixels at a time.
-
-    They are the outputs of a kernel of 3×4 pixels that holds the 3×3 one twice, a
-    column apart: a third more multiplications, by a faster convolution.
-
-    Args:
-      x: (b, h, w, in), w even.
-    """
-    twice = [jnp.pad(w, ((0, 0), (i, 1 - i), (0, 0), (0, 0))) for i in range(2)]
-    y = native(x, jnp.concatenate(twice, axis=-1), stride=(1, 2), padding=1)
-    return y.reshape(*x.shape[:3], w.shape[-1])
-
-
-def _pairs_backward(saved, g):
-    x, w = saved
-    # The input's gradient is itself such a convolution, of g with the kernel turned.
-    dx = pairs(g, w[::-1, ::-1].swapaxes(2, 3))
-    return dx, *jax.vjp(lambda w: native(x, w, stride=1, padding=1), w)[1](g)
-
-
-pairs.defvjp(lambda x, w: (pairs(x, w), (x, w)), _pairs_backward)
 
 
 def _out(n: int, kernel: int, stride: int, padding: int) -> int:

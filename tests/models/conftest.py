@@ -2,12 +2,11 @@
 
 import pytest
 
-from models import barrier, conv
+from models import barrier, compiler_options
 
 
-@pytest.fixture(params=["0.10", "0.12"])
+@pytest.fixture(params=["0.10", "0.12", "oneDNN"])
 def either_xla(request, monkeypatch):
-    """What is chosen by jax's version: each runs on all of them."""
-    new = request.param == "0.12"
-    monkeypatch.setattr(conv, "PAIRED_CHANNELS", 16 if new else 0)
-    monkeypatch.setattr(barrier, "BARRIERS_HOLD", new)
+    """What is chosen by jax's version, each on all of them; gives compiler options."""
+    monkeypatch.setattr(barrier, "BARRIERS_HOLD", request.param != "0.10")
+    return compiler_options() if request.param == "oneDNN" else {}

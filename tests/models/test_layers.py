@@ -52,6 +52,8 @@ CASES = [
     (5, 8, 16, 12, 3, 1, 1),
     (3, 2, 6, 16, 3, 1, 1),
     (9, 7, 6, 16, 5, 1, 0),
+    (32, 32, 16, 16, 3, 1, 1),
+    (17, 16, 64, 16, 1, 1, 0),
     (7, 9, 8, 4, 5, 1, 2),
     (7, 5, 8, 4, 2, 1, 1),
 ]
@@ -65,18 +67,19 @@ def case_arrays(case, batch=3):
     return x, w / np.sqrt(kernel * kernel * inputs)
 
 
-@pytest.mark.usefixtures("either_xla")
 @pytest.mark.parametrize("case", CASES)
-def test_convolution_by_hand(case):
+def test_convolution_by_hand(case, either_xla):
     x, w = case_arrays(case)
     stride, padding = case[-2:]
-    got = jax.jit(lambda x, w: layers.conv(x, w, stride, padding))(x, w)
+    convolve = jax.jit(
+        lambda x, w: layers.conv(x, w, stride, padding), compiler_options=either_xla
+    )
+    got = convolve(x, w)
     np.testing.assert_allclose(got, conv_by_hand(x, w, stride, padding), atol=1e-5)
 
 
-@pytest.mark.usefixtures("either_xla")
 @pytest.mark.parametrize("case", CASES)
-def test_convolution_gradients_equal_the_native_ones(case):
+def test_convolution_gradients_equal_the_native_ones(case, either_xla):
     x, w = case_arrays(case)
     stride, padding = case[-2:]
 
@@ -98,7 +101,8 @@ def test_convolution_gradients_equal_the_native_ones(case):
         jax.grad(
             lambda x, w: loss(lambda *a: layers.conv(*a, stride, padding), x, w),
             argnums=(0, 1),
-        )
+        ),
+        compiler_options=either_xla,
     )(x, w)
     expected = jax.jit(jax.grad(lambda x, w: loss(native, x, w), argnums=(0, 1)))(x, w)
     for g, e in zip(got, expected):

@@ -1,0 +1,50 @@
+"""What XLA may be told when it compiles these networks for a CPU."""
+
+import functools
+import warnings
+
+import jax
+import jax.numpy as jnp
+
+# XLA calls it experimental. Jaxlib's wheels for x86 have oneDNN from 0.12 on; older
+# ones take the option in vain.
+ONEDNN = "xla_cpu_experimental_onednn_custom_call"
+
+
+def compiler_options() -> dict[str, bool]:
+    """oneDNN's products and convolutions where XLA:CPU has no fast ones of its own.
+
+    They change a step's rounding and its speed. What is compiled with them cannot be
+    kept: JAX's compilation cache warns of it and goes on.
+
+    Returns:
+      Options for `jax.jit`; none on accelerators and where this jaxlib has no oneDNN.
+
+    Example:
+      >>> import jax, models
+      >>> step = jax.jit(lambda x: x + 1, compiler_options=models.compiler_options())
+      >>> int(step(1))
+      2
+    """
+    if jax.default_backend() != "cpu" or not _has_effect(ONEDNN):
+        return {}
+    return {ONEDNN: True}
+
+
+@functools.cache
+def _has_effect(option: str) -> bool:
+    """Whether XLA takes the option, and a convolution is oneDNN's then."""
+
+    def convolve(x, w):
+        return jax.lax.conv_general_dilated(
+            x, w, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+        )
+
+    x, w = jnp.zeros((1, 8, 8, 16)), jnp.zeros((3, 3, 16, 16))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            lowered = jax.jit(convolve, compiler_options={option: True}).lower(x, w)
+            return "__onednn$" in (lowered.compile().as_text() or "")
+    except jax.errors.JaxRuntimeError:
+        return False
