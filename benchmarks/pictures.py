@@ -59,7 +59,7 @@ def draw_speed(files: Sequence[Figures], path: Path) -> None:
                     row["speed_ratio"],
                     0.9 * height,
                     color=style.OTHER_COLOURS[number % len(style.OTHER_COLOURS)],
-                    label=_where(row["jax"]) if row is _rows(file)[0] else None,
+                    label=_where(file, row["jax"]) if row is _rows(file)[0] else None,
                 )
                 axis.plot([low, high], [y, y], color="black", lw=1)
         axis.axvline(1, color="black", lw=0.8, ls="--")
@@ -75,8 +75,9 @@ def _rows(file: Figures) -> list[dict[str, Any]]:
     return [row for row in file["rows"] if "speed_ratio" in row]
 
 
-def _where(side: Figures) -> str:
-    return f"{side['machine']['cpu']}, jax {side['versions']['jax']}"
+def _where(file: Figures, side: Figures) -> str:
+    onednn = ", oneDNN" if file["settings"].get("onednn") else ""
+    return f"{side['machine']['cpu']}, jax {side['versions']['jax']}{onednn}"
 
 
 def draw_batches(files: Sequence[Figures], path: Path) -> None:
