@@ -6,6 +6,8 @@ import warnings
 import jax
 import jax.numpy as jnp
 
+from models.conv import native
+
 # XLA calls it experimental. Jaxlib's wheels for x86 have oneDNN from 0.12 on; older
 # ones take the option in vain.
 ONEDNN = "xla_cpu_experimental_onednn_custom_call"
@@ -34,12 +36,7 @@ def compiler_options() -> dict[str, bool]:
 @functools.cache
 def _has_effect(option: str) -> bool:
     """Whether XLA takes the option, and a convolution is oneDNN's then."""
-
-    def convolve(x, w):
-        return jax.lax.conv_general_dilated(
-            x, w, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
-        )
-
+    convolve = functools.partial(native, stride=1, padding=1)
     x, w = jnp.zeros((1, 8, 8, 16)), jnp.zeros((3, 3, 16, 16))
     try:
         with warnings.catch_warnings():
