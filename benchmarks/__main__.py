@@ -8,6 +8,7 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
     "layers": ("benchmarks.layers", "single layers against XLA's own forms"),
     "loop": ("benchmarks.loop", "what the training loop adds to a step"),
     "scaling": ("benchmarks.scaling", "cost over epochs and over the batch"),
+    "several": ("benchmarks.several", "ways to have several runs on one device"),
     "startup": ("benchmarks.startup", "how long a command takes to be ready"),
     "profile": ("benchmarks.profile", "where the time of a step goes"),
     "precision": ("benchmarks.precision", "bfloat16's accuracy beside float32's"),

@@ -1,8 +1,9 @@
 """Our side of the training benchmark: steps of experiments.training."""
 
+import functools
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -47,43 +48,56 @@ def _problem(options: Options) -> training.Problem:
 
 
 def alone(options: Options) -> Program:
-    """The step on one random batch; on accelerators many of them a dispatch."""
+    """The step of each run on a random batch; on accelerators many steps a dispatch."""
     problem = _problem(options)
     keys = Keys.of(0)
     chunk = 1 if options.device == "cpu" else STEPS_A_DISPATCH
-    state = jax.jit(lambda key: training.init_state(problem, key))(keys.init)
-    data = training.Batch(
-        jax.random.normal(keys.order, (options.batch, 32, 32, 3)),
-        jax.random.randint(keys.step, (options.batch,), 0, CLASSES),
-    )
+    init = jax.jit(lambda key: training.init_state(problem, key))
+    states, batches = [], []
+    for run in range(options.runs):
+        of_run = Keys.of(run)
+        states.append(init(of_run.init))
+        images = jax.random.normal(of_run.order, (options.batch, 32, 32, 3))
+        labels = jax.random.randint(of_run.step, (options.batch,), 0, CLASSES)
+        batches.append(training.Batch(images, labels))
+    step = functools.partial(training.train_step, problem)
+    if options.vmap:
+        step = jax.vmap(step, in_axes=(0, 0, None))
+        states, batches = [_stacked(states)], [_stacked(batches)]
 
-    def dispatch(
-        state: training.TrainState, data: training.Batch, key: jax.Array
-    ) -> tuple[training.TrainState, training.Metrics]:
+    def each(
+        states: list[training.TrainState], batches: list[training.Batch], key: jax.Array
+    ) -> tuple[list[training.TrainState], list[training.Metrics]]:
+        stepped = [step(*one, key) for one in zip(states, batches)]
+        return [state for state, _ in stepped], [metrics for _, metrics in stepped]
+
+    def dispatch(states, batches, key):
         if chunk == 1:
-            return training.train_step(problem, state, data, key)
+            return each(states, batches, key)
         return jax.lax.scan(
-            lambda state, _: training.train_step(problem, state, data, key),
-            state,
-            length=chunk,
+            lambda states, _: each(states, batches, key), states, length=chunk
         )
 
     chosen = models.compiler_options() if options.onednn else {}
-    step = jax.jit(dispatch, donate_argnums=0, compiler_options=chosen)
+    jitted = jax.jit(dispatch, donate_argnums=0, compiler_options=chosen)
     began = time.perf_counter()
-    compiled = step.lower(state, data, keys.step).compile()
+    compiled = jitted.lower(states, batches, keys.step).compile()
     compile_seconds = time.perf_counter() - began
-    held = [state]
+    held = [states]
 
     def train(steps: int) -> int:
         dispatches = -(-steps // chunk)
         for _ in range(dispatches):
-            held[0], metrics = compiled(held[0], data, keys.step)
-        if not jnp.isfinite(metrics.loss).all():
+            held[0], metrics = compiled(held[0], batches, keys.step)
+        if not all(jnp.isfinite(one.loss).all() for one in metrics):
             raise FloatingPointError("the loss is not finite")
         return dispatches * chunk
 
     return Program(train, compile_seconds, compiled.as_text() or "")
+
+
+def _stacked(trees: list[Any]) -> Any:
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
 
 
 def _with_data(options: Options) -> Program:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from benchmarks import report, training
+from benchmarks.worker import ALLOCATOR
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +53,7 @@ def run(config: Config) -> None:
 def _profiled(config: Config, python: Path, framework: str, model: str) -> dict:
     command = [str(python), "-m", "benchmarks.profile_worker", framework, model]
     command += [str(config.batch), str(config.steps), str(config.traces)]
-    environment = os.environ | (training.ALLOCATOR if config.keep_memory else {})
+    environment = os.environ | (ALLOCATOR if config.keep_memory else {})
     output = subprocess.run(
         command,
         stdout=subprocess.PIPE,

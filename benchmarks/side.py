@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Literal
 
+Framework = Literal["jax", "torch"]
 Precision = Literal["float32", "tensorfloat32", "bfloat16"]
 Device = Literal["cpu", "cuda"]
 # Sides of the square matrices whose product is the measure of a machine.
@@ -22,6 +23,10 @@ class Options:
     compiled: bool  # of PyTorch alone: torch.compile
     author_loop: bool  # data from a loader and augmented, the loss read at each step
     onednn: bool = False  # ours, on a CPU
+    runs: int = 1  # ours: in one program, each with its own weights and batch
+    vmap: bool = False  # those runs by jax.vmap, not one after the other
+    job: int = 0  # which of the processes that share the machine this is
+    jobs: int = 1
 
     @property
     def epoch_steps(self) -> int:

@@ -1,22 +1,15 @@
 """`training`: seconds a step, ours and PyTorch's, same network, same arithmetic."""
 
 import dataclasses
-import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 from benchmarks import report
-from benchmarks.side import Device, Options, Precision
-from experiments.errors import UserError
+from benchmarks.side import Device, Framework, Options, Precision
+from benchmarks.worker import Worker
 
-# glibc keeps what is freed, in huge pages: both sides get it (docs/performance.md).
-_TUNABLES = {"mmap_max": 0, "trim_threshold": 2**60, "arena_max": 1, "hugetlb": 1}
-ALLOCATOR = {
-    "GLIBC_TUNABLES": ":".join(f"glibc.malloc.{k}={v}" for k, v in _TUNABLES.items())
-}
 STEPS_AN_EPOCH = 391
 WARM_BLOCKS = 6
 NO_TORCH = (
@@ -72,60 +65,25 @@ def run(config: Config) -> None:
     report.write(config.out, config, rows)
 
 
-class _Worker:
-    def __init__(self, python: Path, framework: str, model: str, config: Config):
-        environment = os.environ | (ALLOCATOR if config.keep_memory else {})
-        environment |= {"JAX_PLATFORMS": config.device}
-        options = Options(
-            model=model,
-            batch=config.batch,
-            precision=config.precision,
-            device=config.device,
-            compiled=config.torch_compile and framework == "torch",
-            author_loop=config.author_loop,
-            onednn=config.onednn and framework == "jax",
-        )
-        command = [str(python), "-m", "benchmarks.training_worker", framework]
-        command.append(json.dumps(dataclasses.asdict(options)))
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment,
-            cwd=Path(__file__).resolve().parent.parent,
-        )
-        self.about = self._answer()
-
-    def _answer(self) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise UserError("a worker ended early; its error stands above")
-        return json.loads(line)
-
-    def train(self, steps: int) -> dict[str, Any]:
-        assert self._process.stdin is not None
-        print(steps, file=self._process.stdin, flush=True)
-        return self._answer()
-
-    def close(self) -> None:
-        self._process.communicate()
-
-
 def measure(config: Config, model: str, torch: bool) -> dict[str, Any]:
     """One network's row: our side and, where there is `torch`, PyTorch's, in turns."""
     import numpy as np
 
-    pythons = {"jax": config.jax_python}
+    pythons: dict[Framework, Path] = {"jax": config.jax_python}
     if torch:
         pythons["torch"] = config.torch_python
-    blocks: dict[str, list[float]] = {name: [] for name in pythons}
-    abouts: dict[str, list[dict[str, Any]]] = {name: [] for name in pythons}
+    blocks: dict[Framework, list[float]] = {name: [] for name in pythons}
+    abouts: dict[Framework, list[dict[str, Any]]] = {name: [] for name in pythons}
     for _ in range(config.processes):
-        sides = {n: _Worker(python, n, model, config) for n, python in pythons.items()}
+        sides = {
+            name: Worker(
+                python, name, _options(config, name, model), config.keep_memory
+            )
+            for name, python in pythons.items()
+        }
+        ready = {name: worker.wait() for name, worker in sides.items()}
         for name, last in _take_turns(sides, config, blocks).items():
-            abouts[name].append(sides[name].about | last)
+            abouts[name].append(ready[name] | last)
             sides[name].close()
     row: dict[str, Any] = {"model": model, "batch": config.batch}
     operations = abouts["jax"][0]["operations_a_step"]
@@ -138,6 +96,7 @@ def measure(config: Config, model: str, torch: bool) -> dict[str, Any]:
         }
         row[name] = {
             "seconds_a_step": second,
+            "seconds_a_step_of_blocks": blocks[name],
             "images_a_second": config.batch / second,
             "seconds_an_epoch": second * STEPS_AN_EPOCH,
             "share_of_product_rate": operations / second / about["product_flops"],
@@ -151,20 +110,34 @@ def measure(config: Config, model: str, torch: bool) -> dict[str, Any]:
     return row
 
 
+def _options(config: Config, framework: Framework, model: str) -> Options:
+    return Options(
+        model=model,
+        batch=config.batch,
+        precision=config.precision,
+        device=config.device,
+        compiled=config.torch_compile and framework == "torch",
+        author_loop=config.author_loop,
+        onednn=config.onednn and framework == "jax",
+    )
+
+
 def _take_turns(
-    sides: dict[str, _Worker], config: Config, blocks: dict[str, list[float]]
-) -> dict[str, dict[str, Any]]:
+    sides: dict[Framework, Worker], config: Config, blocks: dict[Framework, list[float]]
+) -> dict[Framework, dict[str, Any]]:
     """Adds the seconds a step of each side's blocks; what each last said of memory."""
     steps = dict.fromkeys(sides, 1)
     for name, worker in sides.items():
         for _ in range(WARM_BLOCKS):  # new memory is slow
-            answer = worker.train(steps[name])
+            worker.tell(steps[name])
+            answer = worker.wait()
             second = answer["seconds"] / answer["steps"]
             steps[name] = max(1, round(config.seconds / second))
     last = {}
     for block in range(config.blocks):
         for name in list(sides)[:: -1 if block % 2 else 1]:
-            answer = sides[name].train(steps[name])
+            sides[name].tell(steps[name])
+            answer = sides[name].wait()
             blocks[name].append(answer["seconds"] / answer["steps"])
             last[name] = {k: answer[k] for k in ("peak_mib", "device_peak_mib")}
     return last

@@ -13,12 +13,15 @@ import time
 from collections.abc import Sequence
 
 from benchmarks.side import Options
+from experiments.jobs import take_share
 
 
 def main(argv: Sequence[str]) -> None:
-    framework, options = argv
+    framework, text = argv
+    options = Options(**json.loads(text))
+    take_share(options.job, options.jobs)
     module = importlib.import_module(f"benchmarks.{framework}_side")
-    side = module.make(Options(**json.loads(options)))
+    side = module.make(options)
     began = time.perf_counter()
     side.train(1)
     first = time.perf_counter() - began

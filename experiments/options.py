@@ -132,6 +132,9 @@ class Execution:
     """Write each run's final weights into its directory, for --init-from."""
     init_from: Path | None = None
     """Start from the weights of this run directory in place of fresh ones."""
+    jobs: int = 1
+    """Runs at once, each by a process with its part of the cores, or on its one of the
+    GPUs; what is fastest on a CPU is a run for each core, memory allowing (see docs)."""
     shard: str = "1/1"
     """i/n: take every n-th run from the i-th on, to split a sweep over machines."""
 

@@ -53,12 +53,12 @@ class Bar:
 
 
 @contextmanager
-def progress(shown: bool = True) -> Iterator[Progress]:
+def progress(shown: bool = True, bar_wanted: bool = True) -> Iterator[Progress]:
     """A Bar where standard output is a terminal, else Plain; Silent if not shown."""
     if not shown:
         yield Silent()
         return
-    if not sys.stdout.isatty():
+    if not (bar_wanted and sys.stdout.isatty()):
         yield Plain()
         return
     with bar() as shown_bar:

@@ -25,11 +25,15 @@ def provenance() -> dict[str, Any]:
 
 
 def command() -> str:
-    main = sys.modules.get("__main__")
-    if main is not None and main.__spec__ is not None:  # python -m package
-        package = main.__spec__.name.removesuffix(".__main__")
-        return shlex.join(["python", "-m", package, *sys.argv[1:]])
-    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    main, path = sys.modules.get("__main__"), Path(sys.argv[0])
+    spec = None if main is None else main.__spec__
+    if spec is not None:  # python -m package
+        program = ["python", "-m", spec.name.removesuffix(".__main__")]
+    elif path.name == "__main__.py":  # a process of it, of --jobs
+        program = ["python", "-m", path.parent.name]
+    else:
+        program = [path.name]
+    return shlex.join([*program, *sys.argv[1:]])
 
 
 def commit() -> str | None:

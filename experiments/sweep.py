@@ -57,10 +57,19 @@ def parse_shard(shard: str) -> tuple[int, int]:
     return i, n
 
 
-def run_all(configs: Sequence[RunConfig], out: Path, execution: Execution) -> list[Run]:
+def run_all(
+    configs: Sequence[RunConfig],
+    out: Path,
+    execution: Execution,
+    one_of_several: bool = False,
+) -> list[Run]:
     """Run this shard's runs that are not finished, in order.
 
     A run that another process is working on is left to it.
+
+    Args:
+      one_of_several: whether this is a process of --jobs, which draws no bar and says
+        nothing about the runs that are not its own.
 
     Returns:
       All of `configs` that are finished now, in their order, replays last.
@@ -71,10 +80,11 @@ def run_all(configs: Sequence[RunConfig], out: Path, execution: Execution) -> li
     i, n = parse_shard(execution.shard)
     if execution.keep_memory and not allocator.keep_memory():
         raise UserError("--keep-memory needs glibc, which this system does not have")
-    from experiments import checkpoints, controls, data, hosts, runner, training
+    from experiments import checkpoints, controls, data, hosts, jobs, runner, training
     from experiments.trainer import AXIS, DeviceData, Trainer
     from experiments.training import TrainState
 
+    jobs.prepare(execution)
     hosts.give_cpu_devices_threads()
     keep_compiled(execution.cache_dir or data.default_cache_dir())
     hosts.start(execution.coordinator, execution.num_processes, execution.process_id)
@@ -145,7 +155,18 @@ def run_all(configs: Sequence[RunConfig], out: Path, execution: Execution) -> li
         return state
 
     stop = hosts.AgreedStop(execution.time_budget)
-    with progress(hosts.is_first()) as shown, stop.listening():
+    if execution.jobs > 1:
+        work = functools.partial(run_all, one_of_several=True)
+        with stop.listening():
+            # Twice: a replay may have come up while its LM run was still going.
+            for _ in range(2):
+                missing = [c for c in configs if not is_run(runs / c.run_id)]
+                if len(missing) > 1 and not stop():
+                    jobs.run_apart(work, configs, out, execution, stop)
+    with (
+        progress(hosts.is_first(), bar_wanted=not one_of_several) as shown,
+        stop.listening(),
+    ):
         for number, config in enumerate(configs, start=1):
             path = runs / config.run_id
             if number % n != i % n or hosts.from_first(is_run(path)):
@@ -155,15 +176,17 @@ def run_all(configs: Sequence[RunConfig], out: Path, execution: Execution) -> li
             if config.arm in REPLAYS and not hosts.from_first(
                 is_run(runs / _replayed(config).run_id)
             ):
-                shown.line(
-                    f"{config.run_id}  waits for {_replayed(config).run_id}, which is "
-                    "not finished: --resume once it is"
-                )
+                if not one_of_several:
+                    shown.line(
+                        f"{config.run_id}  waits for {_replayed(config).run_id}, which "
+                        "is not finished: --resume once it is"
+                    )
                 continue
             with _locked(path, hosts.is_first()) as got:
                 mine = hosts.from_first(got)
                 if not mine:
-                    shown.line(f"{config.run_id}  is being run by another process")
+                    if not one_of_several:
+                        shown.line(f"{config.run_id}  is being run by another process")
                     continue
                 if hosts.from_first(is_run(path)):  # finished since we looked
                     continue
@@ -210,6 +233,10 @@ def keep_compiled(cache_dir: Path) -> None:
     if getattr(jax.config, "jax_compilation_cache_dir") is None:  # noqa: B009
         jax.config.update("jax_compilation_cache_dir", str(cache_dir / "compiled"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+    # Another process may be writing the entry; it is compiled anew then.
+    warnings.filterwarnings(
+        "ignore", "Error reading persistent compilation cache entry", UserWarning
+    )
 
 
 DatasetKey = tuple[str, int | None, int | None]

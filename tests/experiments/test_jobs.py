@@ -1,0 +1,137 @@
+"""--jobs: the runs that one process would have made, and nothing lost on the way."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from experiments import jobs
+from experiments.cli import main
+from experiments.errors import UserError
+from experiments.options import Execution
+from experiments.rundir import find_runs
+from experiments.stopping import Stop
+from tests.experiments.test_config import CONFIG
+
+
+def small(out, *argv):
+    options = ["--limit-train", "64", "--epochs", "1", "--batch-size", "32"]
+    options += ["--seeds", "0", "1", "--arms", "base", "lm", "shuffled_scale"]
+    return ["compare", *options, "--out", str(out), *argv]
+
+
+def test_jobs_make_the_runs_of_one_process(tmp_path, capfd):
+    assert main(small(tmp_path / "alone")) == 0
+    assert main(small(tmp_path / "jobs", "--jobs", "2")) == 0
+    said = capfd.readouterr().out
+    assert "being run by another" not in said
+    assert "waits for" not in said
+    alone, together = ([*find_runs([tmp_path / n])] for n in ("alone", "jobs"))
+    assert len(alone) == 6
+    assert [run.path.name for run in alone] == [run.path.name for run in together]
+    for a, b in zip(alone, together):
+        # Fewer cores may add up a sum in another order.
+        np.testing.assert_allclose(a.steps["loss"], b.steps["loss"], rtol=1e-5)
+        np.testing.assert_allclose(a.steps["scale"], b.steps["scale"], rtol=1e-4)
+    assert not list((tmp_path / "jobs" / "runs").glob(".*"))
+
+
+def test_a_run_says_the_command_that_made_it(tmp_path):
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "experiments", *small(out, "--jobs", "2")]
+    subprocess.run(command, check=True, capture_output=True)
+    for run in find_runs([out]):
+        assert run.meta["command"].startswith("python -m experiments compare --limit")
+
+
+@pytest.mark.parametrize(
+    ("cores", "n", "shares"),
+    [
+        (range(4), 2, [{0, 1}, {2, 3}]),
+        (range(5), 2, [{0, 1}, {2, 3, 4}]),
+        ((3, 7), 2, [{3}, {7}]),
+        ((3, 7), 3, [{3}, {7}, {3}]),
+        (range(16), 1, [None]),
+    ],
+)
+def test_jobs_share_the_cores(cores, n, shares, monkeypatch):
+    taken = []
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(cores))
+    monkeypatch.setattr(os, "sched_setaffinity", lambda pid, mine: taken.append(mine))
+    for number in range(n):
+        jobs.take_share(number, n)
+    assert taken == [share for share in shares if share is not None]
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--jobs", "0"], "--jobs takes a number of 1 or more, got 0"),
+        (["--jobs", "2", "--parallel", "pmap"], "choose either"),
+        (["--jobs", "2", "--coordinator", "host0:1234"], "choose either"),
+    ],
+)
+def test_what_does_not_go_with_jobs_is_refused(argv, message, tmp_path, capsys):
+    assert main(small(tmp_path / "out", *argv)) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def say_where(configs, out, execution):
+    device = jnp.zeros(1).devices().pop()
+    (out / str(os.getpid())).write_text(json.dumps([device.id, execution.jobs]))
+
+
+def refuse(configs, out, execution):
+    raise UserError("the disk is full")
+
+
+def die(configs, out, execution):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def run_apart(work, out):
+    execution = Execution(jobs=3, overwrite=True)
+    jobs.run_apart(work, [CONFIG] * 3, out, execution, Stop())
+
+
+def test_jobs_are_spread_over_the_devices(tmp_path, monkeypatch):
+    monkeypatch.setenv("JAX_NUM_CPU_DEVICES", "2")
+    run_apart(say_where, tmp_path)
+    said = sorted(json.loads(path.read_text()) for path in tmp_path.iterdir())
+    assert said == [[0, 1], [0, 1], [1, 1]]
+
+
+@pytest.mark.parametrize(("work", "cause"), [(refuse, "status 2"), (die, "SIGKILL")])
+def test_a_job_that_fails_is_told_of(work, cause, tmp_path, capfd):
+    with pytest.raises(UserError, match=f"3 of 3 jobs failed .{cause}, .*--resume"):
+        run_apart(work, tmp_path)
+    assert ("error: the disk is full" in capfd.readouterr().err) == (work is refuse)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_signal_stops_all_jobs_with_a_checkpoint(number, tmp_path):
+    out = tmp_path / "out"
+    command = [sys.executable, "-u", "-m", "experiments", "compare", "--jobs", "2"]
+    command += ["--epochs", "500", "--seeds", "0", "--out", str(out)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        started = set()
+        for line in process.stdout:
+            if "epoch 2/" in line:
+                started.add(line.split()[0])
+            if len(started) == 2:
+                break
+        process.send_signal(number)
+        _, error = process.communicate()  # returns once the jobs are gone too
+    if number == signal.SIGTERM:
+        assert process.returncode == 128 + signal.SIGTERM
+        assert "stopped by SIGTERM: --resume goes on from here" in error
+    for run in started:
+        assert list((out / "runs" / f".{run}.work").glob("*/digest"))
