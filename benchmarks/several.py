@@ -60,7 +60,7 @@ def run(config: Config) -> None:
 
 
 def _measure(config: Config, model: str) -> dict[str, Any]:
-    """A network's row: milliseconds a step of one run, and how much faster than alone."""
+    """A network's row: seconds a step of one run, and how much faster than alone."""
     import numpy as np
 
     ways: list[Way] = list(dict.fromkeys(("alone", *config.ways)))
@@ -84,7 +84,7 @@ def _measure(config: Config, model: str) -> dict[str, Any]:
 
 
 def _started(config: Config, model: str, way: Way) -> tuple[list[float], float]:
-    """Seconds of each block for one step of one run, and the memory of all processes."""
+    """Seconds of each block for a step of one run, and the memory of all processes."""
     jobs = config.runs if way == "processes" else 1
     runs = config.runs if way in ("unrolled", "vmap") else 1
     one = Options(
@@ -133,15 +133,14 @@ def _block(workers: Sequence[Worker], steps: int) -> tuple[float, float]:
 
 def _line(row: dict[str, Any]) -> str:
     alone = row["alone"]
-    text = (
-        f"{row['model']:13} {row['runs']} runs: {alone['seconds_a_step_of_a_run']:.4f} s "
-        f"a step alone, {alone['peak_mib']:.0f} MiB"
-    )
+    second = alone["seconds_a_step_of_a_run"]
+    text = f"{row['model']:13} {row['runs']} runs: {second:.4f} s a step alone"
     for way in WAYS:
-        if way != "alone" and way in row:
-            low, high = row[way]["speed"]["range"]
-            text += (
-                f"   {way} {row[way]['speed']['median']:.2f}× ({low:.2f} to {high:.2f}), "
-                f"{row[way]['peak_mib']:.0f} MiB"
-            )
+        if way == "alone":
+            text += f", {alone['peak_mib']:.0f} MiB"
+        elif way in row:
+            speed = row[way]["speed"]
+            low, high = speed["range"]
+            text += f"   {way} {speed['median']:.2f}× ({low:.2f} to {high:.2f})"
+            text += f", {row[way]['peak_mib']:.0f} MiB"
     return text

@@ -133,8 +133,8 @@ class Execution:
     init_from: Path | None = None
     """Start from the weights of this run directory in place of fresh ones."""
     jobs: int = 1
-    """Runs at once, each by a process with its part of the cores, or on its one of the
-    GPUs; what is fastest on a CPU is a run for each core, memory allowing (see docs)."""
+    """Runs at once, each by a process with its part of the cores or its one of the
+    GPUs. On a CPU one for each core is fastest, where memory allows it (see docs)."""
     shard: str = "1/1"
     """i/n: take every n-th run from the i-th on, to split a sweep over machines."""
 

@@ -151,6 +151,51 @@ def test_our_side_trains_the_steps_that_it_says(author_loop, monkeypatch):
     assert side.about["operations_a_step"] == operations_a_step("simple_cnn", 4)
 
 
+@pytest.mark.parametrize("vmap", [False, True])
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_our_side_trains_several_runs_at_once(vmap, device, monkeypatch):
+    from benchmarks import jax_side
+
+    monkeypatch.setattr(jax_side, "product_flops", lambda device, prepare: 1e9)
+    one = Options("simple_cnn", 4, "float32", device, False, False, runs=2, vmap=vmap)
+    assert jax_side.make(one).train(1) == (1 if device == "cpu" else 32)
+
+
+def test_ways_to_have_several_runs_are_measured_against_one_alone(
+    monkeypatch, tmp_path, capsys
+):
+    from benchmarks import several
+
+    # Seconds a block of all workers for one step of each; two runs at a time.
+    taken = {"alone": 4.0, "processes": 5.0, "unrolled": 8.0, "vmap": 10.0}
+    started = []
+
+    class Worker:
+        def __init__(self, python, framework, options, keep_memory):
+            started.append(options)
+
+        def wait(self):
+            return {}
+
+        def close(self):
+            pass
+
+    def block(workers, steps):
+        one = started[-1]
+        way = "processes" if one.jobs > 1 else "vmap" if one.vmap else "alone"
+        return taken["unrolled" if (one.runs, one.vmap) == (2, False) else way], 100.0
+
+    monkeypatch.setattr(several, "Worker", Worker)
+    monkeypatch.setattr(several, "_block", block)
+    out = tmp_path / "rows.json"
+    assert benchmarks("several", "--models", "nn2", "--out", str(out)) == 0
+    (row,) = json.loads(out.read_text())["rows"]
+    speeds = {way: row[way]["speed"]["median"] for way in list(taken)[1:]}
+    assert speeds == {"processes": 1.6, "unrolled": 1.0, "vmap": 0.8}
+    assert {one.job for one in started if one.jobs == 2} == {0, 1}
+    assert "processes 1.60×" in capsys.readouterr().out
+
+
 def test_on_an_accelerator_our_side_runs_many_steps_a_dispatch(monkeypatch):
     from benchmarks import jax_side
 

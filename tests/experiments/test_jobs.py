@@ -1,5 +1,6 @@
 """--jobs: the runs that one process would have made, and nothing lost on the way."""
 
+import contextlib
 import json
 import os
 import signal
@@ -120,7 +121,11 @@ def test_a_signal_stops_all_jobs_with_a_checkpoint(number, tmp_path):
     command = [sys.executable, "-u", "-m", "experiments", "compare", "--jobs", "2"]
     command += ["--epochs", "500", "--seeds", "0", "--out", str(out)]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     ) as process:
         started = set()
         for line in process.stdout:
@@ -129,7 +134,12 @@ def test_a_signal_stops_all_jobs_with_a_checkpoint(number, tmp_path):
             if len(started) == 2:
                 break
         process.send_signal(number)
-        _, error = process.communicate()  # returns once the jobs are gone too
+        try:
+            # Returns once the jobs are gone too.
+            _, error = process.communicate(timeout=120)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
     if number == signal.SIGTERM:
         assert process.returncode == 128 + signal.SIGTERM
         assert "stopped by SIGTERM: --resume goes on from here" in error
