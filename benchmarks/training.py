@@ -75,13 +75,13 @@ def measure(config: Config, model: str, torch: bool) -> dict[str, Any]:
     blocks: dict[Framework, list[float]] = {name: [] for name in pythons}
     abouts: dict[Framework, list[dict[str, Any]]] = {name: [] for name in pythons}
     for _ in range(config.processes):
-        sides = {
-            name: Worker(
-                python, name, _options(config, name, model), config.keep_memory
-            )
-            for name, python in pythons.items()
-        }
-        ready = {name: worker.wait() for name, worker in sides.items()}
+        sides: dict[Framework, Worker] = {}
+        ready = {}
+        for name, python in pythons.items():
+            # One after the other: getting ready is timed as well.
+            options = _options(config, name, model)
+            sides[name] = Worker(python, name, options, config.keep_memory)
+            ready[name] = sides[name].wait()
         for name, last in _take_turns(sides, config, blocks).items():
             abouts[name].append(ready[name] | last)
             sides[name].close()
