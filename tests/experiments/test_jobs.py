@@ -18,17 +18,17 @@ from experiments.options import Execution
 from experiments.rundir import find_runs
 from experiments.stopping import Stop
 from tests.experiments.test_config import CONFIG
+from tests.experiments.test_sweep import small
 
 
-def small(out, *argv):
-    options = ["--limit-train", "64", "--epochs", "1", "--batch-size", "32"]
-    options += ["--seeds", "0", "1", "--arms", "base", "lm", "shuffled_scale"]
-    return ["compare", *options, "--out", str(out), *argv]
+def pairs(out, *argv):
+    options = ["--seeds", "0", "1", "--arms", "base", "lm", "shuffled_scale"]
+    return [*small("compare"), *options, "--out", str(out), *argv]
 
 
 def test_jobs_make_the_runs_of_one_process(tmp_path, capfd):
-    assert main(small(tmp_path / "alone")) == 0
-    assert main(small(tmp_path / "jobs", "--jobs", "2")) == 0
+    assert main(pairs(tmp_path / "alone")) == 0
+    assert main(pairs(tmp_path / "jobs", "--jobs", "2")) == 0
     said = capfd.readouterr().out
     assert "being run by another" not in said
     assert "waits for" not in said
@@ -44,7 +44,7 @@ def test_jobs_make_the_runs_of_one_process(tmp_path, capfd):
 
 def test_a_run_says_the_command_that_made_it(tmp_path):
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "experiments", *small(out, "--jobs", "2")]
+    command = [sys.executable, "-m", "experiments", *pairs(out, "--jobs", "2")]
     subprocess.run(command, check=True, capture_output=True)
     for run in find_runs([out]):
         assert run.meta["command"].startswith("python -m experiments compare --limit")
@@ -78,7 +78,7 @@ def test_jobs_share_the_cores(cores, n, shares, monkeypatch):
     ],
 )
 def test_what_does_not_go_with_jobs_is_refused(argv, message, tmp_path, capsys):
-    assert main(small(tmp_path / "out", *argv)) == 2
+    assert main(pairs(tmp_path / "out", *argv)) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
