@@ -3,6 +3,7 @@
 import dataclasses
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ class Config:
     """Pairs of timed blocks of two processes."""
     processes: int = 3
     """Pairs of processes, one after the other; a median is taken over the ratios of all
-    their blocks. One process can be a fifth slower than the next for all its life."""
+    their blocks. One process may be slower than the next for all its life."""
     seconds: float = 3.0
     """About how long a block is."""
     precision: Precision = "float32"
@@ -69,10 +70,14 @@ def measure(config: Config, model: str, torch: bool) -> dict[str, Any]:
     """One network's row: our side and, where there is `torch`, PyTorch's, in turns."""
     import numpy as np
 
+    from benchmarks.memory import Memory
+
+    memory = Memory()
     pythons: dict[Framework, Path] = {"jax": config.jax_python}
     if torch:
         pythons["torch"] = config.torch_python
     blocks: dict[Framework, list[float]] = {name: [] for name in pythons}
+    rates: dict[Framework, list[float]] = {name: [] for name in pythons}
     abouts: dict[Framework, list[dict[str, Any]]] = {name: [] for name in pythons}
     for _ in range(config.processes):
         sides: dict[Framework, Worker] = {}
@@ -82,9 +87,13 @@ def measure(config: Config, model: str, torch: bool) -> dict[str, Any]:
             options = _options(config, name, model)
             sides[name] = Worker(python, name, options, config.keep_memory)
             ready[name] = sides[name].wait()
-        for name, last in _take_turns(sides, config, blocks).items():
-            abouts[name].append(ready[name] | last)
-            sides[name].close()
+        last = {}
+        for name, seconds, last[name] in _take_turns(sides, config):
+            blocks[name].append(seconds)
+            rates[name].append(memory.bytes_a_second())
+        for name, side in sides.items():
+            abouts[name].append(ready[name] | last[name])
+            side.close()
     row: dict[str, Any] = {"model": model, "batch": config.batch}
     operations = abouts["jax"][0]["operations_a_step"]
     for name, of_processes in abouts.items():
@@ -97,6 +106,7 @@ def measure(config: Config, model: str, torch: bool) -> dict[str, Any]:
         row[name] = {
             "seconds_a_step": second,
             "seconds_a_step_of_blocks": blocks[name],
+            "memory_bytes_a_second_after_blocks": rates[name],
             "images_a_second": config.batch / second,
             "seconds_an_epoch": second * STEPS_AN_EPOCH,
             "share_of_product_rate": operations / second / about["product_flops"],
@@ -123,9 +133,9 @@ def _options(config: Config, framework: Framework, model: str) -> Options:
 
 
 def _take_turns(
-    sides: dict[Framework, Worker], config: Config, blocks: dict[Framework, list[float]]
-) -> dict[Framework, dict[str, Any]]:
-    """Adds the seconds a step of each side's blocks; what each last said of memory."""
+    sides: dict[Framework, Worker], config: Config
+) -> Iterator[tuple[Framework, float, dict[str, Any]]]:
+    """Whose block it was, its seconds a step, and what the side then said of memory."""
     steps = dict.fromkeys(sides, 1)
     for name, worker in sides.items():
         for _ in range(WARM_BLOCKS):  # new memory is slow
@@ -133,14 +143,12 @@ def _take_turns(
             answer = worker.wait()
             second = answer["seconds"] / answer["steps"]
             steps[name] = max(1, round(config.seconds / second))
-    last = {}
     for block in range(config.blocks):
         for name in list(sides)[:: -1 if block % 2 else 1]:
             sides[name].tell(steps[name])
             answer = sides[name].wait()
-            blocks[name].append(answer["seconds"] / answer["steps"])
-            last[name] = {k: answer[k] for k in ("peak_mib", "device_peak_mib")}
-    return last
+            peaks = {key: answer[key] for key in ("peak_mib", "device_peak_mib")}
+            yield name, answer["seconds"] / answer["steps"], peaks
 
 
 def line(row: dict[str, Any]) -> str:

@@ -196,6 +196,64 @@ def test_ways_to_have_several_runs_are_measured_against_one_alone(
     assert "processes 1.60×" in capsys.readouterr().out
 
 
+def test_the_sides_take_turns_and_memory_is_timed_after_each_block(
+    monkeypatch, tmp_path, capsys
+):
+    from benchmarks import memory, training
+
+    turns = []
+
+    class Worker:
+        def __init__(self, python, framework, options, keep_memory):
+            self.framework = framework
+            self.blocks = 0
+
+        def wait(self):
+            self.blocks += 1
+            if self.blocks == 1:
+                return {
+                    "operations_a_step": 6,
+                    "product_flops": 12.0,
+                    "compile_seconds": 1.0,
+                }
+            if self.blocks > 1 + training.WARM_BLOCKS:
+                turns.append(self.framework)
+            seconds = {"jax": 2.0, "torch": 3.0}[self.framework]
+            return {"seconds": seconds, "steps": 1, "peak_mib": 7, "device_peak_mib": 0}
+
+        def tell(self, steps):
+            assert steps in (1, 2)
+
+        def close(self):
+            pass
+
+    class Memory:
+        def bytes_a_second(self):
+            return float(len(turns))
+
+    monkeypatch.setattr(training, "Worker", Worker)
+    monkeypatch.setattr(training, "has_torch", lambda python: True)
+    monkeypatch.setattr(memory, "Memory", Memory)
+    out = tmp_path / "rows.json"
+    options = ("--models", "nn2", "--processes", "1", "--blocks", "2")
+    assert benchmarks("training", *options, "--out", str(out)) == 0
+    (row,) = json.loads(out.read_text())["rows"]
+    assert turns == ["jax", "torch", "torch", "jax"]
+    assert row["jax"]["memory_bytes_a_second_after_blocks"] == [1, 4]
+    assert row["torch"]["memory_bytes_a_second_after_blocks"] == [2, 3]
+    assert row["jax"]["seconds_a_step_of_blocks"] == [2, 2]
+    assert (row["speed_ratio"], row["jax"]["peak_mib"]) == (1.5, 7)
+    assert "1.50× PyTorch" in capsys.readouterr().out
+
+
+def test_memory_is_read_and_written_by_all_cores():
+    from benchmarks.memory import Memory
+
+    memory = Memory()
+    assert memory.bytes_a_second() > 0
+    assert all((arrays[2] == 2).all() for arrays in memory._arrays)
+
+
 def test_on_an_accelerator_our_side_runs_many_steps_a_dispatch(monkeypatch):
     from benchmarks import jax_side
 
