@@ -88,7 +88,8 @@ def measure(config: Config, model: str, torch: bool) -> dict[str, Any]:
             sides[name] = Worker(python, name, options, config.keep_memory)
             ready[name] = sides[name].wait()
         last = {}
-        for name, seconds, last[name] in _take_turns(sides, config):
+        for name, seconds, peaks in _take_turns(sides, config):
+            last[name] = peaks
             blocks[name].append(seconds)
             rates[name].append(memory.bytes_a_second())
         for name, side in sides.items():
