@@ -135,10 +135,9 @@ def _line(row: dict[str, Any]) -> str:
     alone = row["alone"]
     second = alone["seconds_a_step_of_a_run"]
     text = f"{row['model']:13} {row['runs']} runs: {second:.4f} s a step alone"
+    text += f", {alone['peak_mib']:.0f} MiB"
     for way in WAYS:
-        if way == "alone":
-            text += f", {alone['peak_mib']:.0f} MiB"
-        elif way in row:
+        if way != "alone" and way in row:
             speed = row[way]["speed"]
             low, high = speed["range"]
             text += f"   {way} {speed['median']:.2f}× ({low:.2f} to {high:.2f})"

@@ -87,13 +87,12 @@ def measure(config: Config, model: str, torch: bool) -> dict[str, Any]:
             options = _options(config, name, model)
             sides[name] = Worker(python, name, options, config.keep_memory)
             ready[name] = sides[name].wait()
-        last = {}
         for name, seconds, peaks in _take_turns(sides, config):
-            last[name] = peaks
+            ready[name] |= peaks
             blocks[name].append(seconds)
             rates[name].append(memory.bytes_a_second())
         for name, side in sides.items():
-            abouts[name].append(ready[name] | last[name])
+            abouts[name].append(ready[name])
             side.close()
     row: dict[str, Any] = {"model": model, "batch": config.batch}
     operations = abouts["jax"][0]["operations_a_step"]
