@@ -98,13 +98,13 @@ def _started(config: Config, model: str, way: Way) -> tuple[list[float], float]:
         runs=runs,
         vmap=way == "vmap",
         jobs=jobs,
+        keep_memory=config.keep_memory,
     )
     workers = [
         Worker(
             Path(sys.executable),
             "jax",
             dataclasses.replace(one, job=job),
-            config.keep_memory,
         )
         for job in range(jobs)
     ]

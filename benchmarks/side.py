@@ -23,6 +23,7 @@ class Options:
     compiled: bool  # of PyTorch alone: torch.compile
     author_loop: bool  # data from a loader and augmented, the loss read at each step
     onednn: bool = False  # ours, on a CPU
+    keep_memory: bool = False
     runs: int = 1  # ours: in one program, each with its own weights and batch
     vmap: bool = False  # those runs by jax.vmap, not one after the other
     job: int = 0  # which of the processes that share the machine this is

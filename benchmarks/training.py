@@ -85,7 +85,7 @@ def measure(config: Config, model: str, torch: bool) -> dict[str, Any]:
         for name, python in pythons.items():
             # One after the other: getting ready is timed as well.
             options = _options(config, name, model)
-            sides[name] = Worker(python, name, options, config.keep_memory)
+            sides[name] = Worker(python, name, options)
             ready[name] = sides[name].wait()
         for name, seconds, peaks in _take_turns(sides, config):
             ready[name] |= peaks
@@ -129,6 +129,7 @@ def _options(config: Config, framework: Framework, model: str) -> Options:
         compiled=config.torch_compile and framework == "torch",
         author_loop=config.author_loop,
         onednn=config.onednn and framework == "jax",
+        keep_memory=config.keep_memory,
     )
 
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 
 from benchmarks.side import Options
+from experiments import allocator
 from experiments.jobs import take_share
 
 
@@ -20,6 +21,8 @@ def main(argv: Sequence[str]) -> None:
     framework, text = argv
     options = Options(**json.loads(text))
     take_share(options.job, options.jobs)
+    if framework == "jax" and options.keep_memory:
+        allocator.fill_gaps_after_compiling()
     module = importlib.import_module(f"benchmarks.{framework}_side")
     side = module.make(options)
     began = time.perf_counter()

@@ -25,9 +25,8 @@ class Worker:
         python: Path,
         framework: Framework,
         options: Options,
-        keep_memory: bool,
     ):
-        environment = os.environ | (ALLOCATOR if keep_memory else {})
+        environment = os.environ | (ALLOCATOR if options.keep_memory else {})
         environment |= {"JAX_PLATFORMS": options.device}
         if options.jobs > 1:
             environment |= {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}

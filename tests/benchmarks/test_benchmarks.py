@@ -171,7 +171,7 @@ def test_ways_to_have_several_runs_are_measured_against_one_alone(
     started = []
 
     class Worker:
-        def __init__(self, python, framework, options, keep_memory):
+        def __init__(self, python, framework, options):
             started.append(options)
 
         def wait(self):
@@ -204,7 +204,7 @@ def test_the_sides_take_turns_and_memory_is_timed_after_each_block(
     turns = []
 
     class Worker:
-        def __init__(self, python, framework, options, keep_memory):
+        def __init__(self, python, framework, options):
             self.framework = framework
             self.blocks = 0
 
