@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from tests.experiments.test_sweep import small
+
 needs_glibc = pytest.mark.skipif(
     platform.libc_ver()[0] != "glibc", reason="the settings are glibc's"
 )
@@ -83,5 +85,21 @@ assert len(calls) == 1, calls
 allocator._LONG_SECONDS = 1e9
 jax.jit(lambda x: 3 * x + 1)(x)
 assert len(calls) == 1, calls
+"""
+    )
+
+
+@needs_glibc
+def test_a_run_that_keeps_memory_fills_them(tmp_path):
+    argv = small("train", "--keep-memory", "--out", str(tmp_path / "out"))
+    run(
+        f"""
+from experiments import allocator, cli
+
+calls = []
+allocator.fill_gaps = lambda: calls.append(1)
+allocator._LONG_SECONDS = 0.0
+assert cli.main({argv}) == 0
+assert calls
 """
     )
