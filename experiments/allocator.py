@@ -61,8 +61,8 @@ def fill_gaps_after_compiling() -> None:
     """From now on `fill_gaps`, whenever JAX has compiled for more than a second."""
     import jax
 
-    def compiled(event: str, seconds: float, **_: Any) -> None:
-        if event == _COMPILED and seconds > _LONG_SECONDS:
+    def compiled(event: str, duration_secs: float, **kwargs: Any) -> None:
+        if event == _COMPILED and duration_secs > _LONG_SECONDS:
             fill_gaps()
 
     jax.monitoring.register_event_duration_secs_listener(compiled)
