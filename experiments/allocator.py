@@ -1,6 +1,7 @@
 """Memory settings for training on a CPU."""
 
 import ctypes
+import functools
 from typing import Any
 
 # <malloc.h>
@@ -57,6 +58,7 @@ def fill_gaps() -> int:
     return taken
 
 
+@functools.cache
 def fill_gaps_after_compiling() -> None:
     """From now on `fill_gaps`, whenever JAX has compiled for more than a second."""
     import jax
