@@ -42,7 +42,6 @@ def run(config: Config) -> None:
 
     if config.keep_memory:
         allocator.keep_memory()
-        allocator.fill_gaps_after_compiling()
     rows = []
     for model in config.models:
         rows.append(_measure(config, model))

@@ -43,7 +43,6 @@ def main(argv: Sequence[str]) -> None:
     model, epochs, steps, keep_memory = argv
     if keep_memory == "True":
         allocator.keep_memory()
-        allocator.fill_gaps_after_compiling()
     from experiments import data, runner, training
     from experiments.stopping import Stop
     from experiments.trainer import DeviceData, Trainer

@@ -19,7 +19,8 @@ def keep_memory() -> bool:
 
     XLA:CPU allocates a step's temporaries anew at each step, from any of its threads.
     By default glibc maps large ones from the kernel and gives them back, and every page
-    costs a fault; memory of one arena, unmapped and untrimmed, is used again.
+    costs a fault; memory of one arena, unmapped and untrimmed, is used again. The gaps
+    that compilation leaves in it are filled.
 
     Returns:
       Whether the settings were taken; other C libraries have none of them.
@@ -29,7 +30,10 @@ def keep_memory() -> bool:
     except (OSError, AttributeError):
         return False
     settings = ((_MMAP_MAX, 0), (_TRIM_THRESHOLD, -1), (_ARENA_MAX, 1))
-    return all(mallopt(name, value) for name, value in settings)
+    taken = all(mallopt(name, value) for name, value in settings)
+    if taken:
+        fill_gaps_after_compiling()
+    return taken
 
 
 def fill_gaps() -> int:

@@ -84,8 +84,6 @@ def run_all(
     from experiments.trainer import AXIS, DeviceData, Trainer
     from experiments.training import TrainState
 
-    if execution.keep_memory:
-        allocator.fill_gaps_after_compiling()
     jobs.prepare(execution)
     hosts.give_cpu_devices_threads()
     keep_compiled(execution.cache_dir or data.default_cache_dir())
