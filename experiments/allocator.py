@@ -48,15 +48,14 @@ def fill_gaps() -> int:
     """
     malloc = ctypes.CDLL(None).malloc
     malloc.argtypes, malloc.restype = (ctypes.c_size_t,), ctypes.c_void_p
-    taken = in_a_row = 0
-    previous = None
+    taken = in_a_row = previous = 0
     # The smallest gap that is large enough is taken first, and from its front.
     while in_a_row < _LARGE_GAP and taken < _MOST:
         address = malloc(_PIECE)
         if not address:
             break
         taken += _PIECE
-        follows = previous is not None and address == previous + _PIECE + _HEADER
+        follows = address == previous + _PIECE + _HEADER
         in_a_row = in_a_row + _PIECE if follows else 0
         previous = address
     return taken
