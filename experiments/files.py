@@ -1,0 +1,32 @@
+"""Writing files so that a kill, a full disk or a second writer loses nothing."""
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A path beside `path` to write to; it takes the name of `path` at the end.
+
+    The file is flushed to the disk before it is renamed. If the block raises, the
+    partial file goes and `path` stays as it was. The partial file keeps the suffixes
+    of `path`, from which pandas and Matplotlib read the format.
+    """
+    part = path.with_name(f".{secrets.token_hex(4)}.part.{path.name}")
+    try:
+        yield part
+        with open(part, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole text file as UTF-8, whatever the locale."""
+    with replacing(path) as part:
+        part.write_text(text, encoding="utf-8")
