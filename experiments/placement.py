@@ -15,18 +15,20 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 Parallel = Literal["none", "pmap", "sharded"]
 AXIS = "batch"
+Options = dict[str, Any] | None
 
 
 class Placement(Protocol):
-    # How the compiler spreads a mini-batch; None where it does not.
-    batch_sharding: NamedSharding | None
+    @property
+    def batch_sharding(self) -> NamedSharding | None:
+        """How the compiler spreads a mini-batch; None where it does not."""
 
-    def compiled(self, step: Callable, options: Mapping[str, Any]) -> Callable:
+    def compiled(self, step: Callable, options: Options) -> Callable:
         """The step, compiled once for each size of a mini-batch; its state is donated.
 
         Args:
           step: `(state, data, draw) -> (state, metrics)`.
-          options: the compiler's.
+          options: the compiler's, where any were asked for.
         """
 
     def spread(self, tree: Any) -> Any:
@@ -44,8 +46,8 @@ class OneDevice:
 
     batch_sharding = None
 
-    def compiled(self, step: Callable, options: Mapping[str, Any]) -> Callable:
-        return jax.jit(step, donate_argnums=0, compiler_options=dict(options))
+    def compiled(self, step: Callable, options: Options) -> Callable:
+        return jax.jit(step, donate_argnums=0, compiler_options=options)
 
     def spread(self, tree: Any) -> Any:
         return tree
@@ -62,8 +64,8 @@ class Mapped:
     def __init__(self) -> None:
         self._mesh = _mesh()
 
-    def compiled(self, step: Callable, options: Mapping[str, Any]) -> Callable:
-        if options:
+    def compiled(self, step: Callable, options: Options) -> Callable:
+        if options is not None:
             raise ValueError("pmap takes no compiler options; use parallel='sharded'")
         return jax.pmap(step, axis_name=AXIS, in_axes=(0, 0, None), donate_argnums=0)
 
@@ -88,8 +90,8 @@ class Sharded:
         self.batch_sharding = NamedSharding(_mesh(), PartitionSpec(AXIS))
         self._everywhere = NamedSharding(self.batch_sharding.mesh, PartitionSpec())
 
-    def compiled(self, step: Callable, options: Mapping[str, Any]) -> Callable:
-        return jax.jit(step, donate_argnums=0, compiler_options=dict(options))
+    def compiled(self, step: Callable, options: Options) -> Callable:
+        return jax.jit(step, donate_argnums=0, compiler_options=options)
 
     def spread(self, tree: Any) -> Any:
         if jax.process_count() == 1:

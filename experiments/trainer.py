@@ -91,16 +91,16 @@ class Trainer:
         parallel: Parallel = "none",
         onednn: bool = False,
     ):
+        self._place = PLACEMENTS[parallel]()
+        options = compiler_options() if onednn else None
+        self._step = self._place.compiled(self._train_on, options)
+        self._scan = self._place.compiled(self._scan_epoch, options)
         self.problem = problem
+        self.data = self._place.spread(data.train)
         self.test = data.test
         self.batch_size = batch_size
         self.scan = jax.default_backend() != "cpu" if scan is None else scan
-        self._place = PLACEMENTS[parallel]()
         self._n = len(data.train.images)
-        self.data = self._place.spread(data.train)
-        options = compiler_options() if onednn else {}
-        self._step = self._place.compiled(self._train_on, options)
-        self._scan = self._place.compiled(self._scan_epoch, options)
         # Weights are made and tested on one device, where there is no axis.
         alone = problem
         if problem.axis_name is not None:
