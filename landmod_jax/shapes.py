@@ -7,7 +7,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from landmod_jax._names import choices
+from landmod_jax._checks import choices
 
 ScalarFn = Callable[[jax.Array], jax.Array]
 
