@@ -12,6 +12,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+
+_INT32_MAX = 2**31 - 1
 
 
 def choices(name: object, known: Iterable[str]) -> str:
@@ -79,7 +82,10 @@ def number(
         low = concrete > above or above == -math.inf
         high = concrete < below or below == math.inf
         if fine and low and high and concrete >= least:
-            return value
+            # NumPy's scalars are strongly typed and would widen what they multiply.
+            return (
+                value.item() if isinstance(value, (np.generic, np.ndarray)) else value
+            )
     kind = "a real number" if infinite else "a finite real number"
     limits = ""
     if below < math.inf:
@@ -90,6 +96,18 @@ def number(
     elif least > -math.inf:
         limits = f" of at least {least:g}"
     raise ValueError(f"{name} must be {kind}{limits}{otherwise}; got {shown(value)}")
+
+
+def pair(name: str, value: Any, **limits: Any) -> tuple[Any, Any]:
+    """Two numbers."""
+    if isinstance(value, (tuple, list)) or getattr(value, "shape", None) == (2,):
+        numbers = tuple(value)
+        if len(numbers) == 2:
+            first, second = (
+                number(f"{name}[{i}]", each, **limits) for i, each in enumerate(numbers)
+            )
+            return first, second
+    raise ValueError(f"{name} must be a pair of numbers; got {shown(value)}")
 
 
 def rate(name: str, value: Any, **limits: Any) -> Any:
@@ -131,6 +149,8 @@ def integer(name: str, value: Any, *, least: int, static: bool = True) -> Any:
         raise ValueError(
             f"{name} must be an integer of at least {least}, got {shown(value)}"
         )
+    if number > _INT32_MAX:
+        raise ValueError(f"{name} must be at most {_INT32_MAX}, got {shown(value)}")
     return number
 
 
@@ -164,6 +184,16 @@ def uncalled(name: str, value: Any) -> str:
         return ""
     called = getattr(value, "__name__", "it")
     return f"; call it: {name}={called}()"
+
+
+def injected(value: Any) -> str:
+    """A hint where optax.inject_hyperparams has taken a function for a schedule."""
+    if not traced(value) and not isinstance(value, jax.Array):
+        return ""
+    return (
+        "; optax.inject_hyperparams takes functions for schedules: name those that are "
+        "none in its static_args"
+    )
 
 
 def real_scalar_function(name: str, f: Any, *arguments: jax.ShapeDtypeStruct) -> Any:
@@ -235,7 +265,30 @@ def loss(value: Any, user: str) -> jax.Array:
         )
     if not _is_real(dtype) or _is_bool(value):
         raise ValueError(f"value must be real, got dtype {dtype}")
-    return jnp.asarray(value)
+    # A Python int may be larger than JAX's.
+    return jnp.asarray(float(value) if isinstance(value, int) else value)
+
+
+def real_array(name: str, value: Any) -> jax.Array:
+    """value as an array of at least float32."""
+    array = _real(jnp.asarray, name, value)
+    return array.astype(jnp.promote_types(array.dtype, jnp.float32))
+
+
+def float64(name: str, value: Any) -> np.ndarray:
+    """value as a NumPy array of float64, whatever JAX has enabled."""
+    return _real(np.asarray, name, value).astype(np.float64)
+
+
+def _real(as_array: Callable, name: str, value: Any) -> Any:
+    wanted = f"{name} must be an array of real numbers"
+    try:
+        array = as_array(value)
+    except Exception as error:
+        raise ValueError(f"{wanted}; got {shown(value)}") from error
+    if not _is_real(array.dtype):
+        raise ValueError(f"{wanted}; got dtype {array.dtype}")
+    return array
 
 
 def inexact_leaves(user: str, tree: Any) -> None:
@@ -270,7 +323,7 @@ def _is_real_scalar(value: Any) -> bool:
         return True
     dtype = getattr(value, "dtype", None)
     return (
-        isinstance(value, jax.typing.ArrayLike)
+        isinstance(value, (jax.Array, np.ndarray, np.generic))
         and dtype is not None
         and dtype != jax.dtypes.float0
         and jnp.shape(value) == ()
