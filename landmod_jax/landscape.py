@@ -177,7 +177,9 @@ def _by_quadrature(
 
 def _nodes(height: jax.Array) -> jax.Array:
     places, _ = _tanh_sinh()
-    return jnp.maximum(height, 0)[..., None] * jnp.asarray(places, height.dtype)
+    # Away from 0 where nothing is to be integrated: f′(0) may be infinite.
+    above = jnp.where(height > 0, height, 1)
+    return above[..., None] * jnp.asarray(places, height.dtype)
 
 
 @functools.cache
