@@ -67,6 +67,8 @@ class RunConfig:
     until_above_chance: bool = False
     # SHA-256 of the weights that the run starts from, where they are another run's.
     init_from: str | None = None
+    # Training images are cropped and flipped as their data set is (digits never are).
+    augment: bool = True
 
     def __post_init__(self) -> None:
         for name in (

@@ -4,6 +4,8 @@ import dataclasses
 from pathlib import Path
 from typing import Literal
 
+import tyro
+
 from experiments.config import (
     ARM_FIELDS,
     ARMS,
@@ -52,6 +54,9 @@ class Protocol:
     """Hold out the last n training images and test on them, not on the test set."""
     until_above_chance: bool = False
     """Stop at the first epoch whose test accuracy is above chance."""
+    augment: tyro.conf.DisallowNone[bool | None] = None
+    """Crop and flip CIFAR's training images at random; table 3.5 does not by default,
+    everything else does."""
 
     def run(
         self,
@@ -84,6 +89,13 @@ class Protocol:
             for field in dataclasses.fields(Protocol)
         }
         values |= {name: value for name, value in chosen.items() if value is not None}
+        if dataset == "digits":
+            # They have no augmentation to leave out: with and without are one run.
+            if values.pop("augment", None):
+                raise UserError(
+                    "--augment: digits are never augmented, since they are centered and "
+                    "not symmetric"
+                )
         for name in set().union(*ARM_FIELDS.values()) - set(ARM_FIELDS[arm]):
             values.pop(name, None)
         return RunConfig(

@@ -8,7 +8,7 @@ import pytest
 from experiments import data
 from experiments.errors import UserError
 
-TINY = data.Published(10, 60, 20, None, 0)
+TINY = data.Published(10, 60, 20, 0, 0)
 
 
 def tiny_splits(seed=0, train=60, test=20):
