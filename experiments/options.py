@@ -89,13 +89,12 @@ class Protocol:
             for field in dataclasses.fields(Protocol)
         }
         values |= {name: value for name, value in chosen.items() if value is not None}
-        if dataset == "digits":
-            # They have no augmentation to leave out: with and without are one run.
-            if values.pop("augment", None):
-                raise UserError(
-                    "--augment: digits are never augmented, since they are centered and "
-                    "not symmetric"
-                )
+        # Digits have no augmentation to leave out: with and without are one run.
+        if dataset == "digits" and values.pop("augment", None):
+            raise UserError(
+                "--augment: digits are never augmented, since they are centered and "
+                "not symmetric"
+            )
         for name in set().union(*ARM_FIELDS.values()) - set(ARM_FIELDS[arm]):
             values.pop(name, None)
         return RunConfig(
