@@ -5,6 +5,7 @@ which training reads; a machine with the cache needs neither TensorFlow nor a ne
 """
 
 import dataclasses
+import functools
 import os
 import stat
 import zlib
@@ -75,6 +76,24 @@ def train_size(name: str, limit_train: int | None) -> int:
     return PUBLISHED[name].train if name in PUBLISHED else len(_digits().train_images)
 
 
+def check_size(name: str, limit_train: int | None, validation: int | None) -> None:
+    """Raise UserError for an unknown data set, or more images than it has."""
+    if name not in NAMES:
+        raise UserError(f"unknown data set {name!r}: choose from {', '.join(NAMES)}")
+    whole = train_size(name, None)
+    if limit_train is not None and limit_train > whole:
+        raise UserError(
+            f"--limit-train {limit_train} is more than the {whole:,} training images "
+            f"of {name}"
+        )
+    images = whole if limit_train is None else limit_train
+    if validation is not None and validation >= images:
+        raise UserError(
+            f"--validation {validation} leaves none of the {images:,} training images "
+            "to train on"
+        )
+
+
 def load(
     name: str,
     *,
@@ -101,10 +120,9 @@ def load(
 
 
 def _whole(name: str, data_dir: Path | None, cache_dir: Path | None) -> Dataset:
+    check_size(name, None, None)
     if name == "digits":
         return _digits()
-    if name not in PUBLISHED:
-        raise UserError(f"unknown data set {name!r}: choose from {', '.join(NAMES)}")
     cache = (cache_dir or default_cache_dir()) / f"{name}.npz"
     cached = _read_cache(name, cache)
     if cached is not None:
@@ -119,6 +137,7 @@ def _whole(name: str, data_dir: Path | None, cache_dir: Path | None) -> Dataset:
     return dataset
 
 
+@functools.cache
 def _digits() -> Dataset:
     """UCI's handwritten digits from scikit-learn, 8×8, each pixel drawn as 4×4."""
     from sklearn.datasets import load_digits

@@ -1,6 +1,8 @@
 """A run's configuration and identity; the thesis's hyperparameters."""
 
 import dataclasses
+import json
+import math
 
 import pytest
 
@@ -165,15 +167,76 @@ def test_one_base_run_serves_every_landscape():
         ({"epochs": 0}, "epochs must be at least 1, got 0"),
         ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
         ({"limit_train": -5}, "limit_train must be at least 1, got -5"),
-        ({"eps": 0.0}, "eps must be greater than 0, got 0.0"),
-        ({"eps": float("nan")}, "eps must be greater than 0, got nan"),
+        ({"eps": 0.0}, "eps must be greater than 0 and finite, got 0.0"),
+        ({"eps": float("nan")}, "eps must be greater than 0 and finite, got nan"),
+        ({"eps": math.inf}, "eps must be greater than 0 and finite, got inf"),
         ({"learning_rate": -1.0}, "learning_rate must be greater than 0"),
+        (
+            {"learning_rate": math.inf},
+            "learning_rate must be greater than 0 and finite",
+        ),
+        (
+            {"weight_decay": -0.1},
+            "weight_decay must be at least 0 and finite, got -0.1",
+        ),
+        ({"weight_decay": math.nan}, "weight_decay must be at least 0 and finite"),
+        ({"momentum": -1.0}, "momentum must be at least 0 and less than 1, got -1.0"),
+        (
+            {"momentum": math.nan},
+            "momentum must be at least 0 and less than 1, got nan",
+        ),
+        ({"c": math.nan}, "c must be a finite number .* got nan"),
+        ({"c": math.inf}, "c must be a finite number .*base arm.* got inf"),
+        ({"clip_norm": math.nan}, "clip_norm must be greater than 0"),  # not lm's
+        ({"warmup_steps": 0}, "warmup_steps must be at least 1, got 0"),
+        ({"f": "linaer"}, "linear"),
+        ({"limit_train": 1438}, "--limit-train 1438 is more than the 1,437"),
+        ({"validation": 1437}, "--validation 1437 leaves none of the 1,437"),
+        ({"limit_train": 9, "validation": 9}, "--validation 9 leaves none of the 9"),
+        ({"epochs": 2**31}, "--epochs 2147483648 takes .* steps, more than"),
         ({"momentum": 0.9}, "momentum belongs to sgd and rmsprop, not adam"),
     ],
 )
 def test_bad_options_are_named(options, message):
     with pytest.raises(UserError, match=message):
         Protocol(**options).run("digits", "simple_cnn", "adam", "lm", 0)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 10**22, True, 1.0, "0"])
+def test_seeds_that_jax_would_take_for_others_are_refused(seed):
+    with pytest.raises(UserError, match="seed must be"):
+        dataclasses.replace(CONFIG, seed=seed)
+    assert dataclasses.replace(CONFIG, seed=2**32 - 1).seed == 2**32 - 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("epochs", 2.5),
+        ("epochs", "2"),
+        ("epochs", True),
+        ("epochs", None),
+        ("learning_rate", "0.1"),
+        ("learning_rate", True),
+        ("arm", "lmm"),
+        ("arm", ["lm"]),
+        ("optimizer", "lion"),
+        ("precision", "float16"),
+        ("eval_mode", None),
+        ("until_above_chance", "False"),
+        ("augment", 1),
+        ("model", 3),
+        ("limit_train", "all"),
+    ],
+)
+def test_fields_of_the_wrong_kind_are_named(name, value):
+    with pytest.raises(UserError, match=f"{name} must be .*, got"):
+        RunConfig.from_dict(dataclasses.asdict(CONFIG) | {name: value})
+
+
+def test_every_configuration_is_plain_json():
+    text = json.dumps(dataclasses.asdict(CONFIG), allow_nan=False)
+    assert RunConfig.from_dict(json.loads(text)) == CONFIG
 
 
 def test_a_wrong_model_name_is_answered_with_the_nearest():
