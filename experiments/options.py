@@ -47,7 +47,7 @@ class Protocol:
     eps: float = 1.0
     """The constant in f((loss - c)+) + eps, greater than 0."""
     c: float | None = None
-    """A constant threshold in place of the running minimum of the loss."""
+    """A constant, finite threshold in place of the running minimum of the loss."""
     clip_norm: float = 1.0
     """Of the clip arm: the largest norm that all gradients together keep."""
     warmup_steps: int = 200
