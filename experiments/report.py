@@ -78,6 +78,7 @@ _COMMON = (
     "validation",
     "until_above_chance",
     "init_from",
+    "augment",
 )
 
 

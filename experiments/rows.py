@@ -97,7 +97,8 @@ def without_places(command: str) -> str:
 def _run(
     study: Path, row: dict[str, Any], windows: pd.DataFrame, epochs: pd.DataFrame
 ) -> Run:
-    config = {name: _plain(row[name]) for name in _CONFIG}
+    # A field that is younger than the rows has its default.
+    config = {name: _plain(row[name]) for name in _CONFIG if name in row}
     for name in _WHOLE & {name for name in config if config[name] is not None}:
         config[name] = int(config[name])
     meta = {name: _plain(row[name]) for name in _META}

@@ -158,7 +158,7 @@ def make_problem(
     return Problem(
         model=model,
         tx=make_optimizer(config, steps_per_epoch, axis_name),
-        pipeline=pipeline_for(config.dataset, config.model),
+        pipeline=pipeline_for(config.dataset, config.model, config.augment),
         classes=classes,
         arm=config.arm,
         eval_mode=config.eval_mode,
