@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from models import conv, layers, norm, products, winograd
+from models import layers
+from models.cpu import conv, norm, products, winograd
 
 
 def conv_by_hand(x, w, stride, padding):
