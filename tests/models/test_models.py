@@ -1,7 +1,9 @@
 """Networks: sizes, initialisation, shapes, names."""
 
+import ast
 import functools
 import math
+from pathlib import Path
 
 import chex
 import jax
@@ -141,3 +143,26 @@ def test_dropout_is_on_in_training_only():
 def test_wrong_names_are_answered(name, message):
     with pytest.raises(ValueError, match=message):
         models.create(name)
+
+
+def imported(file):
+    """Modules that a file imports."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_the_layers_alone_open_what_is_special_to_cpus_and_nothing_needs_pytorch():
+    package = Path(models.__file__).parent
+    opened = {"models.cpu": set(), "torch": set(), "models.torch.networks": set()}
+    for file in package.rglob("*.py"):
+        for name in imported(file):
+            for what, files in opened.items():
+                if f"{name}.".startswith(f"{what}."):
+                    files.add(file.relative_to(package).as_posix())
+    outside = {name for name in opened["models.cpu"] if not name.startswith("cpu/")}
+    assert outside == {"layers.py"}
+    assert opened["torch"] == {"torch/networks.py"}
+    assert opened["models.torch.networks"] == set()
