@@ -48,7 +48,6 @@ class Program(NamedTuple):
 
 
 def _problem(options: Options) -> training.Problem:
-    precision = "bfloat16" if options.precision == "bfloat16" else "float32"
     config = RunConfig(
         dataset="cifar10",
         model=options.model,
@@ -58,7 +57,7 @@ def _problem(options: Options) -> training.Problem:
         epochs=1,
         learning_rate=LEARNING_RATE,
         momentum=MOMENTUM,
-        precision=precision,
+        precision="bfloat16" if options.precision == "bfloat16" else "float32",
     )
     return training.make_problem(config, CLASSES, options.epoch_steps)
 

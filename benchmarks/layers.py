@@ -86,7 +86,9 @@ def _layers() -> Iterator[Layer]:
         32,
         64,
         64,
-        batch_norm(lambda x, *params: norm.normalise(x, *params, 1e-5, None)[0]),
+        batch_norm(
+            lambda x, scale, bias: norm.normalise(x, scale, bias, 1e-5, None)[0]
+        ),
         batch_norm(_norm_by_autodiff),
     )
     yield Layer(
