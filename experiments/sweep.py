@@ -154,7 +154,7 @@ def run_all(
             state = state._replace(opt_state=opt_state)
         return state
 
-    stop = hosts.AgreedStop(execution.time_budget)
+    stop = hosts.AgreedStop(execution.time_budget, answers=not one_of_several)
     if execution.jobs > 1:
         work = functools.partial(run_all, one_of_several=True)
         with stop.listening():
@@ -164,7 +164,7 @@ def run_all(
                 if len(missing) > 1 and not stop():
                     jobs.run_apart(work, configs, out, execution, stop)
     with (
-        progress(hosts.is_first(), bar_wanted=not one_of_several) as shown,
+        progress(hosts.is_first(), not one_of_several, stop.output_failed) as shown,
         stop.listening(),
     ):
         for number, config in enumerate(configs, start=1):

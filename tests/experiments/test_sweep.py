@@ -17,7 +17,7 @@ from experiments.errors import UserError
 from experiments.options import Execution
 from experiments.progress import Plain
 from experiments.rundir import read_run
-from experiments.stopping import Stop, Stopped
+from experiments.stopping import BUDGET_SPENT, Stop, Stopped
 from experiments.trainer import DeviceData, Trainer
 from tests.experiments.test_config import CONFIG
 
@@ -187,9 +187,9 @@ def test_overwrite_never_deletes_what_is_not_ours(tmp_path, capsys):
     assert (tmp_path / "thesis.tex").read_text() == "precious"
 
 
-def test_a_time_budget_stops_with_status_0_and_resumes(tmp_path, capsys):
+def test_a_time_budget_stops_with_its_status_and_resumes(tmp_path, capsys):
     argv = small("train", "--out", str(tmp_path / "out"))
-    assert main([*argv, "--time-budget", "0"]) == 0
+    assert main([*argv, "--time-budget", "0"]) == BUDGET_SPENT
     assert "--resume goes on from here" in capsys.readouterr().err
     assert not list((tmp_path / "out" / "runs").iterdir())
     assert main([*argv, "--resume"]) == 0
