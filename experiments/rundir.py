@@ -5,14 +5,16 @@
     RUN/steps.csv     step, epoch, loss, c, scale        one row per training step
     RUN/epochs.csv    epoch, test_accuracy (per cent), test_loss, seconds
     RUN/result.json   status, average_last_loss, test_accuracy (per cent), collapsed,
-                      steps, seconds, params_sha256
+                      steps, seconds, params_sha256, digest (of all that was measured)
     RUN/weights.npz   the final weights, where they were asked for
 
 A directory appears under its name only when it is whole: it is written beside it and
 renamed. c and scale are empty for an arm that has no landscape.
 """
 
+import contextlib
 import dataclasses
+import hashlib
 import json
 import os
 import shutil
@@ -25,10 +27,12 @@ import numpy as np
 
 from experiments.config import RunConfig
 from experiments.errors import UserError
+from experiments.files import flush_tree
 
 if TYPE_CHECKING:
     import pandas as pd
 
+FILES = ("config.json", "meta.json", "steps.csv", "epochs.csv", "result.json")
 WINDOW = 20  # mini-batches per loss average in the thesis's script
 
 
@@ -77,15 +81,27 @@ def write_run(
         _write_json(part / "config.json", dataclasses.asdict(config))
         _write_json(part / "meta.json", meta)
         # Nine significant digits carry a float32 over exactly.
-        steps.to_csv(part / "steps.csv", index=False, float_format="%.9g")
-        epochs.to_csv(part / "epochs.csv", index=False, float_format="%.9g")
+        for name, frame in (("steps", steps), ("epochs", epochs)):
+            frame.to_csv(
+                part / f"{name}.csv",
+                index=False,
+                float_format="%.9g",
+                encoding="utf-8",
+                lineterminator="\n",
+            )
         if weights is not None:
             from flax.traverse_util import flatten_dict
 
             np.savez(part / "weights.npz", **flatten_dict(weights, sep="/"))
-        _write_json(part / "result.json", result)
+        measured = (
+            (part / name).read_bytes()
+            for name in ("config.json", "steps.csv", "epochs.csv")
+        )
+        digest = digest_of(*measured, result)
+        _write_json(part / "result.json", result | {"digest": digest})
+        flush_tree(part)
         if path.exists():
-            shutil.rmtree(path)
+            delete_run(path)
         os.replace(part, path)
     except OSError as error:
         shutil.rmtree(part, ignore_errors=True)
@@ -93,6 +109,34 @@ def write_run(
             f"cannot write the run directory {path} ({error}); make room there, and "
             "--resume goes on from its last checkpoint"
         ) from error
+
+
+def delete_run(path: Path) -> None:
+    """Delete the files of a run directory; others, and then the directory, stay."""
+    if path.is_symlink() or not path.is_dir():
+        return
+    for file in path.iterdir():
+        if file.name in (*FILES, "weights.npz"):
+            file.unlink()
+    remove_if_empty(path)
+
+
+def remove_if_empty(directory: Path) -> None:
+    with contextlib.suppress(OSError):
+        directory.rmdir()
+
+
+def digest_of(
+    config: bytes, steps: bytes, epochs: bytes, result: dict[str, Any]
+) -> str:
+    """SHA-256 over config.json, steps.csv, epochs.csv, and result.json's values.
+
+    Args:
+      config, steps, epochs: the bytes of these files.
+      result: what result.json holds beside the digest.
+    """
+    canonical = json.dumps(result, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(config + steps + epochs + canonical.encode()).hexdigest()
 
 
 def read_run(path: Path) -> Run:
@@ -108,6 +152,7 @@ def read_run(path: Path) -> Run:
             steps=pd.read_csv(path / "steps.csv", dtype={"c": float, "scale": float}),
             epochs=pd.read_csv(path / "epochs.csv"),
         )
+        run.result.pop("digest", None)
         if len(run.steps) != run.result.get("steps", len(run.steps)):
             raise ValueError(
                 f"steps.csv has {len(run.steps)} of {run.result['steps']} steps"
@@ -170,4 +215,4 @@ def rows(runs: Iterable[Run]) -> "pd.DataFrame":
 
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:
-    path.write_text(json.dumps(value, indent=2, sort_keys=False) + "\n")
+    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")

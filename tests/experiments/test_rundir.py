@@ -1,5 +1,6 @@
 """Run directories: exact round trips, and refusal of damaged ones."""
 
+import hashlib
 import json
 
 import numpy as np
@@ -42,6 +43,27 @@ def test_a_written_run_replaces_the_one_that_is_there(tmp_path):
     write(tmp_path / "run", [1.0])
     run = rundir.read_run(write(tmp_path / "run", [2.0, 3.0]))
     assert len(run.steps) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_what_was_measured_has_a_digest(tmp_path):
+    path = write(tmp_path / "run", [1.0, 2.0])
+    result = json.loads((path / "result.json").read_text())
+    digest = result.pop("digest")
+    measured = hashlib.sha256()
+    for name in ("config.json", "steps.csv", "epochs.csv"):
+        measured.update((path / name).read_bytes())
+    measured.update(b'{"status":"x"}')
+    assert digest == measured.hexdigest()
+    assert result == {"status": "x"}
+
+
+def test_a_written_run_deletes_no_file_of_others(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "notes.txt").write_text("precious")
+    with pytest.raises(UserError, match="cannot write the run directory"):
+        write(tmp_path / "run", [1.0])
+    assert (tmp_path / "run" / "notes.txt").read_text() == "precious"
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
