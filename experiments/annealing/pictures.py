@@ -62,7 +62,7 @@ def draw_curves(curves: pd.DataFrame, path: Path) -> None:
             row[0].set_ylabel("best U − minimum")
         handles, labels = axes.flat[0].get_legend_handles_labels()
         fig.legend(handles, labels, loc="outside lower center", ncols=3)
-        fig.savefig(path)
+        style.save(fig, path)
 
 
 def draw_success(table: pd.DataFrame, out: Path) -> None:
@@ -92,7 +92,7 @@ def draw_success(table: pd.DataFrame, out: Path) -> None:
         axis.set_xlim(-2, 102)
         axis.set_xlabel("chains that found the global minimum's valley, per cent")
         fig.legend(loc="outside lower center", ncols=3)
-        fig.savefig(out / "success.png")
+        style.save(fig, out / "success.png")
 
 
 def draw_escapes(escapes: pd.DataFrame, path: Path) -> None:
@@ -119,7 +119,7 @@ def draw_escapes(escapes: pd.DataFrame, path: Path) -> None:
                 axis.set_title(kind)
             row[0].set_ylabel("mean time to the other well")
             row[0].legend(fontsize=7)
-        fig.savefig(path)
+        style.save(fig, path)
 
 
 def _escape_curve(axis: Any, sweep: str, share: float, case: Any, index: int) -> None:
@@ -163,4 +163,4 @@ def draw_paths(paths: pd.DataFrame, path: Path) -> None:
             axis.set_title(WORDS[method], fontsize=8)
             axis.set_aspect("equal")
             axis.grid(False)
-        fig.savefig(path)
+        style.save(fig, path)

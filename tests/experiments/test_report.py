@@ -6,7 +6,7 @@ import re
 import pandas as pd
 import pytest
 
-from experiments import figure, plots, report
+from experiments import figure, groups, plots
 from experiments.cli import main
 from experiments.rundir import find_runs, write_run
 from tests.experiments.test_sweep import small
@@ -60,9 +60,9 @@ def test_a_page_is_one_file_with_the_thesis_beside_ours(tmp_path, capsys):
 def test_runs_of_different_scale_do_not_share_a_table(tmp_path):
     written(tmp_path, PAIRS, **VGG)
     written(tmp_path, PAIRS, limit_train=1000, **VGG)
-    groups = report.grouped(find_runs([tmp_path]))
-    assert [len(group) for group in groups] == [4, 4]
-    assert len({run.config.limit_train for group in groups for run in group}) == 2
+    found = groups.grouped(find_runs([tmp_path]))
+    assert [len(group) for group in found] == [4, 4]
+    assert len({run.config.limit_train for group in found for run in group}) == 2
 
 
 def test_nothing_to_report_is_said(tmp_path, capsys):
