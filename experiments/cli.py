@@ -6,13 +6,12 @@ whose docstring is the help, and a function `run(config) -> int | None`.
 
 import difflib
 import importlib
-import io
 import sys
 from collections.abc import Mapping, Sequence
 
 from experiments.errors import UserError
 from experiments.stopping import Stopped
-from experiments.text import printable
+from experiments.text import replace_what_cannot_be_shown
 
 # name: (module, what it does)
 COMMANDS: Mapping[str, tuple[str, str]] = {
@@ -42,7 +41,7 @@ def dispatch(
     argv: Sequence[str] | None = None,
 ) -> int:
     """Find the command that argv[0] names, parse the rest into its Config, run it."""
-    _replace_what_cannot_be_shown()
+    replace_what_cannot_be_shown()
     argv = list(sys.argv[1:] if argv is None else argv)
     if not argv or argv[0] in ("-h", "--help"):
         print(_overview(prog, commands))
@@ -61,7 +60,7 @@ def dispatch(
     try:
         return module.run(config) or 0
     except UserError as error:
-        print("error:", printable(error, keep="\n"), file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         return 2
     except Stopped as stopped:
         print(f"{stopped}: --resume goes on from here", file=sys.stderr)
@@ -69,13 +68,6 @@ def dispatch(
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-
-
-def _replace_what_cannot_be_shown() -> None:
-    """Have a terminal or log that is not UTF-8 get "?" for a letter that it lacks."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
 
 
 def _overview(prog: str, commands: Mapping[str, tuple[str, str]]) -> str:

@@ -22,15 +22,15 @@ def run(config: Config) -> None:
     from experiments import files, groups, plots, report, rows, rundir, style
     from experiments.annealing import report as annealing
 
+    drawing = style.Drawing()
     for study in annealing.studies(config.root):
-        annealing.write(study)
+        annealing.write_with(drawing, study)
         print(f"{study.name}: tables.md, pictures")
     studies = rows.studies(config.root)
     if not studies:
         raise UserError(f"no study (runs.csv) lies under {config.root}: see `collect`")
     runs_of = {study: rows.read(study) for study in studies}
     everything = rundir.distinct(run for runs in runs_of.values() for run in runs)
-    drawing = style.Drawing()
     try:
         for study, runs in runs_of.items():
             files.write_text(study / "tables.md", tables_of(runs))
@@ -49,18 +49,10 @@ def run(config: Config) -> None:
 
 def tables_of(runs: Sequence[Run]) -> str:
     """A study's tables as Markdown, with the commands that made its runs."""
-    from experiments import groups, tables, text
+    from experiments import groups, provenance, tables, text
 
     commands = dict.fromkeys(str(run.meta["command"]) for run in runs)
-    machines = {text.markdown(_machine(run)): None for run in runs}
+    machines = {text.markdown(provenance.in_words(run.meta)): None for run in runs}
     parts = [tables.markdown(group) for group in groups.grouped(runs)]
     parts += [text.code_block(list(commands))]
     return "\n".join([*parts, f"Run on: {'; '.join(machines)}.\n"])
-
-
-def _machine(run: Run) -> str:
-    machine, versions = run.meta["machine"] or {}, run.meta["versions"] or {}
-    return (
-        f"{machine.get('cpu')}, {machine.get('cores')} core(s), "
-        f"jax {versions.get('jax')}, commit {run.meta['commit']}"
-    )

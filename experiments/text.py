@@ -5,8 +5,10 @@ as markup, or a terminal as an instruction.
 """
 
 import html as _html
+import io
 import os
 import re
+import sys
 import unicodedata
 import urllib.parse
 from pathlib import Path
@@ -30,6 +32,13 @@ def printable(text: object, keep: str = "") -> str:
         else character
         for character in str(text)
     )
+
+
+def replace_what_cannot_be_shown() -> None:
+    """Have a terminal or log that is not UTF-8 get "?" for a letter that it lacks."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def html(text: object) -> str:
