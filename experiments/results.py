@@ -19,13 +19,13 @@ class Config:
 
 
 def run(config: Config) -> None:
-    from experiments import files, groups, plots, report, rows, rundir, style
+    from experiments import files, groups, plots, report, rows, rundir, style, text
     from experiments.annealing import report as annealing
 
     drawing = style.Drawing()
     for study in annealing.studies(config.root):
         annealing.write_with(drawing, study)
-        print(f"{study.name}: tables.md, pictures")
+        print(f"{text.printable(study.name)}: tables.md, pictures")
     studies = rows.studies(config.root)
     if not studies:
         raise UserError(f"no study (runs.csv) lies under {config.root}: see `collect`")
@@ -42,7 +42,7 @@ def run(config: Config) -> None:
         report.write_page(everything, config.root, TITLE, drawing)
     except OSError as error:
         raise UserError(f"cannot write to {config.root}: {error}") from error
-    names = ", ".join(study.name for study in studies)
+    names = ", ".join(text.printable(study.name) for study in studies)
     print(f"{names}: tables.md, curves; {config.root}: effects.png, report.html")
     drawing.raise_failures()
 

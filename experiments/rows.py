@@ -64,6 +64,8 @@ def read(study: Path) -> list[Run]:
         table = reading.records("runs.csv", reading.read_bytes(study / "runs.csv"))
         windows = _parts(study, "windows", _WINDOW_COLUMNS)
         epochs = _parts(study, "epochs", EPOCH_COLUMNS)
+        if not table:
+            raise ValueError("runs.csv has no rows")
         if len({row.get("run") for row in table}) < len(table):
             raise ValueError("runs.csv has a run twice")
         return [_run(study, row, windows, epochs) for row in table]

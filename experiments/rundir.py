@@ -155,8 +155,10 @@ def read_weights(path: Path) -> dict[str, Any]:
 
     try:
         flat = reading.arrays(path / "weights.npz")
+        if not all(name.startswith(("params/", "batch_stats/")) for name in flat):
+            raise ValueError("weights.npz holds other arrays than a network's")
         return {"params": {}, "batch_stats": {}} | unflatten_dict(flat, sep="/")
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError) as error:
         raise UserError(
             f"{path} has no weights to start from ({error}): run it with --keep-weights"
         ) from error

@@ -6,19 +6,26 @@ one error that does; never a traceback, a hang, or markup of the file's own.
 """
 
 import gzip
+import hashlib
+import html.parser
+import io
 import json
 import os
+import pickle
 import re
 import shutil
 import threading
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from markdown_it import MarkdownIt
 
-from experiments import data, reading, rows
+from experiments import data, plots, rows
+from experiments.annealing import report as annealing
 from experiments.cli import main
 from experiments.errors import UserError
 from experiments.rundir import find_runs, read_run, read_weights
@@ -116,13 +123,16 @@ def without_column(name: str, column: str) -> Change:
     return change
 
 
+def renamed(change: Change, name: str = "run") -> Change:
+    def both(run: Path) -> None:
+        change(run)
+        run.rename(run.with_name(name))
+
+    return both
+
+
 def loop(path: Path) -> None:
     path.symlink_to(path.name)
-
-
-def huge(path: Path) -> None:
-    with open(path, "wb") as file:
-        file.truncate(reading.LIMIT + 2)
 
 
 FILES = ("config.json", "meta.json", "result.json", "steps.csv", "epochs.csv")
@@ -183,7 +193,8 @@ DAMAGED |= {
     ]
 }
 DAMAGED |= {
-    f"config {name}: {value!r:.20}": edit_json("config.json", **{name: value})
+    # Under a name that makes no claim on the configuration.
+    f"config {name}: {value!r:.20}": renamed(edit_json("config.json", **{name: value}))
     for name in ("dataset", "model", "f", "init_from", "optimizer", "arm")
     for value in INJECTIONS
 }
@@ -251,7 +262,7 @@ DAMAGED |= {
         ("steps.csv", b"\n2,1,", b"\n2,1,5,5,5,5,"),
         ("steps.csv", b"\n2,1,", b"\n2,-1,"),
         ("steps.csv", b"\n2,1,", b"\n2,1e300,"),
-        ("steps.csv", b"\n2,1,", b"\n2,1,1e39"),
+        ("steps.csv", b"\n2,1,1,", b"\n2,1,1e39,"),
         ("steps.csv", b"\n2,1,", b"\n2.5,1,"),
         ("steps.csv", b"\n2,1,", b"\n,1,"),
         ("steps.csv", b"\n2,1,", b'\n"2,1,'),
@@ -265,32 +276,25 @@ DAMAGED |= {
         ("epochs.csv", b"seconds", b"minutes"),
     ]
 }
-# What is not a run of ours at all.
+# What is not a run of ours at all, and one under another's name.
 DAMAGED["a stranger's result.json"] = lambda run: [
     (run / name).unlink() for name in FILES if name != "result.json"
 ]
-DAMAGED["renamed"] = lambda run: run.rename(run.with_name(run.name[:-1] + "z"[:1]))
+DAMAGED["another's name"] = renamed(lambda run: None, "digits-nn2-sgd-lm-s0-0123456789")
 
 
 @pytest.fixture
 def runs(sound, tmp_path):
-    """A directory of sound runs; the last of them is the one to damage."""
-    shutil.copytree(sound / "runs", tmp_path / "runs")
-    return tmp_path / "runs"
-
-
-def victim(runs: Path) -> Path:
-    return sorted(runs.iterdir())[-1]
+    """A directory of sound runs, of which the first is to be damaged."""
+    return shutil.copytree(sound / "runs", tmp_path / "runs")
 
 
 @pytest.mark.parametrize("change", DAMAGED.values(), ids=list(DAMAGED))
 def test_a_damaged_run_is_named_and_left_out(change, runs, capsys):
-    bad = victim(runs)
-    change(bad)
-    if not bad.exists():
-        (bad,) = set(runs.iterdir()) - {bad} - set(sorted(runs.iterdir())[:3])
-    found = in_time(lambda: find_runs([runs]))
-    assert len(found) == 3
+    first, *others = sorted(runs.iterdir())
+    change(first)
+    (bad,) = set(runs.iterdir()) - set(others)
+    assert [run.path for run in in_time(lambda: find_runs([runs]))] == others
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert str(bad) in said
@@ -301,5 +305,312 @@ def test_a_damaged_run_is_named_and_left_out(change, runs, capsys):
         read_run(bad)
 
 
-def test_there_are_a_hundred_of_them():
-    assert len(DAMAGED) >= 100
+def test_nothing_but_left_out_runs_is_an_error(runs, capsys):
+    for run in runs.iterdir():
+        edit_json("config.json", epochs=3)(run)
+    assert main(["report", str(runs), "--out", str(runs / "report")]) == 2
+    said = capsys.readouterr().err
+    assert said.count("left out") == 4
+    assert "no finished run" in said
+    assert not (runs / "report").exists()
+
+
+def test_a_run_with_a_digest_is_believed_as_it_was_written_only(runs):
+    path = sorted(runs.iterdir())[0]
+    content = {name: (path / name).read_bytes() for name in FILES}
+    result = json.loads(content["result.json"])
+    # By hand, as documented: the files' bytes, then the values in a canonical form.
+    values = json.dumps(result, sort_keys=True, separators=(",", ":")).encode()
+    measured = content["config.json"] + content["steps.csv"] + content["epochs.csv"]
+    digest = hashlib.sha256(measured + values).hexdigest()
+    edit_json("result.json", digest=digest)(path)
+    assert read_run(path).result == result
+    # Changes that leave everything in agreement with everything else.
+    for name, old, new in [
+        ("steps.csv", b"\n2,1,1", b"\n2,1,2"),
+        ("epochs.csv", b"\n1,50,", b"\n1,51,"),
+        ("config.json", b"{", b"{ "),
+        ("result.json", b'"collapsed": true', b'"collapsed": false'),
+    ]:
+        sound = (path / name).read_bytes()
+        edit(name, old, new)(path)
+        with pytest.raises(UserError, match="changed since they were written"):
+            read_run(path)
+        (path / name).write_bytes(sound)
+
+
+def test_deep_and_looping_directories_are_walked(runs, capsys):
+    deep = runs / "deep"
+    deep.mkdir()
+    (deep / "up").symlink_to(runs)
+    (deep / "self").symlink_to("self")
+    os.mkfifo(deep / "pipe")
+    here = os.open(deep, os.O_RDONLY)
+    for _ in range(30):  # in all longer than a path may be
+        os.mkdir("d" * 200, dir_fd=here)
+        there = os.open("d" * 200, os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = there
+    os.close(here)
+    assert len(in_time(lambda: find_runs([runs]))) == 4
+    said = capsys.readouterr().err
+    assert said.count("left out") == 1
+    assert "too long" in said
+
+
+WEIGHTS: dict[str, Change] = SPECIAL | {
+    "text": lambda path: path.write_text("weights"),
+    "cut": lambda path: path.write_bytes(_npz(a=np.zeros(9))[:200]),
+    "pickle": lambda path: path.write_bytes(pickle.dumps({"params": Bomb()})),
+    "npy of a pickle": lambda path: _npy(path, np.array([Bomb()], object)),
+    "npz of a pickle": lambda path: path.write_bytes(
+        _npz(a=np.array([Bomb()], object))
+    ),
+    "no network's": lambda path: path.write_bytes(_npz(params=np.zeros(2))),
+    "no array in the archive": lambda path: _zip(path, a=b"text"),
+    "header of text": lambda path: _zip(
+        path, **{"a.npy": b"\x93NUMPY\x01\x00\x08\x00import x"}
+    ),
+}
+
+
+class Bomb:
+    def __reduce__(self):
+        return (pytest.fail, ("it was unpickled",))
+
+
+def _npy(path: Path, array: np.ndarray) -> None:
+    with open(path, "wb") as file:
+        np.save(file, array, allow_pickle=True)
+
+
+def _npz(**values: Any) -> bytes:
+    file = io.BytesIO()
+    np.savez(file, **values)
+    return file.getvalue()
+
+
+def _zip(path: Path, **members: bytes) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+
+
+@pytest.mark.parametrize("make", WEIGHTS.values(), ids=list(WEIGHTS))
+def test_weights_are_arrays_or_refused(make, tmp_path):
+    make(tmp_path / "weights.npz")
+
+    def read() -> str:
+        with pytest.raises(UserError, match="has no weights to start from") as caught:
+            read_weights(tmp_path)
+        return str(caught.value)
+
+    said = in_time(read)
+    assert "pickle" not in said
+    assert said.isprintable()
+
+
+@pytest.mark.parametrize("make", WEIGHTS.values(), ids=list(WEIGHTS))
+def test_a_cache_is_cifar_or_refused(make, tmp_path):
+    if (cache := tmp_path / "cifar10.npz") and make is SPECIAL["missing"]:
+        pytest.skip("then it is made")
+    make(cache)
+
+    def read() -> str:
+        with pytest.raises(UserError) as caught:
+            data.load("cifar10", cache_dir=tmp_path, data_dir=tmp_path / "none")
+        return str(caught.value)
+
+    said = in_time(read)
+    assert str(tmp_path) in said
+    assert "pickle" not in said
+
+
+STUDY = ("runs.csv", "windows.csv.gz", "epochs.csv.gz")
+
+
+def edit_rows(name: str, old: str, new: str) -> Change:
+    def change(study: Path) -> None:
+        packed = name.endswith(".gz")
+        content = (study / name).read_bytes()
+        text = (gzip.decompress(content) if packed else content).decode()
+        assert old in text
+        content = text.replace(old, new, 1).encode()
+        (study / name).write_bytes(gzip.compress(content) if packed else content)
+
+    return change
+
+
+STUDIES: dict[str, Change] = {
+    f"{name} {kind}": replace(name, make)
+    for name in STUDY
+    for kind, make in SPECIAL.items()
+}
+STUDIES |= {f"{name} cut at {p}": cut(name, p) for name in STUDY for p in (0.3, 0.97)}
+STUDIES |= {
+    f"{name}: {old!r} as {new!r:.20}": edit_rows(name, old, new)
+    for name, old, new in [
+        ("runs.csv", "base,0,2", "base,0,3"),
+        ("runs.csv", "base,0,2", "base,0,2.5"),
+        ("runs.csv", "base,0,2", "base,-1,2"),
+        ("runs.csv", "base,0,2", "base,0,1e400"),
+        ("runs.csv", "base,0,2", "base,0,"),
+        ("runs.csv", "base,0,2", "base,0,2,7"),
+        ("runs.csv", "base,0,2", 'base,"0,2'),
+        ("runs.csv", "finished", MARKUP),
+        ("runs.csv", "linear", MARKUP),
+        ("runs.csv", ",10.0,True", ",99.0,True"),
+        ("runs.csv", ",10.0,True", ",10.0,maybe"),
+        ("runs.csv", ",10.0,True", ",,True"),
+        ("runs.csv", '""abacus""', "[1]"),
+        ("runs.csv", '{""cpu""', '{""cpu'),
+        ("runs.csv", "dataset,", "model,"),
+        ("runs.csv", "run,", "name,"),
+        ("runs.csv", "average_last_loss", "loss"),
+        ("windows.csv.gz", "\n1,20,", "\n1,1000000000000,"),
+        ("windows.csv.gz", "\n1,20,", "\n1,-20,"),
+        ("windows.csv.gz", "\n1,20,", "\n1,19,"),
+        ("windows.csv.gz", "\n1,20,", "\n1,20,x"),
+        ("windows.csv.gz", "\n2,20,", "\n9,20,"),
+        ("windows.csv.gz", "steps,", "windows,"),
+        ("epochs.csv.gz", "\n2,", "\n3,"),
+        ("epochs.csv.gz", "\n1,50,", "\n1,500,"),
+        ("epochs.csv.gz", "seconds", MARKUP),
+    ]
+}
+STUDIES["runs.csv twice the same run"] = lambda study: (study / "runs.csv").write_text(
+    "".join((lines := (study / "runs.csv").read_text().splitlines(True)) + lines[1:2])
+)
+
+
+@pytest.mark.parametrize("change", STUDIES.values(), ids=list(STUDIES))
+def test_a_damaged_study_is_named(change, sound, tmp_path):
+    study = shutil.copytree(sound / "study", tmp_path / "study")
+    change(study)
+
+    def read() -> str:
+        with pytest.raises(UserError, match=f"{study} does not hold the rows") as error:
+            rows.read(study)
+        return str(error.value)
+
+    assert in_time(read).isprintable()
+
+
+ANNEALING = Path(__file__).resolve().parents[2] / "results" / "annealing"
+ANNEALED: dict[str, Change] = {
+    f"{name} {kind}": replace(name, make)
+    for name in ("escapes.csv", "paths.csv.gz", "about.json")
+    for kind, make in SPECIAL.items()
+}
+ANNEALED |= {
+    f"about {name}={value!r:.20}": edit_json("about.json", **{name: value})
+    for name, value in [
+        ("sizes", None),
+        ("sizes", {"steps": "2000", "settings": 16, "chains": 200}),
+        ("machine", [MARKUP]),
+        ("command", {}),
+        ("seconds", "long"),
+    ]
+}
+ANNEALED |= {
+    f"{name}: {old!r} as {new!r:.20}": edit_rows(name, old, new)
+    for name, old, new in [
+        ("escapes.csv", "langevin", MARKUP),
+        ("escapes.csv", "barrier,langevin,,0.5,0.3,200", "barrier,langevin,,1,1,.5"),
+        ("escapes.csv", "mean_time", "time"),
+        ("paths.csv.gz", "rastrigin", MARKUP),
+        ("curves.csv.gz", "rastrigin,2", "rastrigin,2000000"),
+    ]
+}
+
+
+@pytest.mark.parametrize("change", ANNEALED.values(), ids=list(ANNEALED))
+def test_a_damaged_annealing_study_is_named(change, tmp_path):
+    study = shutil.copytree(ANNEALING, tmp_path / "annealing")
+    change(study)
+
+    def read() -> str:
+        with pytest.raises(UserError, match=f"{study} does not hold the rows") as error:
+            annealing.read_rows(study)
+        return str(error.value)
+
+    assert in_time(read).isprintable()
+
+
+class Seen(html.parser.HTMLParser):
+    """What a browser would make of a page."""
+
+    def __init__(self, page: str):
+        super().__init__()
+        self.tags: set[tuple[str, str]] = set()
+        self.links: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags |= {(tag, name) for name, _ in attrs} | {(tag, "")}
+        self.links += [value for name, value in attrs if name == "href"]
+
+
+def injected(runs: Path) -> None:
+    """Each injection in each text of a meta.json, one more in the path above it."""
+    for i, run in enumerate(sorted(runs.iterdir())):
+        texts = [INJECTIONS[(i + j) % len(INJECTIONS)] for j in range(7)]
+        edit_json(
+            "meta.json",
+            started=texts[0],
+            command=texts[1],
+            commit=texts[2],
+            versions={texts[3]: "1", "jax": texts[4]},
+            machine={texts[5]: 1, "cpu": texts[6], "cores": texts[0]},
+        )(run)
+
+
+def test_nothing_from_a_file_is_markup(tmp_path, capsys, monkeypatch):
+    """In the page and the tables of runs and of studies; nor in the terminal."""
+    monkeypatch.setattr(plots, "draw_curves", lambda *args: [])
+    monkeypatch.setattr(plots, "draw_effects", lambda *args: [])
+    pairs = {(arm, seed): 50.0 for arm in ("base", "lm") for seed in range(4)}
+    hostile = tmp_path / "javascript:alert(1)" / "<b>&\"'?#%|`\x1b[1m\xff"
+    for root in (tmp_path / "plain", hostile):
+        written(root / "runs", pairs, digest="0" * 64, **VGG)
+    injected(hostile / "runs")
+    seen, kept = {}, {}
+    monkeypatch.chdir(tmp_path)
+    for root in (tmp_path / "plain", hostile):
+        where = str((root / "runs").relative_to(tmp_path))
+        title = INJECTIONS[0] if root is hostile else "x"
+        argv = ["report", where, "--out", ".", "--title", title]
+        assert main(argv) == 0
+        study = root / "studies" / f"study{title[:7]}"
+        assert main(["collect", where, "--out", str(study)]) == 0
+        assert main(["results", "--root", str(study.parent)]) == 0
+        pages = [Path("report.html"), study.parent / "report.html"]
+        words = [page.read_text("utf-8") for page in pages]
+        seen[root] = [Seen(page) for page in words]
+        markdown = [Path("report.md"), study / "tables.md"]
+        kept[root] = [path.read_text("utf-8") for path in markdown]
+        for text in words + kept[root]:
+            assert text.replace("\n", "").isprintable()
+    for plain, other in zip(seen[tmp_path / "plain"], seen[hostile]):
+        assert other.tags == plain.tags
+        # The first part of a relative address must not read as a scheme.
+        assert not any(re.match(r"[^/?#]*:", link) for link in other.links)
+    for plain, other in zip(kept[tmp_path / "plain"], kept[hostile]):
+        assert structure(other) == structure(plain)
+    shown = capsys.readouterr()
+    # The paths that the user gave are said as they are.
+    said = (shown.out + shown.err).replace(str(hostile), "")
+    assert said.replace("\n", "").isprintable()
+
+
+def structure(markdown: str) -> set[str]:
+    """The kinds of elements that a reader makes of the text."""
+    tokens = MarkdownIt("gfm-like", {"linkify": False}).parse(markdown)
+    tokens += [child for token in tokens for child in token.children or ()]
+    # A character that is escaped is a text of its own in some versions.
+    return {token.type for token in tokens} - {"text_special"}
+
+
+def test_there_are_hundreds_of_them():
+    cases = (DAMAGED, WEIGHTS, WEIGHTS, STUDIES, ANNEALED)
+    assert sum(map(len, cases)) >= 300
