@@ -16,7 +16,7 @@ from experiments.rundir import Run
 RATE = "learning_rate"
 _OPTIMIZER = (RATE, "momentum", "weight_decay")
 _ROW = {"optimizer", "arm", "seed", *_OPTIMIZER, *set().union(*ARM_FIELDS.values())}
-_TABLE = [f.name for f in dataclasses.fields(RunConfig) if f.name not in _ROW]
+TABLE = [f.name for f in dataclasses.fields(RunConfig) if f.name not in _ROW]
 _WORDS = {
     RATE: "lr",
     "weight_decay": "weight decay",
@@ -48,13 +48,13 @@ def grouped(runs: Sequence[Run]) -> list[list[Run]]:
 
 
 def _table(config: RunConfig) -> tuple[Any, ...]:
-    return tuple(getattr(config, name) for name in _TABLE)
+    return tuple(getattr(config, name) for name in TABLE)
 
 
 def differences(runs: Iterable[Run]) -> list[str]:
     """The fields in which runs differ that cannot stand in one table."""
     tables = {_table(run.config) for run in runs}
-    return [name for name, values in zip(_TABLE, zip(*tables)) if len(set(values)) > 1]
+    return [name for name, values in zip(TABLE, zip(*tables)) if len(set(values)) > 1]
 
 
 def by_row(runs: Iterable[Run]) -> dict[Row, list[Run]]:

@@ -110,7 +110,8 @@ def _curve(run: Run, name: str) -> pd.Series:
     whole = max(len(values) // WINDOW, 1)
     windows = np.array_split(values, whole)
     ends = np.cumsum([len(window) for window in windows])
-    means = np.array([window.mean() for window in windows])
+    with np.errstate(invalid="ignore"):
+        means = np.array([window.mean() for window in windows])
     return pd.Series(
         np.where(np.isfinite(means), means, np.nan), index=ends / per_epoch
     )

@@ -84,10 +84,12 @@ def _base_of(row: groups.Row, bases: Sequence[groups.Row]) -> groups.Row | None:
 
 
 def _measured(part: pd.DataFrame) -> dict[str, Any]:
+    with np.errstate(invalid="ignore"):  # infinite losses have no deviation
+        loss_sd = part["average_last_loss"].std()
     return {
         "n": len(part),
         "loss_mean": part["average_last_loss"].mean(),
-        "loss_sd": part["average_last_loss"].std(),
+        "loss_sd": loss_sd,
         "accuracy_mean": part["test_accuracy"].mean(),
         "accuracy_sd": part["test_accuracy"].std(),
         "collapsed": int(part["collapsed"].sum()),
