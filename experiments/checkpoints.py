@@ -17,6 +17,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from experiments import reading
 from experiments.errors import UserError
 from experiments.files import flush_tree
 from experiments.training import TrainState
@@ -104,8 +105,7 @@ def _checkpointer():
 def _load(path: Path, abstract: TrainState) -> tuple[TrainState, Columns]:
     with _checkpointer() as checkpointer:
         state = checkpointer.restore(path.absolute() / "state", abstract)
-    with np.load(path / "metrics.npz") as archive:
-        columns = {name: archive[name] for name in archive.files}
+    columns = reading.arrays(path / "metrics.npz")
     if _digest(state, columns) != (path / "digest").read_text(encoding="ascii"):
         raise ValueError("its digest differs")
     return state, columns

@@ -21,6 +21,7 @@ from experiments.stopping import (
     mute,
     tell,
 )
+from experiments.text import replace_what_cannot_be_shown
 
 # name: (module, what it does)
 COMMANDS: Mapping[str, tuple[str, str]] = {
@@ -50,6 +51,7 @@ def dispatch(
     argv: Sequence[str] | None = None,
 ) -> int:
     """Find the command that argv[0] names, parse the rest into its Config, run it."""
+    replace_what_cannot_be_shown()
     try:
         with ending_cleanly():
             status = _run(prog, commands, list(sys.argv[1:] if argv is None else argv))

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from experiments import text
 from experiments.config import RunConfig
 from experiments.errors import UserError
 from experiments.options import Execution
@@ -131,6 +132,7 @@ def _job(
     execution: Execution,
 ) -> None:
     """What a process does; it ends with a status other than 0 where it fails."""
+    text.replace_what_cannot_be_shown()
     take_share(number, jobs)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     import jax

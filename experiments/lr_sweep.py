@@ -9,8 +9,7 @@ from experiments.config import REPLAYS, RunConfig
 from experiments.errors import UserError
 from experiments.files import replacing
 from experiments.options import Execution
-from experiments.result_dir import TRIALS
-from experiments.rundir import rows
+from experiments.rundir import TRIALS, rows
 
 HELD_OUT = 0.1  # of the training images
 

@@ -20,12 +20,11 @@ from pathlib import Path
 from experiments.errors import UserError
 from experiments.locks import locked
 from experiments.options import Execution
-from experiments.rundir import delete_run, remove_if_empty
+from experiments.rundir import TRIALS, delete_run, remove_if_empty
 
 MARK = ".landmod-results"
 _TEXT = "Made by landmod_jax. --overwrite deletes what it wrote here, nothing else.\n"
 
-TRIALS = "lr-sweep"
 CHECKPOINT_FILES = frozenset(("metrics.npz", "digest"))
 MADE_OF_RUNS = frozenset(
     (

@@ -41,7 +41,8 @@ def window_averages(run: Run) -> np.ndarray:
     averages = []
     for _, losses in run.steps.groupby("epoch")["loss"]:
         whole = len(losses) // WINDOW * WINDOW
-        averages.append(losses.to_numpy()[:whole].reshape(-1, WINDOW).mean(axis=1))
+        with np.errstate(invalid="ignore"):
+            averages.append(losses.to_numpy()[:whole].reshape(-1, WINDOW).mean(axis=1))
     return np.concatenate(averages)
 
 
@@ -62,6 +63,7 @@ def _report(runs: Sequence[Run]) -> pd.DataFrame:
             "Last Loss": run.steps["loss"].iloc[-1],
             "Last Average Loss": run.result["average_last_loss"],
             "Test Accuracy": run.result["test_accuracy"],
+            "Batch Size": run.config.batch_size,
         }
         for run in runs
     )
