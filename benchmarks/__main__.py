@@ -1,6 +1,6 @@
 """Entry point of `python -m benchmarks`; each benchmark is a command (see cli.py)."""
 
-from experiments.cli import dispatch
+from experiments.commands.cli import dispatch
 
 # name: (module, what it measures)
 BENCHMARKS: dict[str, tuple[str, str]] = {

@@ -1,4 +1,4 @@
-"""Our side of the training benchmark: steps of experiments.training."""
+"""Our side of the training benchmark: steps of experiments.train.step."""
 
 import functools
 import time
@@ -19,10 +19,19 @@ from benchmarks.side import (
     Side,
     product_flops,
 )
-from experiments import training
-from experiments.config import RunConfig
-from experiments.provenance import machine, versions
-from experiments.trainer import DeviceData, Keys, Trainer
+from experiments.config.run import RunConfig
+from experiments.runs.provenance import machine, versions
+from experiments.train.step import (
+    Batch,
+    Images,
+    Metrics,
+    Problem,
+    TrainState,
+    init_state,
+    make_problem,
+    train_step,
+)
+from experiments.train.trainer import DeviceData, Keys, Trainer
 
 STEPS_A_DISPATCH = 32  # on accelerators
 
@@ -47,7 +56,7 @@ class Program(NamedTuple):
     compile_seconds: float
 
 
-def _problem(options: Options) -> training.Problem:
+def _problem(options: Options) -> Problem:
     config = RunConfig(
         dataset="cifar10",
         model=options.model,
@@ -59,7 +68,7 @@ def _problem(options: Options) -> training.Problem:
         momentum=MOMENTUM,
         precision="bfloat16" if options.precision == "bfloat16" else "float32",
     )
-    return training.make_problem(config, CLASSES, options.epoch_steps)
+    return make_problem(config, CLASSES, options.epoch_steps)
 
 
 def _alone(options: Options) -> Program:
@@ -67,22 +76,22 @@ def _alone(options: Options) -> Program:
     problem = _problem(options)
     keys = Keys.of(0)
     chunk = 1 if options.device == "cpu" else STEPS_A_DISPATCH
-    init = jax.jit(lambda key: training.init_state(problem, key))
+    init = jax.jit(lambda key: init_state(problem, key))
     states, batches = [], []
     for run in range(options.runs):
         of_run = Keys.of(run)
         states.append(init(of_run.init))
         images = jax.random.normal(of_run.order, (options.batch, 32, 32, 3))
         labels = jax.random.randint(of_run.step, (options.batch,), 0, CLASSES)
-        batches.append(training.Batch(images, labels))
-    step = functools.partial(training.train_step, problem)
+        batches.append(Batch(images, labels))
+    step = functools.partial(train_step, problem)
     if options.vmap:
         step = jax.vmap(step, in_axes=(0, 0, None))
         states, batches = [_stacked(states)], [_stacked(batches)]
 
     def each(
-        states: list[training.TrainState], batches: list[training.Batch], key: jax.Array
-    ) -> tuple[list[training.TrainState], list[training.Metrics]]:
+        states: list[TrainState], batches: list[Batch], key: jax.Array
+    ) -> tuple[list[TrainState], list[Metrics]]:
         stepped = [step(*one, key) for one in zip(states, batches)]
         return [state for state, _ in stepped], [metrics for _, metrics in stepped]
 
@@ -123,7 +132,7 @@ def _with_data(options: Options) -> Program:
     problem = _problem(options)
     random = np.random.default_rng(0)
     images = options.epoch_steps * options.batch
-    split = training.Images(
+    split = Images(
         jnp.asarray(random.integers(0, 256, (images, 32, 32, 3), np.uint8)),
         jnp.asarray(random.integers(0, CLASSES, images, np.int32)),
     )

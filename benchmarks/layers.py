@@ -32,7 +32,7 @@ class Layer(NamedTuple):
 
 
 def run(config: Config) -> None:
-    from experiments.allocator import keep_memory
+    from experiments.machine.allocator import keep_memory
 
     keep_memory()
     rows = []

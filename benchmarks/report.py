@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.files import write_text
+from experiments.machine.files import write_text
 
 
 def write(
@@ -41,6 +41,6 @@ def _has_path(value: Any) -> bool:
 
 def where() -> dict[str, Any]:
     """Commit, versions and machine of this process, which must have JAX."""
-    from experiments.provenance import commit, machine, versions
+    from experiments.runs.provenance import commit, machine, versions
 
     return {"commit": commit(), "versions": versions(), "machine": machine()}

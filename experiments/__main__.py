@@ -1,6 +1,6 @@
 """Entry point of `python -m experiments`."""
 
-from experiments.cli import main
+from experiments.commands.cli import main
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import jax
 
-from experiments import hosts
+from experiments.machine import hosts
 
 jax.config.update("jax_num_cpu_devices", 8)
 hosts.give_cpu_devices_threads()

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from experiments import style
 from experiments.annealing.problems import problem
 from experiments.annealing.report import PROBLEM, WORDS, Rows, summarise
+from experiments.report import style
 from landmod_jax.annealing import METHODS
 
 COLOURS = {

@@ -16,17 +16,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments import (
-    checks,
-    files,
-    provenance,
-    reading,
-    statistics,
-    style,
-    text,
-)
+from experiments import text
 from experiments.annealing.search import ALL
 from experiments.errors import UserError
+from experiments.machine import files, untrusted
+from experiments.report import statistics, style
+from experiments.runs import checks, provenance
 from landmod_jax.annealing.objectives import OBJECTIVES
 
 PROBLEM = ["objective", "dimension"]
@@ -102,8 +97,8 @@ def read_rows(out: Path) -> Rows:
     """The rows of a study; a file that is missing or damaged is named."""
     try:
         tables = {name: _frame(out, name) for name in FILES}
-        about = reading.json_object(
-            "about.json", reading.read_bytes(out / "about.json")
+        about = untrusted.json_object(
+            "about.json", untrusted.read_bytes(out / "about.json")
         )
         for name in ("steps", "settings", "chains"):
             size = about.get("sizes", {}).get(name)
@@ -121,8 +116,8 @@ def read_rows(out: Path) -> Rows:
 def _frame(out: Path, name: str) -> pd.DataFrame:
     file = FILES[name]
     columns, texts = (each.split() for each in COLUMNS[name])
-    content = reading.read_bytes(out / file)
-    frame = reading.numbers(file, content, columns, texts)
+    content = untrusted.read_bytes(out / file)
+    frame = untrusted.numbers(file, content, columns, texts)
     for column in set(_WHOLE) & set(columns):
         if not (frame[column].mod(1) == 0).all() or (frame[column] >= 2**53).any():
             raise ValueError(f"{file}: {column} has other than whole numbers")
@@ -144,7 +139,7 @@ def _frame(out: Path, name: str) -> pd.DataFrame:
 
 def studies(root: Path) -> list[Path]:
     """The annealing studies at or below a directory, by name."""
-    return sorted(reading.directories_with(FILES["chains"], root))
+    return sorted(untrusted.directories_with(FILES["chains"], root))
 
 
 def summarise(chains: pd.DataFrame, steps: int) -> pd.DataFrame:

@@ -11,12 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from experiments.anneal import Config
 from experiments.annealing import escape, search
 from experiments.annealing.problems import Problem, problem
 from experiments.annealing.report import PROBLEM, Rows
-from experiments.provenance import provenance
-from experiments.rows import without_places
+from experiments.commands.anneal import Config
+from experiments.runs.provenance import provenance
+from experiments.runs.rows import without_places
 from landmod_jax import annealing
 from landmod_jax.annealing import METHODS
 

@@ -11,7 +11,7 @@ from benchmarks.__main__ import BENCHMARKS
 from benchmarks.operations import operations_a_step
 from benchmarks.side import Options
 from benchmarks.timing import in_turns
-from experiments.cli import dispatch
+from experiments.commands.cli import dispatch
 
 
 def benchmarks(*argv):

@@ -10,10 +10,11 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import landmod_jax
-from experiments import data, training
-from experiments.config import OPTIMIZERS
-from experiments.options import Protocol
-from experiments.trainer import DeviceData, Keys, Trainer
+from experiments.config.options import Protocol
+from experiments.config.run import OPTIMIZERS
+from experiments.data import loading
+from experiments.train.step import make_problem
+from experiments.train.trainer import DeviceData, Keys, Trainer
 
 EPOCHS = 3
 
@@ -24,7 +25,7 @@ def losses_and_weights(optimizer, landscape, device_data):
     tx = getattr(landmod_jax, optimizer)(
         config.learning_rate, landscape=landscape, **options
     )
-    problem = dataclasses.replace(training.make_problem(config, 10, 7), tx=tx)
+    problem = dataclasses.replace(make_problem(config, 10, 7), tx=tx)
     trainer = Trainer(problem, device_data, config.batch_size)
     keys = Keys.of(0)
     state, losses = trainer.init(keys), []
@@ -36,7 +37,7 @@ def losses_and_weights(optimizer, landscape, device_data):
 
 
 if __name__ == "__main__":
-    device_data = DeviceData.put(data.load("digits"))
+    device_data = DeviceData.put(loading.load("digits"))
     no_op = landmod_jax.landscape_modify(lambda u: 0.0 * u, eps=1.0)
     for optimizer in OPTIMIZERS:
         plain, modified = (

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.rundir import Run, find_runs
+from experiments.runs.run_directory import Run, find_runs
 
 
 def command(out: Path, epochs: int, parallel: str) -> list[str]:

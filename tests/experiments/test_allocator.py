@@ -15,7 +15,7 @@ needs_glibc = pytest.mark.skipif(
 # Gaps of 80 kB between blocks that stay, and one of 64 MiB.
 GAPS = """
 import ctypes
-from experiments import allocator
+from experiments.machine import allocator
 
 assert allocator.keep_memory()
 libc = ctypes.CDLL(None)
@@ -68,7 +68,7 @@ assert any(gap <= address < gap + 80_000 for gap in gaps)
 def test_gaps_are_filled_after_a_long_compilation_alone():
     run(
         """
-from experiments import allocator
+from experiments.machine import allocator
 
 calls = []
 allocator.fill_gaps = lambda: calls.append(1)
@@ -95,7 +95,8 @@ def test_a_run_that_keeps_memory_fills_them(tmp_path):
     argv = small("train", "--keep-memory", "--out", str(tmp_path / "out"))
     run(
         f"""
-from experiments import allocator, cli
+from experiments.commands import cli
+from experiments.machine import allocator
 
 calls = []
 allocator.fill_gaps = lambda: calls.append(1)

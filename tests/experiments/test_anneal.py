@@ -10,7 +10,7 @@ import pytest
 
 from experiments.annealing import escape, report, search
 from experiments.annealing.problems import problem
-from experiments.cli import main
+from experiments.commands.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
 STUDIES = report.studies(ROOT / "results")

@@ -6,8 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments import training
-from experiments.augment import (
+from experiments.config.options import Protocol
+from experiments.data.augment import (
     CIFAR,
     CIFAR_VGG,
     DIGITS,
@@ -17,7 +17,7 @@ from experiments.augment import (
     normalise,
     pipeline_for,
 )
-from experiments.options import Protocol
+from experiments.train.step import Images, make_batch, make_problem
 
 
 @pytest.fixture(scope="module")
@@ -81,11 +81,9 @@ def test_without_augmentation_images_are_normalised_as_with_it(images, model):
 
 def test_a_run_without_augmentation_trains_on_the_images_as_they_are(images):
     config = Protocol(augment=False).run("cifar10", "simple_cnn", "sgd", "base", 0)
-    problem = training.make_problem(config, 10, 1)
-    data = training.Images(jnp.asarray(images), jnp.zeros(len(images), jnp.int32))
-    batch = training.make_batch(
-        data, jnp.arange(64), jax.random.key(0), problem.pipeline
-    )
+    problem = make_problem(config, 10, 1)
+    data = Images(jnp.asarray(images), jnp.zeros(len(images), jnp.int32))
+    batch = make_batch(data, jnp.arange(64), jax.random.key(0), problem.pipeline)
     np.testing.assert_allclose(batch.images, normalise(images, CIFAR), atol=1e-6)
 
 
@@ -111,8 +109,8 @@ def test_black_padding_becomes_minus_mean_over_std():
 
 
 def test_digits_constants_are_the_training_sets():
-    from experiments import data
+    from experiments.data import loading
 
-    pixels = data.load("digits").train_images / 255
+    pixels = loading.load("digits").train_images / 255
     np.testing.assert_allclose(pixels.mean(), DIGITS.mean[0], atol=1e-4)
     np.testing.assert_allclose(pixels.std(), DIGITS.std[0], atol=1e-4)

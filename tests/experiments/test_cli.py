@@ -5,12 +5,12 @@ import sys
 
 import pytest
 
-from experiments.cli import COMMANDS, main
+from experiments.commands.cli import COMMANDS, main
 
 
 def test_help_lists_every_command_without_importing_jax():
     code = (
-        "import sys; from experiments.cli import main; status = main(['--help']); "
+        "import sys; from experiments.commands.cli import main; status = main(['--help']); "
         "assert status == 0; assert 'jax' not in sys.modules"
     )
     shown = subprocess.run(

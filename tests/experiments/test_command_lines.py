@@ -10,7 +10,8 @@ import importlib
 
 import pytest
 
-from experiments import cli, present, runner, sweep
+from experiments.commands import cli, present
+from experiments.runs import single, sweep
 
 NUMBER = ("x", "nan", "inf", "")
 # Option: values that are taken, values that are not. A value may be several words.
@@ -211,7 +212,7 @@ def test_a_bad_line_is_refused_and_changes_nothing(argv, at, capsys, monkeypatch
     def trains(*arguments, **options):
         raise AssertionError("it is accepted")
 
-    monkeypatch.setattr(runner, "run", trains)
+    monkeypatch.setattr(single, "run", trains)
     before = tree(at)
     out = [] if "--out" in argv or argv[0] not in OPTIONS else ["--out", "new"]
     assert status([*argv, *out]) == 2

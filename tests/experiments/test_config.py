@@ -6,9 +6,9 @@ import math
 
 import pytest
 
-from experiments.config import RunConfig, thesis_hyperparameters
+from experiments.config.options import Protocol
+from experiments.config.run import RunConfig, thesis_hyperparameters
 from experiments.errors import UserError
-from experiments.options import Protocol
 
 CONFIG = RunConfig(
     dataset="digits",
@@ -79,7 +79,8 @@ def test_digits_have_no_augmentation_to_choose():
 
 def configs_of(monkeypatch, *argv):
     """The runs that a command would train."""
-    from experiments import cli, present, sweep
+    from experiments.commands import cli, present
+    from experiments.runs import sweep
 
     made = []
     monkeypatch.setattr(

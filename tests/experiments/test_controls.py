@@ -7,11 +7,18 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments import controls, data, training
-from experiments.cli import main
-from experiments.config import swa_hyperparameters
-from experiments.rundir import find_runs
-from experiments.trainer import DeviceData, Keys, Trainer, batch_slices
+from experiments.commands.cli import main
+from experiments.config import replay
+from experiments.config.run import swa_hyperparameters
+from experiments.data import loading
+from experiments.runs.run_directory import find_runs
+from experiments.train.step import (
+    _learning_rate,
+    make_batch,
+    make_optimizer,
+    make_problem,
+)
+from experiments.train.trainer import DeviceData, Keys, Trainer, batch_slices
 from models.layers import conv
 from tests.experiments.test_config import CONFIG
 from tests.experiments.test_sweep import small
@@ -20,20 +27,20 @@ LM_SCALES = np.array([1.0, 0.5, 0.25, 0.25], np.float32)
 
 
 def test_mean_scale_keeps_the_mean_and_shuffled_scale_the_values():
-    mean = controls.scales_to_replay("mean_scale", LM_SCALES, 6, seed=0)
+    mean = replay.scales_to_replay("mean_scale", LM_SCALES, 6, seed=0)
     np.testing.assert_array_equal(mean, np.full(6, 0.5))
-    shuffled = controls.scales_to_replay("shuffled_scale", LM_SCALES, 4, seed=0)
+    shuffled = replay.scales_to_replay("shuffled_scale", LM_SCALES, 4, seed=0)
     assert sorted(shuffled) == sorted(LM_SCALES)
     others = [
-        controls.scales_to_replay("shuffled_scale", LM_SCALES, 4, s) for s in (1, 2)
+        replay.scales_to_replay("shuffled_scale", LM_SCALES, 4, s) for s in (1, 2)
     ]
     assert any((other != shuffled).any() for other in others)
 
 
 def test_a_replay_multiplies_step_by_step_and_then_by_the_last():
-    tx = controls.replay(2)
+    tx = replay.replay(2)
     params = {"w": jnp.ones(3), "b": jnp.ones((), jnp.bfloat16)}
-    state = controls.with_scales(tx.init(params), np.array([0.5, 0.25]))
+    state = replay.with_scales(tx.init(params), np.array([0.5, 0.25]))
     seen = []
     for _ in range(3):
         updates, state = tx.update(params, state, value=jnp.float32(9))
@@ -44,7 +51,7 @@ def test_a_replay_multiplies_step_by_step_and_then_by_the_last():
 
 def optimizer(arm, **options):
     config = dataclasses.replace(CONFIG, arm=arm, learning_rate=0.5, **options)
-    tx = training.make_optimizer(config, steps_per_epoch=10)
+    tx = make_optimizer(config, steps_per_epoch=10)
     params = jnp.array([3.0, 4.0])
 
     def step(state, g):
@@ -113,7 +120,7 @@ def test_the_rate_of_weight_averaging_is_piecewise_linear():
         CONFIG, arm="base", epochs=30, learning_rate=0.05, swa_start=20,
         swa_learning_rate=0.01,
     )  # fmt: skip
-    rate = training._learning_rate(config, steps_per_epoch=100)
+    rate = _learning_rate(config, steps_per_epoch=100)
     # Izmailov et al. 2018: t = epoch / start; 1 up to t = 0.5, the ratio from 0.9 on.
     for t, factor in ((0, 1), (0.5, 1), (0.7, 0.6), (0.9, 0.2), (1.5, 0.2)):
         np.testing.assert_allclose(rate(t * 2000), 0.05 * factor, rtol=1e-6)
@@ -123,8 +130,8 @@ def test_averaged_weights_are_the_mean_of_each_epoch_s_with_statistics_of_their_
     config = dataclasses.replace(
         CONFIG, model="preresnet11", epochs=3, swa_start=2, swa_learning_rate=0.005
     )
-    device_data = DeviceData.put(data.load("digits", limit_train=80))
-    trainer = Trainer(training.make_problem(config, 10, 3), device_data, 32)
+    device_data = DeviceData.put(loading.load("digits", limit_train=80))
+    trainer = Trainer(make_problem(config, 10, 3), device_data, 32)
     keys = Keys.of(0)
     state, seen = trainer.init(keys), []
     for epoch in (1, 2, 3):
@@ -144,9 +151,7 @@ def test_averaged_weights_are_the_mean_of_each_epoch_s_with_statistics_of_their_
     for start, size in batch_slices(80, 32):
         key, _ = jax.random.split(jax.random.fold_in(keys.step, start))
         indices = order[start : start + size]
-        batch = training.make_batch(
-            device_data.train, indices, key, trainer.problem.pipeline
-        )
+        batch = make_batch(device_data.train, indices, key, trainer.problem.pipeline)
         kernel = averaged.params["Conv_0"]["kernel"]
         total += conv(batch.images, kernel, 1, 1).mean((0, 1, 2)) * size / 80
     ours = averaged.batch_stats["Bottleneck_0"]["BatchNorm_0"]["mean"]

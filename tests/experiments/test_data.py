@@ -9,10 +9,10 @@ import zipfile
 import numpy as np
 import pytest
 
-from experiments import data, prepared
+from experiments.data import loading, prepared
 from experiments.errors import UserError
 
-TINY = data.Published(10, 60, 20, 0, 0)
+TINY = loading.Published(10, 60, 20, 0, 0)
 
 
 def tiny_splits(seed=0, train=60, test=20):
@@ -29,7 +29,7 @@ CLASSES = tuple("abcdefghij")
 
 
 def checked(splits):
-    return data._checked("cifar10", splits, np.array(CLASSES), "here", "mend it")
+    return loading._checked("cifar10", splits, np.array(CLASSES), "here", "mend it")
 
 
 @pytest.fixture
@@ -38,12 +38,14 @@ def tiny_cifar10(monkeypatch):
     splits = tiny_splits()
     published = dataclasses.replace(
         TINY,
-        train_fingerprint=data.fingerprint(
+        train_fingerprint=loading.fingerprint(
             splits["train_images"], splits["train_labels"]
         ),
-        test_fingerprint=data.fingerprint(splits["test_images"], splits["test_labels"]),
+        test_fingerprint=loading.fingerprint(
+            splits["test_images"], splits["test_labels"]
+        ),
     )
-    monkeypatch.setitem(data.PUBLISHED, "cifar10", published)
+    monkeypatch.setitem(loading.PUBLISHED, "cifar10", published)
     return splits
 
 
@@ -53,7 +55,7 @@ def write_cache(directory, splits, name="cifar10", classes=CLASSES):
 
 
 def test_digits_are_the_1797_images_in_32_by_32_colour():
-    digits = data.load("digits")
+    digits = loading.load("digits")
     assert digits.train_images.shape == (1437, 32, 32, 3)
     assert digits.test_images.shape == (360, 32, 32, 3)
     assert digits.train_images.dtype == np.uint8
@@ -76,7 +78,7 @@ def test_the_order_depends_on_the_images_alone(tmp_path, tiny_cifar10):
     for name, splits in (("one", tiny_cifar10), ("two", shuffled)):
         (tmp_path / name).mkdir()
         write_cache(tmp_path / name, splits)
-        loaded.append(data.load("cifar10", cache_dir=tmp_path / name))
+        loaded.append(loading.load("cifar10", cache_dir=tmp_path / name))
     np.testing.assert_array_equal(loaded[0].train_images, loaded[1].train_images)
     np.testing.assert_array_equal(loaded[0].train_labels, loaded[1].train_labels)
     # Images keep their labels.
@@ -92,12 +94,12 @@ def test_the_order_depends_on_the_images_alone(tmp_path, tiny_cifar10):
 
 def test_limit_train_takes_the_first_images(tmp_path, tiny_cifar10):
     write_cache(tmp_path, tiny_cifar10)
-    whole = data.load("cifar10", cache_dir=tmp_path)
-    part = data.load("cifar10", cache_dir=tmp_path, limit_train=7)
+    whole = loading.load("cifar10", cache_dir=tmp_path)
+    part = loading.load("cifar10", cache_dir=tmp_path, limit_train=7)
     np.testing.assert_array_equal(part.train_images, whole.train_images[:7])
     assert len(part.test_images) == 20
     with pytest.raises(UserError, match="--limit-train 61"):
-        data.load("cifar10", cache_dir=tmp_path, limit_train=61)
+        loading.load("cifar10", cache_dir=tmp_path, limit_train=61)
 
 
 def test_a_part_of_the_training_set_needs_limit_train(tmp_path, tiny_cifar10):
@@ -107,8 +109,8 @@ def test_a_part_of_the_training_set_needs_limit_train(tmp_path, tiny_cifar10):
     }
     write_cache(tmp_path, part)
     with pytest.raises(UserError, match="30 of its 60 training images"):
-        data.load("cifar10", cache_dir=tmp_path)
-    assert len(data.load("cifar10", cache_dir=tmp_path, limit_train=30).train_labels)
+        loading.load("cifar10", cache_dir=tmp_path)
+    assert len(loading.load("cifar10", cache_dir=tmp_path, limit_train=30).train_labels)
 
 
 def damaged_caches():
@@ -219,7 +221,7 @@ def damaged_caches():
 def write_text_in_cache(path, content):
     """An archive with the right names, each with this content."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for key in data._ARRAYS:
+        for key in loading._ARRAYS:
             archive.writestr(f"{key}.npy", content)
 
 
@@ -228,7 +230,7 @@ def test_a_wrong_cache_is_named_and_refused(tmp_path, tiny_cifar10, damage):
     cache = tmp_path / "cifar10.npz"
     damage(cache, tiny_cifar10)
     with pytest.raises(UserError) as caught:
-        data.load("cifar10", cache_dir=tmp_path)
+        loading.load("cifar10", cache_dir=tmp_path)
     assert str(cache) in str(caught.value)
     assert "move it away" in str(caught.value)
     assert "pickle" not in str(caught.value)  # NumPy's advice is to allow them
@@ -248,7 +250,7 @@ def test_without_data_and_network_both_ways_are_named(tmp_path, monkeypatch):
 
     monkeypatch.setattr(builtins, "__import__", no_tfds)
     with pytest.raises(UserError) as caught:
-        data.load("cifar10", cache_dir=tmp_path)
+        loading.load("cifar10", cache_dir=tmp_path)
     message = str(caught.value)
     assert "pip install '.[data]'" in message
     assert str(tmp_path / "cifar10.npz") in message
@@ -257,19 +259,19 @@ def test_without_data_and_network_both_ways_are_named(tmp_path, monkeypatch):
 
 def test_unknown_names_list_the_known_ones():
     with pytest.raises(UserError, match="digits, cifar10, cifar100"):
-        data.load("mnist")
+        loading.load("mnist")
 
 
 def test_a_missing_data_dir_is_named(tmp_path):
     with pytest.raises(UserError, match="nowhere"):
-        data.load("cifar10", data_dir=tmp_path / "nowhere", cache_dir=tmp_path)
+        loading.load("cifar10", data_dir=tmp_path / "nowhere", cache_dir=tmp_path)
 
 
 def test_an_unwritable_cache_dir_is_named(tmp_path, tiny_cifar10):
     dataset = checked(tiny_cifar10)
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="--cache-dir"):
-        data._write_cache(dataset, tmp_path / "file" / "cifar10.npz")
+        loading._write_cache(dataset, tmp_path / "file" / "cifar10.npz")
 
 
 def test_a_cache_is_not_shown_half_written(tmp_path, tiny_cifar10, monkeypatch):
@@ -280,7 +282,7 @@ def test_a_cache_is_not_shown_half_written(tmp_path, tiny_cifar10, monkeypatch):
 
     monkeypatch.setattr(np, "savez", full_disk)
     with pytest.raises(UserError, match="No space left on device"):
-        data._write_cache(checked(tiny_cifar10), tmp_path / "cifar10.npz")
+        loading._write_cache(checked(tiny_cifar10), tmp_path / "cifar10.npz")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -290,9 +292,9 @@ def test_without_a_home_the_cache_is_asked_for(monkeypatch):
     def no_home():
         raise RuntimeError("Could not determine home directory.")
 
-    monkeypatch.setattr(data.Path, "home", no_home)
+    monkeypatch.setattr(loading.Path, "home", no_home)
     with pytest.raises(UserError, match="--cache-dir"):
-        data.default_cache_dir()
+        loading.default_cache_dir()
 
 
 @pytest.fixture
@@ -339,10 +341,12 @@ def test_what_is_not_prepared_is_prepared_and_cached(
     """The real builder writes a small CIFAR-10; we read it, then only its cache."""
     directory, cache = tmp_path / "tfds", tmp_path / "cache"
     directory.mkdir()
-    assert_same(data.load("cifar10", data_dir=directory, cache_dir=cache), tiny_cifar10)
+    assert_same(
+        loading.load("cifar10", data_dir=directory, cache_dir=cache), tiny_cifar10
+    )
     assert prepared._format(prepared.find("cifar10", directory)) == "array_record"
     monkeypatch.setattr(prepared, "read", None)  # the cache alone is read now
-    assert_same(data.load("cifar10", cache_dir=cache), tiny_cifar10)
+    assert_same(loading.load("cifar10", cache_dir=cache), tiny_cifar10)
 
 
 @pytest.mark.parametrize("file_format", ["tfrecord", "array_record"])
@@ -359,7 +363,7 @@ def test_both_formats_of_tensorflow_datasets_are_read(
     version = prepared.find("cifar10", directory)
     assert prepared._format(version) == file_format
     assert_same(
-        data.load("cifar10", data_dir=directory, cache_dir=tmp_path / "cache"),
+        loading.load("cifar10", data_dir=directory, cache_dir=tmp_path / "cache"),
         tiny_cifar10,
     )
     for place in (directory / "cifar10", version, directory.parent):
@@ -385,7 +389,7 @@ def test_tfrecord_without_tensorflow_says_that_it_is_needed(tmp_path, monkeypatc
 
     monkeypatch.setattr(prepared, "_read", unreadable)
     with pytest.raises(UserError) as caught:
-        data.load("cifar10", data_dir=tmp_path, cache_dir=tmp_path / "cache")
+        loading.load("cifar10", data_dir=tmp_path, cache_dir=tmp_path / "cache")
     message = str(caught.value)
     assert f"{version} was prepared as tfrecord" in message
     assert "TensorFlow alone reads this format" in message
@@ -402,7 +406,7 @@ def test_an_unreadable_prepared_directory_has_a_way_out(tmp_path, monkeypatch):
 
     monkeypatch.setattr(prepared, "_read", damaged)
     with pytest.raises(UserError) as caught:
-        data.load("cifar10", data_dir=tmp_path, cache_dir=tmp_path / "cache")
+        loading.load("cifar10", data_dir=tmp_path, cache_dir=tmp_path / "cache")
     assert "corrupted record at 0" in str(caught.value)
     assert "an empty directory as --data-dir" in str(caught.value)
     assert version.is_dir()
@@ -425,4 +429,4 @@ def test_a_damaged_description_is_no_traceback(tmp_path, content):
     version = write_info(tmp_path / "cifar10" / "3.0.2")
     (version / prepared.INFO).write_text(content)
     with pytest.raises(UserError, match="was prepared as"):
-        data.load("cifar10", data_dir=tmp_path, cache_dir=tmp_path / "cache")
+        loading.load("cifar10", data_dir=tmp_path, cache_dir=tmp_path / "cache")

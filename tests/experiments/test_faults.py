@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import checkpoints, rows, sheets
-from experiments.cli import main
+from experiments.commands.cli import main
 from experiments.errors import UserError
-from experiments.rundir import find_runs, is_run, read_run
+from experiments.report import sheets
+from experiments.runs import checkpoints, rows
+from experiments.runs.run_directory import find_runs, is_run, read_run
 from tests.experiments.test_report import VGG, written
 from tests.experiments.test_sweep import small
 
@@ -88,7 +89,7 @@ def test_a_directory_that_cannot_be_written_to(tmp_path, capsys):
 def test_a_checkpoint_that_fails_midway_leaves_the_ones_before(tmp_path, monkeypatch):
     import jax.numpy as jnp
 
-    from experiments.training import TrainState
+    from experiments.train.step import TrainState
 
     def fail(*args, **columns):
         raise OSError(122, "Disk quota exceeded")
@@ -107,7 +108,7 @@ def test_a_cut_file_of_a_checkpoint_is_found_out(name, tmp_path):
     import jax
     import jax.numpy as jnp
 
-    from experiments.training import TrainState
+    from experiments.train.step import TrainState
 
     state = TrainState(jnp.int32(7), {"w": jnp.arange(3.0)}, {}, ())
     columns = {"loss": np.arange(300, dtype=np.float32)}
@@ -160,13 +161,13 @@ def test_a_sweep_goes_on_after_a_run_that_diverged(tmp_path, capsys):
 
 
 def test_an_interrupted_write_leaves_no_run(tmp_path, monkeypatch):
-    from experiments import rundir
+    from experiments.runs import run_directory
 
     def fail(*args):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched, contextlib.suppress(SystemExit):
-        patched.setattr(rundir.os, "replace", fail)
+        patched.setattr(run_directory.os, "replace", fail)
         assert main(small("train", "--out", str(tmp_path))) == 2
     assert find_runs([tmp_path]) == []
     assert main([*small("train", "--out", str(tmp_path)), "--resume"]) == 0
@@ -325,11 +326,11 @@ def test_collecting_to_where_nothing_can_be_written(study, capsys):
 
 def test_event_files_are_replaced(study, tmp_path, capsys):
     pytest.importorskip("tensorboardX")
-    from experiments import events
+    from experiments.report import tensorboard
 
     runs = find_runs([study[1]])
     for _ in range(2):
-        events.write_events(runs, tmp_path / "events")
+        tensorboard.write_events(runs, tmp_path / "events")
         for run in runs:
             (one,) = (tmp_path / "events" / run.path.name).iterdir()
             one.rename(one.with_name(one.name + ".earlier"))  # of another second

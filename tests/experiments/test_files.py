@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments.files import replacing, write_text
+from experiments.machine.files import replacing, write_text
 
 
 def fail_half_way(path):

@@ -24,11 +24,13 @@ import numpy as np
 import pytest
 from markdown_it import MarkdownIt
 
-from experiments import data, plots, rows
 from experiments.annealing import report as annealing
-from experiments.cli import main
+from experiments.commands.cli import main
+from experiments.data import loading
 from experiments.errors import UserError
-from experiments.rundir import find_runs, read_run, read_weights
+from experiments.report import curves
+from experiments.runs import rows
+from experiments.runs.run_directory import find_runs, read_run, read_weights
 from tests.experiments.test_report import PAIRS, VGG, written
 
 Change = Callable[[Path], Any]
@@ -418,7 +420,7 @@ def test_a_cache_is_cifar_or_refused(make, tmp_path):
 
     def read() -> str:
         with pytest.raises(UserError) as caught:
-            data.load("cifar10", cache_dir=tmp_path, data_dir=tmp_path / "none")
+            loading.load("cifar10", cache_dir=tmp_path, data_dir=tmp_path / "none")
         return str(caught.value)
 
     said = in_time(read)
@@ -567,8 +569,8 @@ def injected(runs: Path) -> None:
 
 def test_nothing_from_a_file_is_markup(tmp_path, capsys, monkeypatch):
     """In the page and the tables of runs and of studies; nor in the terminal."""
-    monkeypatch.setattr(plots, "draw_curves", lambda *args: [])
-    monkeypatch.setattr(plots, "draw_effects", lambda *args: [])
+    monkeypatch.setattr(curves, "draw_curves", lambda *args: [])
+    monkeypatch.setattr(curves, "draw_effects", lambda *args: [])
     pairs = {(arm, seed): 50.0 for arm in ("base", "lm") for seed in range(4)}
     hostile = tmp_path / "javascript:alert(1)" / "<b>&\"'?#%|`\x1b[1m\xff"
     for root in (tmp_path / "plain", hostile):

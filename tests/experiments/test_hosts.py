@@ -9,11 +9,11 @@ import sys
 import numpy as np
 import pytest
 
-from experiments import hosts
-from experiments.cli import main
+from experiments.commands.cli import main
 from experiments.errors import UserError
-from experiments.rundir import find_runs
-from experiments.stopping import BUDGET_SPENT
+from experiments.machine import hosts
+from experiments.machine.stopping import BUDGET_SPENT
+from experiments.runs.run_directory import find_runs
 from tests.experiments.kill_campaign import compare
 
 

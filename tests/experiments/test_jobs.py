@@ -12,12 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments import jobs
-from experiments.cli import main
+from experiments.commands.cli import main
+from experiments.config.options import Execution
 from experiments.errors import UserError
-from experiments.options import Execution
-from experiments.rundir import find_runs
-from experiments.stopping import Stop
+from experiments.machine import jobs
+from experiments.machine.stopping import Stop
+from experiments.runs.run_directory import find_runs
 from tests.experiments.test_config import CONFIG
 from tests.experiments.test_sweep import small
 

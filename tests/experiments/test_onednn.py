@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 import models
-from experiments import data, training
-from experiments.cli import main
-from experiments.trainer import DeviceData, Keys, Trainer
+from experiments.commands.cli import main
+from experiments.data import loading
+from experiments.train.step import make_problem
+from experiments.train.trainer import DeviceData, Keys, Trainer
 from tests.experiments.test_config import CONFIG
 from tests.experiments.test_sweep import small
 
@@ -23,9 +24,9 @@ needs_onednn = pytest.mark.skipif(
 @pytest.mark.parametrize("parallel", ["none", "sharded"])
 @pytest.mark.parametrize("model", ["simple_cnn", "preresnet11"])
 def test_the_trajectory_is_that_of_plain_xla(model, parallel):
-    device_data = DeviceData.put(data.load("digits", limit_train=660))
+    device_data = DeviceData.put(loading.load("digits", limit_train=660))
     config = dataclasses.replace(CONFIG, model=model, momentum=0.0, learning_rate=1e-3)
-    problem = training.make_problem(config, 10, 21)
+    problem = make_problem(config, 10, 21)
     keys = Keys.of(0)
 
     def one_epoch(**options):

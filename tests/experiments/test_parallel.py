@@ -7,9 +7,10 @@ import jax
 import numpy as np
 import pytest
 
-from experiments import data, training
-from experiments.placement import AXIS
-from experiments.trainer import DeviceData, Keys, Trainer
+from experiments.data import loading
+from experiments.train.placement import AXIS
+from experiments.train.step import Draw, make_problem
+from experiments.train.trainer import DeviceData, Keys, Trainer
 from tests.experiments.test_config import CONFIG
 
 KEYS = Keys.of(0)
@@ -17,7 +18,7 @@ KEYS = Keys.of(0)
 
 @pytest.fixture(scope="module")
 def device_data():
-    return DeviceData.put(data.load("digits", limit_train=660))
+    return DeviceData.put(loading.load("digits", limit_train=660))
 
 
 # Batch norm makes rounding grow threefold a step at a learning rate of 0.1, so that the
@@ -32,7 +33,7 @@ OPTIONS = {
 def trainer(device_data, model, parallel, scan=False):
     config = dataclasses.replace(CONFIG, model=model, **OPTIONS[model])
     axis_name = AXIS if parallel == "pmap" else None
-    problem = training.make_problem(config, 10, 21, axis_name)
+    problem = make_problem(config, 10, 21, axis_name)
     return Trainer(problem, device_data, 32, scan, parallel)
 
 
@@ -67,7 +68,7 @@ def test_the_replicas_of_a_pmapped_state_stay_equal(device_data):
     state = mapped._place.spread(mapped.init(KEYS))
     order = mapped._order(KEYS.order, 1)
     for start in (0, 32, 64):
-        draw = training.Draw(order, np.int32(start), KEYS.step, 32)
+        draw = Draw(order, np.int32(start), KEYS.step, 32)
         state, metrics = mapped._step(state, mapped.data, draw)
     for leaf in jax.tree.leaves((jax.device_get(state), jax.device_get(metrics))):
         assert leaf.shape[0] == 8

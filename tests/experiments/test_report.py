@@ -11,9 +11,11 @@ import sys
 import pandas as pd
 import pytest
 
-from experiments import figure, groups, lr_sweep, plots
-from experiments.cli import main
-from experiments.rundir import find_runs, write_run
+from experiments.commands import figure
+from experiments.commands.cli import main
+from experiments.report import curves, groups
+from experiments.runs import lr_sweep
+from experiments.runs.run_directory import find_runs, write_run
 from tests.experiments.test_sweep import small
 from tests.experiments.test_tables import make_run
 
@@ -110,9 +112,11 @@ def test_a_figure_of_runs_of_different_length_is_refused(tmp_path, capsys):
 SHOW = """
 import sys
 from pathlib import Path
-from experiments import cli, present, rundir, text
+from experiments import text
+from experiments.commands import cli, present
+from experiments.runs import run_directory
 text.replace_what_cannot_be_shown()
-present.present(rundir.find_runs([Path(sys.argv[1])]), Path(sys.argv[2]))
+present.present(run_directory.find_runs([Path(sys.argv[1])]), Path(sys.argv[2]))
 cli.main(["report", "--help"])
 """
 
@@ -172,7 +176,7 @@ def test_runs_that_diverged_at_once_still_have_pictures(tmp_path):
     runs = find_runs([tmp_path])
     for run in runs:
         run.steps[["loss", "c", "scale"]] = float("nan")
-    assert plots.draw_curves(runs, tmp_path)
+    assert curves.draw_curves(runs, tmp_path)
 
 
 def test_a_learning_rate_is_chosen_for_each_arm_on_held_out_images(tmp_path, capsys):

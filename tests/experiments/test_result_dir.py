@@ -6,11 +6,12 @@ import shutil
 
 import pytest
 
-from experiments import locks, result_dir, runner, sweep
-from experiments.cli import main
+from experiments.commands.cli import main
+from experiments.config.options import Execution
 from experiments.errors import UserError
-from experiments.options import Execution
-from experiments.rundir import find_runs, is_run
+from experiments.machine import locks
+from experiments.runs import result_directory, single, sweep
+from experiments.runs.run_directory import find_runs, is_run
 from tests.experiments.test_sweep import small
 
 OVERWRITE = Execution(overwrite=True)
@@ -31,7 +32,7 @@ def put(path, text="precious"):
 def made(tmp_path):
     """A result directory as a sweep leaves it, with runs that are done and half done"""
     out = tmp_path / "out"
-    with result_dir.opened(out, Execution()) as runs:
+    with result_directory.opened(out, Execution()) as runs:
         for name in ("config.json", "meta.json", "steps.csv", "epochs.csv"):
             put(runs / RUN / name)
             put(runs / f".{RUN[:-1]}a.part" / name)
@@ -45,15 +46,15 @@ def made(tmp_path):
         for name in ("report.html", "report_avg_loss.csv", "c.png", "report.csv"):
             put(out / name)
         put(out / ".0a1b2c3d.part.loss.png")
-    with result_dir.opened(out / "lr-sweep", Execution()) as runs:
+    with result_directory.opened(out / "lr-sweep", Execution()) as runs:
         put(runs / RUN / "config.json")
         put(out / "lr-sweep" / "rates.csv")
     return out
 
 
 def test_overwrite_deletes_all_that_was_written(made):
-    with result_dir.opened(made, OVERWRITE) as runs:
-        assert {*made.rglob("*")} == {made / result_dir.MARK, runs}
+    with result_directory.opened(made, OVERWRITE) as runs:
+        assert {*made.rglob("*")} == {made / result_directory.MARK, runs}
 
 
 def test_overwrite_deletes_nothing_else(made, tmp_path):
@@ -70,9 +71,9 @@ def test_overwrite_deletes_nothing_else(made, tmp_path):
         put(tmp_path / "elsewhere" / "config.json"),
     }
     (made / "runs" / RUN.replace("s0", "s1")).symlink_to(tmp_path / "elsewhere")
-    with result_dir.opened(made, OVERWRITE):
+    with result_directory.opened(made, OVERWRITE):
         pass
-    assert files(tmp_path) == {*kept, made / result_dir.MARK}
+    assert files(tmp_path) == {*kept, made / result_directory.MARK}
 
 
 @pytest.mark.parametrize("flag", ["--overwrite", "--resume", None])
@@ -89,20 +90,20 @@ def test_a_folder_called_runs_makes_no_result_directory(flag, tmp_path, capsys):
 
 
 def test_runs_from_before_the_mark_are_taken_up_by_resume(made):
-    (made / result_dir.MARK).unlink()
+    (made / result_directory.MARK).unlink()
     before = files(made)
     with (
         pytest.raises(UserError, match=r"no \.landmod-results.*--resume"),
-        result_dir.opened(made, OVERWRITE),
+        result_directory.opened(made, OVERWRITE),
     ):
         pass
     assert files(made) == before
-    with result_dir.opened(made, Execution(resume=True)):
+    with result_directory.opened(made, Execution(resume=True)):
         pass
-    assert files(made) == before | {made / result_dir.MARK}
-    with result_dir.opened(made, OVERWRITE):
+    assert files(made) == before | {made / result_directory.MARK}
+    with result_directory.opened(made, OVERWRITE):
         pass
-    assert files(made) == {made / result_dir.MARK}
+    assert files(made) == {made / result_directory.MARK}
 
 
 @pytest.mark.parametrize("place", ["cwd", "home", "below", "checkout"])
@@ -112,7 +113,9 @@ def test_overwrite_never_empties_these_places(place, made, monkeypatch, tmp_path
     if place == "home":
         monkeypatch.setenv("HOME", str(made))
     elif place == "checkout":
-        monkeypatch.setattr(result_dir, "__file__", str(made / "experiments" / "x.py"))
+        monkeypatch.setattr(
+            result_directory, "__file__", str(made / "experiments" / "x.py")
+        )
     else:
         monkeypatch.chdir(below if place == "below" else made)
     link = tmp_path / "link"
@@ -121,7 +124,7 @@ def test_overwrite_never_empties_these_places(place, made, monkeypatch, tmp_path
     for out in (made, link):
         with (
             pytest.raises(UserError, match="--overwrite deletes nothing in .*, which"),
-            result_dir.opened(out, OVERWRITE),
+            result_directory.opened(out, OVERWRITE),
         ):
             pass
     assert files(made) == before
@@ -144,13 +147,13 @@ def test_what_is_wrong_is_found_before_anything_is_deleted(rates, made, capsys):
 def test_overwrite_is_refused_while_a_sweep_is_at_work(tmp_path, monkeypatch, capsys):
     argv = small("compare", "--out", str(tmp_path), "--seeds", "0")
     meanwhile = []
-    really = runner.run
+    really = single.run
 
     def run(*args, **options):
         meanwhile.append(main([*argv, "--overwrite"]))
         really(*args, **options)
 
-    monkeypatch.setattr(runner, "run", run)
+    monkeypatch.setattr(single, "run", run)
     assert main(argv) == 0
     assert meanwhile == [2, 2]
     assert "is in use by another command" in capsys.readouterr().err
@@ -161,17 +164,17 @@ def test_overwrite_is_refused_while_runs_are_read(made):
     before = files(made)
     for root in (made, made / "runs", made / "runs" / RUN, made.parent):
         with (
-            result_dir.reading([root]),
+            result_directory.reading([root]),
             pytest.raises(UserError, match="is in use by another command"),
-            result_dir.opened(made, OVERWRITE),
+            result_directory.opened(made, OVERWRITE),
         ):
             pass
     assert files(made) == before
-    with open(made / result_dir.MARK) as mark:
+    with open(made / result_directory.MARK) as mark:
         fcntl.flock(mark, fcntl.LOCK_EX)
         with (
             pytest.raises(UserError, match="is being overwritten"),
-            result_dir.reading([made / "runs"]),
+            result_directory.reading([made / "runs"]),
         ):
             pass
 
@@ -183,7 +186,7 @@ def test_overwrite_is_refused_where_a_run_alone_is_locked(made):
         fcntl.flock(file, fcntl.LOCK_EX)
         with (
             pytest.raises(UserError, match="is in use by another command"),
-            result_dir.opened(made, OVERWRITE),
+            result_directory.opened(made, OVERWRITE),
         ):
             pass
     assert files(made) == before

@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments import groups, results, rows, tables
-from experiments.cli import main
-from experiments.rundir import find_runs
+from experiments.commands import results
+from experiments.commands.cli import main
+from experiments.report import groups, tables
+from experiments.runs import rows
+from experiments.runs.run_directory import find_runs
 from tests.experiments.test_report import PAIRS, VGG, written
 
 ROOT = Path(__file__).resolve().parents[2]

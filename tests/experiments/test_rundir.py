@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import rundir
 from experiments.errors import UserError
+from experiments.runs import run_directory
 from tests.experiments.test_config import CONFIG
 
 
@@ -29,11 +29,11 @@ def write(path, losses, c=np.nan, seed=0):
     config = dataclasses.replace(CONFIG, epochs=1, seed=seed)
     result = {
         "status": "finished",
-        "average_last_loss": rundir.average_last_loss(steps["loss"].to_numpy()),
+        "average_last_loss": run_directory.average_last_loss(steps["loss"].to_numpy()),
         "test_accuracy": 50.0,
         "collapsed": False,
     }
-    rundir.write_run(path, config, {"commit": None}, result, steps, epochs)
+    run_directory.write_run(path, config, {"commit": None}, result, steps, epochs)
     return path
 
 
@@ -41,7 +41,7 @@ def test_float32_metrics_come_back_bit_for_bit(tmp_path):
     rng = np.random.default_rng(0)
     bits = rng.integers(0, 0x7F800000, 2000, np.uint32)  # every finite magnitude
     losses = bits.view(np.float32)
-    run = rundir.read_run(write(tmp_path / "run", losses))
+    run = run_directory.read_run(write(tmp_path / "run", losses))
     np.testing.assert_array_equal(run.steps["loss"].astype(np.float32), losses)
     assert run.steps["c"].isna().all()
     assert run.config == dataclasses.replace(CONFIG, epochs=1)
@@ -49,7 +49,7 @@ def test_float32_metrics_come_back_bit_for_bit(tmp_path):
 
 def test_a_written_run_replaces_the_one_that_is_there(tmp_path):
     write(tmp_path / "run", [1.0])
-    run = rundir.read_run(write(tmp_path / "run", [2.0, 3.0]))
+    run = run_directory.read_run(write(tmp_path / "run", [2.0, 3.0]))
     assert len(run.steps) == 2
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
@@ -79,12 +79,12 @@ def test_the_last_window_of_391_steps_is_361_to_380():
     losses = np.zeros(391)
     losses[360:380] = 7
     losses[380:] = 100
-    assert rundir.average_last_loss(losses) == 7
+    assert run_directory.average_last_loss(losses) == 7
 
 
 def test_a_short_epoch_is_averaged_whole():
-    assert rundir.average_last_loss(np.array([1.0, 2.0, 6.0])) == 3
-    assert rundir.average_last_loss(np.arange(20.0)) == 9.5
+    assert run_directory.average_last_loss(np.array([1.0, 2.0, 6.0])) == 3
+    assert run_directory.average_last_loss(np.arange(20.0)) == 9.5
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_a_damaged_run_is_named(tmp_path, file):
     path = write(tmp_path / "run", [1.0])
     (path / file).unlink()
     with pytest.raises(UserError, match=f"{path} is not a complete run"):
-        rundir.read_run(path)
+        run_directory.read_run(path)
 
 
 def test_a_truncated_steps_file_is_named(tmp_path):
@@ -104,7 +104,7 @@ def test_a_truncated_steps_file_is_named(tmp_path):
     content = (path / "steps.csv").read_text()
     (path / "steps.csv").write_text(content[: len(content) // 2])
     with pytest.raises(UserError, match=r"steps\.csv"):
-        rundir.read_run(path)
+        run_directory.read_run(path)
 
 
 def test_find_runs_sees_finished_runs_only(tmp_path):
@@ -112,7 +112,7 @@ def test_find_runs_sees_finished_runs_only(tmp_path):
     write(tmp_path / "b" / "two", [1.0], seed=1)
     (tmp_path / "b" / ".three.part").mkdir()
     (tmp_path / "b" / ".three.part" / "result.json").write_text("{}")
-    found = rundir.find_runs([tmp_path])
+    found = run_directory.find_runs([tmp_path])
     assert [run.path.name for run in found] == ["one", "two"]
     with pytest.raises(UserError, match="nowhere"):
-        rundir.find_runs([tmp_path / "nowhere"])
+        run_directory.find_runs([tmp_path / "nowhere"])

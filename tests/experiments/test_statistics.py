@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from experiments import statistics
+from experiments.report import statistics
 
 
 def test_the_sign_flip_test_counts_every_pattern():

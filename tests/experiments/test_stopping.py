@@ -11,10 +11,10 @@ import types
 
 import pytest
 
-from experiments import cli
+from experiments.commands import cli
 from experiments.errors import UserError
-from experiments.progress import Plain
-from experiments.stopping import BUDGET_SPENT, OUTPUT_CLOSED, Stop, Stopped
+from experiments.machine.progress import Plain
+from experiments.machine.stopping import BUDGET_SPENT, OUTPUT_CLOSED, Stop, Stopped
 
 COMMAND = [sys.executable, "-u", "-m", "experiments"]
 
@@ -67,7 +67,7 @@ def test_hangups_stay_ignored_under_nohup():
 
 STUCK = """
 import ctypes
-from experiments.stopping import Stop
+from experiments.machine.stopping import Stop
 
 lock, mutex = ctypes.CDLL(None).pthread_mutex_lock, ctypes.create_string_buffer(64)
 with Stop().listening():

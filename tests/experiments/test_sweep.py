@@ -11,14 +11,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import checkpoints, data, runner, sweep, training
-from experiments.cli import main
+from experiments.commands.cli import main
+from experiments.config.options import Execution
+from experiments.data import loading
 from experiments.errors import UserError
-from experiments.options import Execution
-from experiments.progress import Plain
-from experiments.rundir import read_run
-from experiments.stopping import BUDGET_SPENT, Stop, Stopped
-from experiments.trainer import DeviceData, Trainer
+from experiments.machine.progress import Plain
+from experiments.machine.stopping import BUDGET_SPENT, Stop, Stopped
+from experiments.runs import checkpoints, single, sweep
+from experiments.runs.run_directory import read_run
+from experiments.train.step import make_problem
+from experiments.train.trainer import DeviceData, Trainer
 from tests.experiments.test_config import CONFIG
 
 LIMITED = dataclasses.replace(CONFIG, limit_train=200, epochs=3, batch_size=32)
@@ -27,8 +29,8 @@ PER_EPOCH = 7
 
 @pytest.fixture(scope="module")
 def trainer():
-    device_data = DeviceData.put(data.load("digits", limit_train=200))
-    return Trainer(training.make_problem(LIMITED, 10, PER_EPOCH), device_data, 32)
+    device_data = DeviceData.put(loading.load("digits", limit_train=200))
+    return Trainer(make_problem(LIMITED, 10, PER_EPOCH), device_data, 32)
 
 
 class Silent(Plain):
@@ -55,7 +57,7 @@ class StopAt(Stop):
 
 
 def run(trainer, path, stop=None, progress=None, checkpoint_minutes=0.0):
-    runner.run(
+    single.run(
         LIMITED,
         trainer,
         path,
@@ -123,9 +125,9 @@ def test_with_no_sound_checkpoint_a_run_starts_again(trainer, uninterrupted, tmp
 
 def test_a_run_that_diverges_is_recorded(tmp_path):
     config = dataclasses.replace(LIMITED, arm="base", learning_rate=1e18)
-    device_data = DeviceData.put(data.load("digits", limit_train=200))
-    trainer = Trainer(training.make_problem(config, 10, 7), device_data, 32)
-    runner.run(
+    device_data = DeviceData.put(loading.load("digits", limit_train=200))
+    trainer = Trainer(make_problem(config, 10, 7), device_data, 32)
+    single.run(
         config,
         trainer,
         tmp_path / "run",

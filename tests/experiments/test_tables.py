@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import figures, groups, plots, present, sheets, style, tables
-from experiments.cli import main
+from experiments.commands import figures, present
+from experiments.commands.cli import main
 from experiments.errors import UserError
-from experiments.rundir import Run
+from experiments.report import curves, groups, sheets, style, tables
+from experiments.runs.run_directory import Run
 from tests.experiments.test_config import CONFIG
 
 ACCURACY = {"base": [83.0, 10.0, 84.5], "lm": [84.0, 85.0, 84.0]}
@@ -247,8 +248,8 @@ def test_the_five_sheets(runs, tmp_path):
 
 
 def test_every_quantity_has_a_picture(runs, tmp_path):
-    paths = plots.draw_curves(runs, tmp_path)
-    assert [path.stem for path in paths] == list(plots.QUANTITIES)
+    paths = curves.draw_curves(runs, tmp_path)
+    assert [path.stem for path in paths] == list(curves.QUANTITIES)
     assert all(path.stat().st_size > 5_000 for path in paths)
 
 
@@ -258,7 +259,7 @@ def test_no_number_keeps_a_picture_from_being_drawn(value, runs, tmp_path):
         runs[1].steps[name] = value
         runs[2].steps.loc[50:, name] = value
     runs[1].result["average_last_loss"] = value
-    assert plots.draw_curves(runs[:3], tmp_path)
+    assert curves.draw_curves(runs[:3], tmp_path)
     assert "SGD-LM" in tables.markdown(runs)
     sheets.write_sheets(runs, tmp_path)
 
@@ -267,7 +268,7 @@ def test_pictures_do_not_depend_on_the_user_s_settings(runs, tmp_path):
     import matplotlib
 
     with matplotlib.rc_context({"text.usetex": True, "savefig.format": "nothing"}):
-        assert len(plots.draw_curves(runs, tmp_path)) == 4
+        assert len(curves.draw_curves(runs, tmp_path)) == 4
     with style.figure(1, 1) as (fig, axes):
         axes[0][0].set_title(style.words("$\\frac{$ costs 5 $\x1b"))
         style.save(fig, tmp_path / "words.png")
@@ -279,7 +280,7 @@ def test_tables_and_sheets_are_there_before_a_picture_fails(
     def fail(*args):
         raise RuntimeError("no font")
 
-    monkeypatch.setattr(plots, "draw_quantity", fail)
+    monkeypatch.setattr(curves, "draw_quantity", fail)
     with pytest.raises(UserError, match="draw curves: RuntimeError: no font"):
         present.present(runs, tmp_path)
     assert "SGD-LM" in capsys.readouterr().out
@@ -291,8 +292,8 @@ def test_tables_and_sheets_are_there_before_a_picture_fails(
 
 
 def test_two_tables_of_a_study_do_not_share_pictures(runs, tmp_path):
-    first = plots.draw_curves(runs, tmp_path)
-    second = plots.draw_curves(runs, tmp_path, "png", 2)
+    first = curves.draw_curves(runs, tmp_path)
+    second = curves.draw_curves(runs, tmp_path, "png", 2)
     assert not {*first} & {*second}
     assert second[0].name == "loss-2.png"
 

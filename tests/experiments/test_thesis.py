@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments.table import PUBLISHED, TABLES
-from experiments.thesis import published
+from experiments.commands.table import PUBLISHED, TABLES
+from experiments.report.thesis import published
 
 ROWS = published()
 

@@ -14,17 +14,27 @@ import numpy as np
 import optax
 import pytest
 
-from experiments import training
-from experiments.data import Dataset
-from experiments.trainer import DeviceData, Keys, Trainer, batch_slices
+from experiments.data.loading import Dataset
+from experiments.train.step import (
+    Batch,
+    Draw,
+    Images,
+    init_state,
+    make_batch,
+    make_optimizer,
+    make_problem,
+    step_from_data,
+    train_step,
+)
+from experiments.train.trainer import DeviceData, Keys, Trainer, batch_slices
 from tests.experiments.test_config import CONFIG
 
 
 @pytest.fixture(scope="module")
 def dataset():
-    from experiments import data
+    from experiments.data import loading
 
-    return data.load("digits", limit_train=200)
+    return loading.load("digits", limit_train=200)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +45,7 @@ def device_data(dataset):
 @functools.cache
 def problem(optimizer="sgd", arm="lm"):
     config = dataclasses.replace(CONFIG, optimizer=optimizer, arm=arm)
-    return training.make_problem(config, 10, 7)
+    return make_problem(config, 10, 7)
 
 
 @pytest.fixture(scope="module")
@@ -63,16 +73,14 @@ def test_the_lm_step_is_sgd_on_the_gradient_over_loss_minus_c_plus_eps(trainers)
     by_hand, c = jax.device_get(state.params), np.inf
     for i in range(3):
         indices = jnp.arange(32 * i, 32 * (i + 1))
-        batch = training.make_batch(
-            trainer.data, indices, jax.random.key(i), problem().pipeline
-        )
+        batch = make_batch(trainer.data, indices, jax.random.key(i), problem().pipeline)
         loss, grads = loss_and_grads(state._replace(params=by_hand), batch)
         c = min(c, float(loss))
         scale = 1 / (max(float(loss) - c, 0) + 1)
         by_hand = jax.tree.map(
             lambda p, g, scale=scale: p - 0.01 * scale * np.asarray(g), by_hand, grads
         )
-        state, metrics = training.train_step(problem(), state, batch, jax.random.key(9))
+        state, metrics = train_step(problem(), state, batch, jax.random.key(9))
         np.testing.assert_allclose(metrics.loss, loss, rtol=1e-5)
         np.testing.assert_allclose(metrics.c, c, rtol=1e-5)
         np.testing.assert_allclose(metrics.scale, scale, rtol=1e-5)
@@ -154,12 +162,12 @@ def test_a_scanned_epoch_is_the_stepped_epoch(trainers, device_data):
 
 def test_the_step_is_traced_once_per_batch_size(device_data):
     chex.clear_trace_counter()
-    step = chex.assert_max_traces(training.step_from_data, n=2)
+    step = chex.assert_max_traces(step_from_data, n=2)
     jitted = jax.jit(functools.partial(step, problem()))
-    state = training.init_state(problem(), KEYS.init)
+    state = init_state(problem(), KEYS.init)
     order = jnp.arange(200)
     for start, size in [*batch_slices(200, 32)] * 2:
-        draw = training.Draw(order, np.int32(start), KEYS.step, size)
+        draw = Draw(order, np.int32(start), KEYS.step, size)
         state, _ = jitted(state, device_data.train, draw)
 
 
@@ -178,9 +186,7 @@ def test_f_zero_is_the_plain_optimizer_bit_for_bit():
 @pytest.mark.parametrize("mode", ["eval", "train"])
 def test_accuracy_and_loss_by_hand(device_data, mode):
     """1,260 test images: two whole evaluation batches and a partial one."""
-    test = training.Images(
-        *(jnp.concatenate([part] * 4)[:1260] for part in device_data.test)
-    )
+    test = Images(*(jnp.concatenate([part] * 4)[:1260] for part in device_data.test))
     trainer = Trainer(
         dataclasses.replace(problem(), eval_mode=mode),
         device_data._replace(test=test),
@@ -202,14 +208,14 @@ def test_accuracy_and_loss_by_hand(device_data, mode):
 
 def test_bfloat16_keeps_parameters_loss_and_c_in_float32(device_data):
     config = dataclasses.replace(CONFIG, precision="bfloat16")
-    half = training.make_problem(config, 10, 7)
-    state = jax.eval_shape(lambda: training.init_state(half, KEYS.init))
-    batch = training.Batch(
+    half = make_problem(config, 10, 7)
+    state = jax.eval_shape(lambda: init_state(half, KEYS.init))
+    batch = Batch(
         jax.ShapeDtypeStruct((4, 32, 32, 3), jnp.float32),
         jax.ShapeDtypeStruct((4,), jnp.int32),
     )
     state, metrics = jax.eval_shape(
-        functools.partial(training.train_step, half), state, batch, KEYS.step
+        functools.partial(train_step, half), state, batch, KEYS.step
     )
     assert {leaf.dtype for leaf in jax.tree.leaves(state.params)} == {
         jnp.dtype("float32")
@@ -220,7 +226,7 @@ def test_bfloat16_keeps_parameters_loss_and_c_in_float32(device_data):
 def test_the_optimizers_are_the_librarys(device_data):
     """Weight decay is added after the scale: decay alone is not modified."""
     config = dataclasses.replace(CONFIG, weight_decay=0.1, c=0.0, learning_rate=1.0)
-    tx = training.make_optimizer(config, 7)
+    tx = make_optimizer(config, 7)
     params = {"w": jnp.array([2.0])}
     updates, _ = tx.update(
         {"w": jnp.array([3.0])}, tx.init(params), params, value=jnp.float32(4.0)

@@ -11,8 +11,8 @@ import pytest
 
 import landmod_jax
 import models
-from experiments import training
-from experiments.augment import Pipeline
+from experiments.data.augment import Pipeline
+from experiments.train.step import Batch, Problem, TrainState, train_step
 
 torch = pytest.importorskip("torch")
 networks = importlib.import_module("models.torch.networks")
@@ -119,7 +119,7 @@ def test_ten_lm_steps_with_gradients_scaled_by_hand(name, optimizer):
     net, variables = pair(name)
     net = copy.deepcopy(net).double().train()
     with jax.enable_x64(True):
-        problem = training.Problem(
+        problem = Problem(
             model=models.create(name, dtype=jnp.float64),
             tx=OURS[optimizer](landscape=landmod_jax.landscape_modify()),
             pipeline=Pipeline((0.0,) * 3, (1.0,) * 3),
@@ -127,13 +127,13 @@ def test_ten_lm_steps_with_gradients_scaled_by_hand(name, optimizer):
             arm="lm",
         )
         variables = jax.tree.map(lambda v: jnp.asarray(v, jnp.float64), variables)
-        state = training.TrainState(
+        state = TrainState(
             jnp.zeros((), jnp.int32),
             variables["params"],
             variables.get("batch_stats", {}),
             problem.tx.init(variables["params"]),
         )
-        step = jax.jit(functools.partial(training.train_step, problem))
+        step = jax.jit(functools.partial(train_step, problem))
         theirs = TORCH_OPTIMIZERS[optimizer](net.parameters())
         c = float("inf")
         for i in range(10):
@@ -149,7 +149,7 @@ def test_ten_lm_steps_with_gradients_scaled_by_hand(name, optimizer):
             theirs.step()
             state, metrics = step(
                 state,
-                training.Batch(jnp.asarray(images, jnp.float64), jnp.asarray(labels)),
+                Batch(jnp.asarray(images, jnp.float64), jnp.asarray(labels)),
                 jax.random.key(0),
             )
             np.testing.assert_allclose(metrics.loss, loss.item(), rtol=1e-4)

@@ -1,0 +1,225 @@
+"""The drawings behind `figures`, by the thesis's figure numbers."""
+
+import itertools
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+import landmod_jax as lm
+from experiments.config.run import OPTIMIZERS
+from experiments.report import style
+from experiments.report.tables import WORDS
+
+X = jnp.linspace(2.7, 7.5, 601)  # two hills between three valleys of `wave`
+
+
+def wave(x):
+    """U(x) = sin x + sin(10 x / 3), the example of section 2.2."""
+    return jnp.sin(x) + jnp.sin(10 * x / 3)
+
+
+U = wave(X)
+COLOURS = ("#000000", *style.OTHER_COLOURS)
+
+
+def descend(energy, start, tx, steps: int) -> np.ndarray:
+    """The points that `steps` updates of tx visit from `start`."""
+
+    def step(carry, _):
+        x, state = carry
+        value, grad = jax.value_and_grad(energy)(x)
+        updates, state = tx.update(grad, state, x, value=value)
+        return (optax.apply_updates(x, updates), state), x
+
+    start = jnp.asarray(start, jnp.float32)
+    (end, _), visited = jax.lax.scan(step, (start, tx.init(start)), None, steps)
+    return np.concatenate([visited, end[None]])
+
+
+def _path(axis, energy, points, colour: str, label: str) -> None:
+    heights = jax.vmap(energy)(points)
+    axis.plot(points, heights, "o-", color=colour, ms=3, lw=0.8, label=label)
+    axis.plot(points[-1], heights[-1], "*", color=colour, ms=10)
+
+
+def figure_1_1(path: Path) -> list[Path]:
+    """Gradient descent in a local minimum, and at a saddle point."""
+
+    def cubic(x):
+        return x**3
+
+    with style.figure(1, 2) as (fig, axes):
+        left, right = axes[0]
+        left.plot(X, U, color="0.6")
+        _path(left, wave, descend(wave, 3.9, lm.sgd(0.03), 25), "#0072B2", "descent")
+        left.set_title("a local minimum")
+        xs = np.linspace(-1, 1.2, 200)
+        right.plot(xs, cubic(xs), color="0.6")
+        points = descend(cubic, 1.1, lm.sgd(0.06), 60)
+        _path(right, cubic, points, "#0072B2", "descent")
+        right.set_title("a saddle point, U(x) = x³")
+        for axis in axes[0]:
+            axis.set_xlabel("x")
+        left.set_ylabel("U(x)")
+        style.save(fig, path)
+    return [path]
+
+
+def figure_1_2(path: Path) -> list[Path]:
+    """Gradient descent with too large and too small a step."""
+
+    def bowl(x):
+        return x**2
+
+    xs = np.linspace(-3.2, 3.2, 200)
+    with style.figure(1, 2) as (fig, axes):
+        for axis, (lr, start, steps, name) in zip(
+            axes[0], ((1.06, 1.5, 6, "too large"), (0.01, 2.8, 12, "too small"))
+        ):
+            axis.plot(xs, bowl(xs), color="0.6")
+            _path(axis, bowl, descend(bowl, start, lm.sgd(lr), steps), "#D55E00", "")
+            axis.set_title(f"{name} a step, η = {lr}")
+            axis.set_xlabel("x")
+        axes[0][0].set_ylabel("U(x)")
+        style.save(fig, path)
+    return [path]
+
+
+def figure_2_1(path: Path) -> list[Path]:
+    """The critical height: the climb that no path to the minimum avoids."""
+    u = np.asarray(U)
+    minimum = int(u.argmin())
+    # The point whose way to the minimum has the highest climb, and that way's top.
+    tops = np.array(
+        [u[min(i, minimum) : max(i, minimum) + 1].max() for i in range(len(u))]
+    )
+    worst = int((tops - u).argmax())
+    with style.figure(1, 1, width=4.5, height=2.8) as (fig, axes):
+        axis = axes[0][0]
+        axis.plot(X, u, color="black")
+        axis.hlines([u[worst], tops[worst]], X[0], X[-1], color="0.7", lw=0.8)
+        axis.annotate(
+            "",
+            (X[worst], tops[worst]),
+            (X[worst], u[worst]),
+            arrowprops={"arrowstyle": "<->", "color": "#D55E00"},
+        )
+        axis.text(
+            X[worst] - 0.35,
+            tops[worst] + 0.1,
+            f"E* = {lm.critical_height(u):.2f}",
+            color="#D55E00",
+        )
+        axis.plot(X[minimum], u[minimum], "*", color="#0072B2", ms=11)
+        axis.set(xlabel="x", ylabel="U(x)")
+        style.save(fig, path)
+    return [path]
+
+
+def figure_2_2(path: Path) -> list[Path]:
+    """State-dependent noise of (2.7): the plain one below c, more above it."""
+    c, temperature = -0.5, 0.1
+    noise = jnp.sqrt(2 * (jnp.maximum(U - c, 0) + temperature))
+    plain = float(np.sqrt(2 * temperature))
+    with style.figure(2, 1, width=4.5, height=1.9) as (fig, axes):
+        top, bottom = axes[:, 0]
+        top.plot(X, U, color="black")
+        top.axhline(c, color="#D55E00", ls="--", lw=1)
+        top.text(X[0], c + 0.1, "c", color="#D55E00")
+        top.set_ylabel("U(x)")
+        bottom.plot(X, noise, color="#D55E00", label="√(2(f((U − c)₊) + T))")
+        bottom.axhline(plain, color="black", ls="--", lw=1, label="√(2T)")
+        bottom.set(xlabel="x", ylabel="noise")
+        bottom.legend()
+        style.save(fig, path)
+    return [path]
+
+
+def _landscapes(path: Path, curves) -> list[Path]:
+    with style.figure(1, 1, width=5, height=3) as (fig, axes):
+        axis = axes[0][0]
+        for (label, values), colour in zip(curves, COLOURS):
+            axis.plot(X, values, color=colour, label=label)
+        axis.set_xlabel("x")
+        fig.legend(loc="outside right center")
+        style.save(fig, path)
+    return [path]
+
+
+def figure_2_3(path: Path) -> list[Path]:
+    """U and H for f(x) = x, c the minimum of U, ε = 1."""
+    return _landscapes(path, [("U", U), ("H", lm.landscape(U, U.min()))])
+
+
+def figure_2_4(path: Path) -> list[Path]:
+    """The effect of f."""
+    names = ("linear", "quadratic", "sqrt", "bounded")
+    return _landscapes(
+        path,
+        [("U − min U", U - U.min())]
+        + [(f"f {name}", lm.landscape(U, U.min(), f=name)) for name in names],
+    )
+
+
+def figure_2_5(path: Path) -> list[Path]:
+    """The effect of c."""
+    cs = [float(U.min()), -1.0, 0.0, 1.0, float(U.max()) + 1]
+    return _landscapes(path, [(f"c = {c:.2f}", lm.landscape(U, c)) for c in cs])
+
+
+def figure_2_6(path: Path) -> list[Path]:
+    """The effect of ε."""
+    eps = [0.5, 1.0, 2.0, 5.0]
+    return _landscapes(path, [(f"ε = {e:g}", lm.landscape(U, U.min(), e)) for e in eps])
+
+
+def himmelblau(point):
+    """(x² + y − 11)² + (x + y² − 7)², whose four minima are 0; here divided by 20."""
+    x, y = point
+    return ((x**2 + y - 11) ** 2 + (x + y**2 - 7) ** 2) / 20
+
+
+LEARNING_RATES = {"sgd": 0.03, "adam": 0.3, "adagrad": 0.8, "rmsprop": 0.1}
+
+
+def trajectories(path: Path) -> list[Path]:
+    """Four optimizers on Himmelblau's function, with and without LM, from one start."""
+    xs, ys = np.linspace(-5, 5, 200), np.linspace(-5, 5, 200)
+    grid = himmelblau(np.meshgrid(xs, ys))
+    start = [-0.3, -4.4]
+    with style.figure(2, len(OPTIMIZERS), width=2.6, height=2.6) as (fig, axes):
+        for row, column in itertools.product(range(2), range(len(OPTIMIZERS))):
+            axis, optimizer = axes[row][column], OPTIMIZERS[column]
+            landscape = lm.landscape_modify(threshold=lm.constant(0.0)) if row else None
+            tx = getattr(lm, optimizer)(LEARNING_RATES[optimizer], landscape=landscape)
+            # The modified landscape is that of c = 0, the height of the minima.
+            heights = lm.landscape(grid, 0.0, u_min=0.0) if row else grid
+            axis.contourf(xs, ys, np.log1p(heights), 20, cmap="Greys", alpha=0.75)
+            points = descend(himmelblau, start, tx, 150)
+            colour = "#D55E00" if row else "#0072B2"
+            axis.plot(*points.T, ".-", color=colour, ms=2.5, lw=0.9)
+            axis.plot(*start, "o", color="white", mec="black", ms=5)
+            axis.plot(*points[-1], "*", color=colour, mec="black", ms=11)
+            axis.set_title(WORDS[optimizer] + ("-LM" if row else ""))
+            axis.grid(False)
+            axis.set(xlim=(-5, 5), ylim=(-5, 5), xticks=(-4, 0, 4), yticks=(-4, 0, 4))
+        axes[0][0].set_ylabel("on U")
+        axes[1][0].set_ylabel("on H, c = 0")
+        style.save(fig, path)
+    return [path]
+
+
+DRAWINGS = {
+    "1.1": figure_1_1,
+    "1.2": figure_1_2,
+    "2.1": figure_2_1,
+    "2.2": figure_2_2,
+    "2.3": figure_2_3,
+    "2.4": figure_2_4,
+    "2.5": figure_2_5,
+    "2.6": figure_2_6,
+    "trajectories": trajectories,
+}

@@ -1,0 +1,119 @@
+"""Command line: a table of commands, each in a module that is imported only when run.
+
+A command's module has a frozen dataclass `Config`, whose fields are the options and
+whose docstring is the help, and a function `run(config) -> int | None`.
+"""
+
+import difflib
+import errno
+import importlib
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+from experiments.commands import parsing
+from experiments.errors import UserError
+from experiments.machine.stopping import (
+    INTERRUPTED,
+    OUTPUT_CLOSED,
+    Stopped,
+    ending_cleanly,
+    mute,
+    tell,
+)
+from experiments.text import replace_what_cannot_be_shown
+
+# name: (module, what it does)
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "train": ("experiments.commands.train", "one run"),
+    "compare": (
+        "experiments.commands.compare",
+        "an optimizer with and without LM, paired",
+    ),
+    "table": (
+        "experiments.commands.table",
+        "every run of a table: digits, 3.5, 3.6, …",
+    ),
+    "report": (
+        "experiments.commands.report",
+        "a page about finished runs, as HTML and Markdown",
+    ),
+    "collect": (
+        "experiments.commands.collect",
+        "keep finished runs as rows of a study",
+    ),
+    "results": ("experiments.commands.results", "the tables and pictures of results/"),
+    "figure": (
+        "experiments.commands.figure",
+        "training curves of figure 3.7, 3.9 or 3.12",
+    ),
+    "anneal": ("experiments.commands.anneal", "the study of the annealing methods"),
+    "figures": ("experiments.commands.figures", "the pictures of chapters 1 and 2"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `python -m experiments`; returns the exit status."""
+    return dispatch("python -m experiments", COMMANDS, argv)
+
+
+def dispatch(
+    prog: str,
+    commands: Mapping[str, tuple[str, str]],
+    argv: Sequence[str] | None = None,
+) -> int:
+    """Find the command that argv[0] names, parse the rest into its Config, run it."""
+    replace_what_cannot_be_shown()
+    try:
+        with ending_cleanly():
+            status = _run(prog, commands, list(sys.argv[1:] if argv is None else argv))
+            sys.stdout.flush()  # here it may fail, and not while Python ends
+            return status
+    except UserError as error:
+        tell(f"error: {error}")
+        return 2
+    except Stopped as stopped:
+        tell(f"{stopped}: --resume goes on from here")
+        return stopped.status
+    except KeyboardInterrupt:
+        tell("interrupted")
+        return INTERRUPTED
+    except OSError as error:
+        if error.filename is None and error.errno in (errno.EPIPE, errno.EIO):
+            mute(sys.stdout)
+            return OUTPUT_CLOSED
+        tell(f"error: {_plainly(error)}")
+        return 2
+
+
+def _run(
+    prog: str, commands: Mapping[str, tuple[str, str]], argv: Sequence[str]
+) -> int:
+    if not argv or argv[0] in ("-h", "--help"):
+        print(_overview(prog, commands))
+        return 0 if argv else 2
+    name, *rest = argv
+    if name not in commands:
+        close = difflib.get_close_matches(name, commands, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        print(f"unknown command {name!r}.{hint}\n", file=sys.stderr)
+        print(_overview(prog, commands), file=sys.stderr)
+        return 2
+    with parsing.missing_packages_named():
+        module = importlib.import_module(commands[name][0])
+        return module.run(parsing.parse(module.Config, rest, f"{prog} {name}")) or 0
+
+
+def _plainly(error: OSError) -> str:
+    """What is not foreseen: a place that vanished, may not be read or is full."""
+    reason = error.strerror or str(error) or type(error).__name__
+    if error.filename is None:
+        return reason
+    return f"{os.fsdecode(error.filename)}: {reason}"
+
+
+def _overview(prog: str, commands: Mapping[str, tuple[str, str]]) -> str:
+    width = max((len(name) for name in commands), default=0)
+    lines = [f"usage: {prog} COMMAND [OPTIONS]", "", "commands:"]
+    lines += [f"  {name:<{width}}  {text}" for name, (_, text) in commands.items()]
+    return "\n".join([*lines, "", f"{prog} COMMAND --help lists a command's options."])

@@ -1,0 +1,110 @@
+"""`figure`: the training curves of figures 3.7, 3.9 and 3.12, from finished runs."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import tyro
+
+from experiments.config.run import Optimizer
+from experiments.errors import UserError
+from experiments.runs.run_directory import Run
+
+
+class Panel(NamedTuple):
+    table: str  # whose runs it shows
+    model: str
+    optimizer: Optimizer
+    quantity: str  # one of curves.QUANTITIES
+
+
+FIGURES: Mapping[str, tuple[Panel, ...]] = {
+    "3.7": (
+        Panel("3.6", "preresnet110", "sgd", "loss"),
+        Panel("3.8", "vgg16", "sgd", "loss"),
+    ),
+    "3.9": (
+        Panel("3.8", "vgg16", "adagrad", "loss"),
+        Panel("3.8", "vgg16", "adagrad", "test_accuracy"),
+    ),
+    "3.12": (
+        Panel("3.11", "vgg16", "sgd", "loss"),
+        Panel("3.11", "vgg16", "sgd", "test_accuracy"),
+    ),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Draw one of the thesis's figures of training curves from your own runs."""
+
+    figure: Annotated[str, tyro.conf.Positional]
+    """3.7, 3.9 or 3.12."""
+    runs: tuple[Path, ...] = (Path("runs"),)
+    """Where to look for runs; those of `table` lie under runs/ by default."""
+    out: Path | None = None
+    """The picture; by default figure-NUMBER.png."""
+
+
+def run(config: Config) -> None:
+    from experiments.report import groups, style
+    from experiments.runs.run_directory import find_runs
+
+    if config.figure not in FIGURES:
+        raise UserError(
+            f"unknown figure {config.figure!r}: choose from {', '.join(FIGURES)}; "
+            "`figures` draws those of chapters 1 and 2"
+        )
+    panels = FIGURES[config.figure]
+    found = find_runs(path for path in config.runs if path.exists())
+    parts = [[r for r in found if _belongs(r.config, panel)] for panel in panels]
+    for panel, part in zip(panels, parts):
+        if not part:
+            raise UserError(
+                f"no finished run of {panel.model} with {panel.optimizer} lies under "
+                f"{', '.join(map(str, config.runs))}: run `table {panel.table} "
+                f"--optimizers {panel.optimizer}` first"
+            )
+        if differing := groups.differences(part):
+            raise UserError(
+                f"the runs of {panel.model} with {panel.optimizer} differ in "
+                f"{', '.join(differing)}: give --runs the directory of one table"
+            )
+    out = config.out or Path(f"figure-{config.figure}.png")
+    drawing = style.Drawing()
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        pictures = drawing.of(_draw, panels, parts, out)
+    except OSError as error:
+        raise UserError(f"cannot write {out}: {error}") from error
+    print("".join(f"{picture}\n" for picture in pictures), end="")
+    drawing.raise_failures()
+
+
+def _draw(
+    panels: Sequence[Panel], parts: Sequence[Sequence[Run]], out: Path
+) -> list[Path]:
+    from experiments.report import curves, style, tables
+
+    with style.figure(1, len(panels), 3.6, 2.6) as (fig, axes):
+        for axis, panel, part in zip(axes[0], panels, parts):
+            curves.draw_quantity(axis, part, panel.quantity)
+            axis.set_ylabel(curves.QUANTITIES[panel.quantity][0])
+            axis.set_title(style.words(tables.title(part)), fontsize=7, wrap=True)
+            if axis.get_legend_handles_labels()[0]:
+                axis.legend()
+        style.save(fig, out)
+    return [out]
+
+
+def _belongs(config, panel: Panel) -> bool:
+    from experiments.commands.table import TABLES
+
+    return (
+        config.dataset == TABLES[panel.table].dataset
+        and config.model == panel.model
+        and config.optimizer == panel.optimizer
+        and config.swa_start is None
+        and config.validation is None
+    )

@@ -1,0 +1,37 @@
+"""`figures`: the pictures of chapters 1 and 2, drawn with the library itself."""
+
+import dataclasses
+from pathlib import Path
+
+from experiments.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Draw figures 1.1, 1.2, 2.1 to 2.6, and trajectories on a 2-D landscape."""
+
+    out: Path = Path("figures")
+    """Directory of the pictures; those that are there are replaced."""
+    only: tuple[str, ...] = ()
+    """Names such as 2.3 or trajectories; all without it."""
+
+
+def run(config: Config) -> None:
+    from experiments.annealing import chapters
+    from experiments.report import style
+
+    drawings = chapters.DRAWINGS
+    if unknown := [name for name in config.only if name not in drawings]:
+        raise UserError(
+            f"unknown figures {', '.join(unknown)}: choose from {', '.join(drawings)}"
+        )
+    try:
+        config.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot write figures to {config.out}: {error}") from error
+    drawing = style.Drawing()
+    for name in config.only or drawings:
+        path = config.out / f"figure-{name}.png"
+        for picture in drawing.of(drawings[name], path):
+            print(picture)
+    drawing.raise_failures()

@@ -1,0 +1,74 @@
+"""From configurations to runs, and what a command makes of them."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from experiments import text
+from experiments.commands import report
+from experiments.config.options import Pairs
+from experiments.config.run import RunConfig
+from experiments.errors import UserError
+from experiments.machine import hosts
+from experiments.report import curves, groups, sheets, style, tables
+from experiments.runs import lr_sweep, sweep
+from experiments.runs.run_directory import Run
+
+
+def run_and_present(configs: Sequence[RunConfig], out: Path, options: Pairs) -> None:
+    """Choose learning rates where asked to, run what is not finished, present it."""
+    if options.lr_sweep:
+        configs = lr_sweep.tune(configs, options.lr_sweep, out, options)
+        options = dataclasses.replace(options, resume=True, overwrite=False)
+    runs = sweep.run_all(configs, out, options) if configs else []
+    if hosts.is_first():
+        present(runs, out)
+
+
+def present(runs: Sequence[Run], out: Path) -> None:
+    """Write the sheets, the report and the curves to `out`; print the tables.
+
+    Raises:
+      UserError: something could not be written or drawn; the rest is there.
+    """
+    if not runs:
+        print(f"no run is finished yet in {out}")
+        return
+    drawing = style.Drawing()
+    try:
+        sheets.write_sheets(runs, out)
+        report.write_markdown(runs, out, tables.title(runs))
+        for group in groups.grouped(runs):
+            print_table(group)
+        pictures = drawing.of(curves.draw_curves, runs, out)
+        report.write_page(runs, out, tables.title(runs), drawing)
+    except OSError as error:
+        raise UserError(
+            f"cannot write the tables and pictures to {out} ({error}); the runs are "
+            "kept: make room there, and --resume or `report` makes them again"
+        ) from error
+    names = ", ".join(["report*.csv", *(path.name for path in pictures)])
+    print(f"{out}: report.html, report.md, {names}")
+    drawing.raise_failures()
+
+
+def print_table(runs: Sequence[Run]) -> None:
+    """Show the table in the terminal."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    def shown(words: str) -> str:
+        return escape(text.printable(words, keep="\n"))
+
+    summary = tables.summarise(runs)
+    table = Table(
+        title=shown(tables.title(runs)), caption=shown("\n".join(tables.notes(summary)))
+    )
+    for name in tables.header(summary):
+        table.add_column(name)
+    for row in tables.cells(summary):
+        table.add_row(*map(shown, row))
+    console = Console()
+    # A pipe has no width of its own: keep the columns whole.
+    Console(width=None if console.is_terminal else 180).print(table)

@@ -1,0 +1,72 @@
+"""What LM is held against: its own scales without the landscape, clipping, warm-up.
+
+LM shrinks steps while the loss is above c. A replay takes the scales of the LM run with
+the same seed: their mean at each step (mean_scale), or themselves in another order
+(shuffled_scale). What LM gains over both is due to when it shrinks a step.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from experiments.config.run import Arm
+
+
+class ReplayState(NamedTuple):
+    taken: jax.Array  # int32: steps
+    scales: jax.Array  # (steps,) float32
+    scale: jax.Array  # of the last step
+
+
+def replay(steps: int) -> optax.GradientTransformationExtraArgs:
+    """Multiply the gradients of step t by the t-th of given scales.
+
+    The scales are ones until `with_scales` sets them; the last one serves any step
+    beyond `steps`.
+    """
+
+    def init_fn(params: optax.Params) -> ReplayState:
+        del params
+        return ReplayState(
+            jnp.zeros((), jnp.int32), jnp.ones(steps, jnp.float32), jnp.float32(1)
+        )
+
+    def update_fn(updates, state, params=None, **extra):
+        del params, extra
+        scale = state.scales[jnp.minimum(state.taken, steps - 1)]
+        updates = jax.tree.map(lambda g: (g * scale).astype(g.dtype), updates)
+        return updates, ReplayState(state.taken + 1, state.scales, scale)
+
+    return optax.GradientTransformationExtraArgs(init_fn, update_fn)
+
+
+def current(opt_state: optax.OptState) -> ReplayState:
+    """The ReplayState within an optimizer's state."""
+    leaves = jax.tree.leaves(opt_state, is_leaf=lambda x: isinstance(x, ReplayState))
+    (found,) = (leaf for leaf in leaves if isinstance(leaf, ReplayState))
+    return found
+
+
+def with_scales(opt_state: optax.OptState, scales: np.ndarray) -> optax.OptState:
+    """The optimizer's state with these scales (steps,) to replay."""
+
+    def put(leaf):
+        if isinstance(leaf, ReplayState):
+            return leaf._replace(scales=jnp.asarray(scales, jnp.float32))
+        return leaf
+
+    return jax.tree.map(put, opt_state, is_leaf=lambda x: isinstance(x, ReplayState))
+
+
+def scales_to_replay(arm: Arm, scales: np.ndarray, steps: int, seed: int) -> np.ndarray:
+    """The scales (steps,) of a replaying arm, from an LM run's (n,).
+
+    An LM run that stopped early has fewer: its scales are then gone through again.
+    """
+    if arm == "mean_scale":
+        return np.full(steps, np.mean(scales, dtype=np.float64))
+    order = np.random.default_rng(seed).permutation(len(scales))
+    return np.resize(np.asarray(scales)[order], steps)

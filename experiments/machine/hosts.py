@@ -1,0 +1,107 @@
+"""Several processes that train one run together, through jax.distributed.
+
+Each process runs the same program on the same data. The first one alone writes, and
+what could differ between them (whether a run is finished, whether to stop) is agreed
+on. With one process every function here is trivial.
+"""
+
+import os
+
+import jax
+import numpy as np
+
+from experiments.errors import UserError
+from experiments.machine.stopping import BUDGET_SPENT, Stop, Stopped
+
+THREADS_A_DEVICE = 8
+ASK_EVERY = 16  # steps: agreeing waits for every process
+
+
+def start(
+    coordinator: str | None, num_processes: int | None, process_id: int | None
+) -> None:
+    """Join the other processes; "auto" takes what SLURM or a cloud TPU has set.
+
+    Raises:
+      UserError: the address or the numbers are wrong, or nobody answers.
+    """
+    given = (num_processes, process_id)
+    if coordinator is None:
+        if given != (None, None):
+            raise UserError("--num-processes and --process-id need --coordinator")
+        return
+    if jax.distributed.is_initialized():
+        return
+    try:
+        if coordinator == "auto":
+            jax.distributed.initialize()
+        else:
+            if None in given:
+                raise UserError(
+                    "--coordinator HOST:PORT needs --num-processes and --process-id; "
+                    "--coordinator auto finds them under SLURM and on cloud TPUs"
+                )
+            jax.distributed.initialize(coordinator, num_processes, process_id)
+    except (ValueError, RuntimeError) as error:
+        raise UserError(f"cannot join the other processes: {error}") from error
+
+
+def give_cpu_devices_threads() -> None:
+    """Before JAX starts: let XLA have threads enough where one CPU is several devices.
+
+    A thread that waits for the other devices' part of a sum is lost to XLA's pool,
+    which has one for each device, and a device may wait for several sums at once: all
+    of them can come to wait for each other.
+    """
+    devices = getattr(jax.config, "jax_num_cpu_devices")  # noqa: B009
+    if devices > 1:
+        os.environ.setdefault("NPROC", str(THREADS_A_DEVICE * devices))
+
+
+def several() -> bool:
+    return jax.process_count() > 1
+
+
+def is_first() -> bool:
+    """Whether this process is the one that writes."""
+    return jax.process_index() == 0
+
+
+def from_first(value: bool) -> bool:
+    """The first process's value, on all of them."""
+    if not several():
+        return value
+    from jax.experimental import multihost_utils
+
+    return bool(multihost_utils.broadcast_one_to_all(np.array(value)))
+
+
+def any_of(value: bool) -> bool:
+    """Whether the value is true on some process."""
+    if not several():
+        return value
+    from jax.experimental import multihost_utils
+
+    return bool(np.any(multihost_utils.process_allgather(np.array(value))))
+
+
+class AgreedStop(Stop):
+    """Stops all processes at the same step, once one of them is to stop."""
+
+    def __init__(self, minutes: float | None = None, answers: bool = True):
+        super().__init__(minutes, answers)
+        self._calls = 0
+        self._agreed = False
+
+    def __call__(self) -> bool:
+        if not several():
+            return super().__call__()
+        if self._calls % ASK_EVERY == 0 and not self._agreed:
+            self._agreed = any_of(super().__call__())
+        self._calls += 1
+        return self._agreed
+
+    def stopped(self) -> Stopped:
+        if self._agreed and not super().__call__():
+            return Stopped("stopped with another process", BUDGET_SPENT)
+        return super().stopped()

@@ -1,0 +1,162 @@
+"""A sweep's runs by several processes at once on one machine (--jobs).
+
+Each process goes over the sweep as one that was started by hand would: it takes the
+next run that is not finished and that no other has locked. The one that started them
+waits, and then does what is left, such as replays of runs that had to come first.
+"""
+
+import dataclasses
+import errno
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from experiments import text
+from experiments.config.options import Execution
+from experiments.config.run import RunConfig
+from experiments.errors import UserError
+from experiments.machine.stopping import OUTPUT_CLOSED, Stop, Stopped
+
+ASK_EVERY = 0.2  # seconds
+TERMINAL_SIGNALS = {signal.SIGINT, signal.SIGHUP}
+
+
+def prepare(execution: Execution) -> None:
+    """Before JAX starts: refuse what does not go with --jobs, share a GPU's memory."""
+    if execution.jobs < 1:
+        raise UserError(f"--jobs takes a number of 1 or more, got {execution.jobs}")
+    if execution.jobs == 1:
+        return
+    if execution.parallel != "none" or execution.coordinator is not None:
+        raise UserError(
+            "--jobs has several runs at once, each on one device; --parallel and "
+            "--coordinator have one run on several: choose either"
+        )
+    # Else the first process takes most of the memory for itself.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+
+
+def run_apart(
+    work: Callable[[Sequence[RunConfig], Path, Execution], Any],
+    configs: Sequence[RunConfig],
+    out: Path,
+    execution: Execution,
+    stop: Stop,
+) -> None:
+    """Have `execution.jobs` processes do `work`, which is sweep.run_all.
+
+    Returns once all have ended. A request to stop is passed on to them: each saves a
+    checkpoint. One whose output is closed is such a request.
+
+    Raises:
+      UserError: some failed; what they have finished is kept. Or there is a TPU.
+    """
+    import jax
+
+    if jax.default_backend() == "tpu":
+        raise UserError(
+            "--jobs does not go with a TPU, which one process has to itself"
+        )
+    jobs = min(execution.jobs, len(configs))
+    each = dataclasses.replace(execution, jobs=1, resume=True, overwrite=False)
+    spawn = multiprocessing.get_context("spawn")  # JAX's threads do not survive a fork
+    processes = [
+        spawn.Process(
+            target=_job, args=(n, jobs, work, configs, out, each), daemon=True
+        )
+        for n in range(jobs)
+    ]
+    # A terminal sends them to all its processes. Here they are asked to stop by this
+    # one, with SIGTERM, and what is blocked stays so in those that are started.
+    unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, TERMINAL_SIGNALS)
+    try:
+        for process in processes:
+            process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
+    told = False
+    try:
+        while running := [process for process in processes if process.is_alive()]:
+            running[0].join(ASK_EVERY)
+            if not told and any(p.exitcode == OUTPUT_CLOSED for p in processes):
+                stop.output_failed(BrokenPipeError(errno.EPIPE, "Broken pipe"))
+            if stop() and not told:
+                told = True
+                for process in running:
+                    process.terminate()  # SIGTERM, which it takes as a request
+    finally:
+        for process in processes:
+            process.kill()  # where a second Ctrl-C has ended the wait
+    if any(p.exitcode == OUTPUT_CLOSED for p in processes):
+        stop.output_failed(BrokenPipeError(errno.EPIPE, "Broken pipe"))
+    # One that was told before it could listen has died of the signal.
+    fine = (0, OUTPUT_CLOSED, -signal.SIGTERM) if told else (0, OUTPUT_CLOSED)
+    failed = [p.exitcode for p in processes if p.exitcode not in fine]
+    if failed:
+        raise UserError(
+            f"{len(failed)} of {jobs} jobs failed ({', '.join(map(_cause, failed))}): "
+            "their errors stand above. What is finished is kept and --resume goes on; "
+            "fewer --jobs take less memory"
+        )
+
+
+def take_share(number: int, jobs: int) -> None:
+    """Keep this process, the `number`-th of `jobs`, to its part of the machine's cores.
+
+    Before JAX starts, which has as many threads as it finds cores. Without this all
+    jobs would have threads for all cores, in each other's way.
+    """
+    if jobs == 1 or not hasattr(os, "sched_setaffinity"):
+        return
+    cores = sorted(os.sched_getaffinity(0))
+    if jobs >= len(cores):
+        mine = {cores[number % len(cores)]}
+    else:
+        mine = set(
+            cores[len(cores) * number // jobs : len(cores) * (number + 1) // jobs]
+        )
+    os.sched_setaffinity(0, mine)
+
+
+def _job(
+    number: int,
+    jobs: int,
+    work: Callable[[Sequence[RunConfig], Path, Execution], Any],
+    configs: Sequence[RunConfig],
+    out: Path,
+    execution: Execution,
+) -> None:
+    """What a process does; it ends with a status other than 0 where it fails."""
+    text.replace_what_cannot_be_shown()
+    take_share(number, jobs)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    import jax
+
+    devices = jax.local_devices()
+    jax.config.update("jax_default_device", devices[number % len(devices)])
+    try:
+        work(configs, out, execution)
+    except Stopped as stopped:
+        # The parent says the rest, but does not know of this.
+        sys.exit(OUTPUT_CLOSED if stopped.status == OUTPUT_CLOSED else 0)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _end_with_parent() -> None:
+    """Stop, with a checkpoint, when the process that started this one is gone."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _cause(status: int | None) -> str:
+    assert status is not None
+    return signal.Signals(-status).name if status < 0 else f"status {status}"

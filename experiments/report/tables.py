@@ -1,0 +1,327 @@
+"""The tables: each optimizer alone, behind LM and the controls, paired by seed."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from experiments import text
+from experiments.config.run import Arm, RunConfig
+from experiments.report import groups, statistics
+from experiments.report.thesis import Published, published
+from experiments.runs.run_directory import Run, rows
+
+WORDS = {"sgd": "SGD", "adam": "Adam", "adagrad": "Adagrad", "rmsprop": "RMSProp"}
+ARM_WORDS: dict[Arm, str] = {
+    "lm": "LM",
+    "mean_scale": "mean scale",
+    "shuffled_scale": "shuffled scales",
+    "clip": "clip",
+    "warmup": "warm-up",
+}
+
+
+def summarise(runs: Sequence[Run]) -> pd.DataFrame:
+    """One row per optimizer, arm and settings of a table's runs, over its seeds.
+
+    Returns:
+      Columns dataset, model, optimizer ("sgd-swa" with weight averaging), arm, name
+      (such as SGD-LM), settings (in words), n, loss_mean, loss_sd, accuracy_mean,
+      accuracy_sd (per cent), collapsed, diverged.
+      For the arms other than base, of the test accuracy less base's over the same
+      seeds, in percentage points: differences (pairs,), pairs, difference, low, high
+      (95 %), p (sign-flip), p_holm (Holm over all rows); apart_n and apart_difference
+      over the pairs of which neither collapsed; collapse_p (McNemar, of the collapses
+      alone); base_rate, base's learning rate. base is the plain optimizer with the same
+      momentum and weight decay, and the same learning rate where there is a choice.
+      A standard deviation is the sample's (n − 1), NaN for one run. Published values:
+      thesis_loss, thesis_accuracy, thesis_doubt.
+
+    Raises:
+      UserError: two runs of a row have the same seed.
+    """
+    by_row = groups.by_row(runs)
+    apart = groups.apart(by_row)
+    bases = [row for row in by_row if row.arm == "base"]
+    summary = []
+    for row, same in by_row.items():
+        config = same[0].config
+        name = row_name(row.optimizer, row.arm)
+        part = rows(same).set_index("seed")
+        found = {
+            "dataset": config.dataset,
+            "model": config.model,
+            "optimizer": row.optimizer,
+            "arm": row.arm,
+            "name": f"{name} ({apart[row]})" if apart[row] else name,
+            "settings": groups.settings(row),
+        } | _measured(part)
+        base = None if row.arm == "base" else _base_of(row, bases)
+        if base is not None:
+            found |= _against(rows(by_row[base]).set_index("seed"), part)
+            found["base_rate"] = base.of_optimizer()[groups.RATE]
+        summary.append(found | {"rate": config.learning_rate} | _published(config, row))
+    result = pd.DataFrame(summary)
+    if "p" in result:
+        result["p_holm"] = statistics.holm(result["p"].to_numpy(float))
+    return result
+
+
+def _base_of(row: groups.Row, bases: Sequence[groups.Row]) -> groups.Row | None:
+    """The plain optimizer's row that a row is held against."""
+    kept = ("momentum", "weight_decay")
+    fitting = [
+        base
+        for base in bases
+        if base.optimizer == row.optimizer
+        and base.of_optimizer(*kept) == row.of_optimizer(*kept)
+    ]
+    same = [base for base in fitting if base.of_optimizer() == row.of_optimizer()]
+    # A learning rate may have been chosen for each arm by itself.
+    choice = same or fitting
+    return choice[0] if len(choice) == 1 else None
+
+
+def _measured(part: pd.DataFrame) -> dict[str, Any]:
+    with np.errstate(invalid="ignore"):  # infinite losses have no deviation
+        loss_sd = part["average_last_loss"].std()
+    return {
+        "n": len(part),
+        "loss_mean": part["average_last_loss"].mean(),
+        "loss_sd": loss_sd,
+        "accuracy_mean": part["test_accuracy"].mean(),
+        "accuracy_sd": part["test_accuracy"].std(),
+        "collapsed": int(part["collapsed"].sum()),
+        "diverged": int((part["status"] == "diverged").sum()),
+    }
+
+
+def _against(base: pd.DataFrame, part: pd.DataFrame) -> dict[str, Any]:
+    seeds = base.index.intersection(part.index)
+    base, part = base.loc[seeds], part.loc[seeds]
+    difference = part["test_accuracy"] - base["test_accuracy"]
+    whole = statistics.paired(difference)
+    apart = difference[~(base["collapsed"] | part["collapsed"]).astype(bool)]
+    return {
+        "differences": tuple(difference),
+        "pairs": whole.n,
+        "difference": whole.mean,
+        "low": whole.low,
+        "high": whole.high,
+        "p": whole.p,
+        "apart_n": len(apart),
+        "apart_difference": apart.mean(),
+        "collapse_p": statistics.mcnemar_p(base["collapsed"], part["collapsed"]),
+    }
+
+
+def _published(config: RunConfig, row: groups.Row) -> dict[str, Any]:
+    key = (config.dataset, config.model, row.optimizer, row.arm)
+    found: Published | None = published().get(key)
+    as_published = (config.f, config.eps, config.c) == ("linear", 1.0, None)
+    if row.arm == "lm" and not as_published:
+        return {}
+    if found is None:
+        return {}
+    return {
+        "thesis_loss": found.average_last_loss,
+        "thesis_accuracy": found.test_accuracy,
+        "thesis_doubt": "; ".join(found.contradictions),
+    }
+
+
+def header(summary: pd.DataFrame) -> tuple[str, ...]:
+    """The columns of `cells`."""
+    only_lm = set(summary["arm"]) <= {"base", "lm"}
+    ours = (
+        "Optimizer",
+        "Settings",
+        "Average Last Loss",
+        "Average Test Accuracy",
+        "Collapsed",
+        "Did LM overperform?" if only_lm else "Better than the plain one?",
+        "95 % interval",
+        "p (Holm)",
+        "n",
+    )
+    return (*ours, "Thesis: loss", "accuracy") if _has_thesis(summary) else ours
+
+
+def cells(summary: pd.DataFrame) -> list[tuple[str, ...]]:
+    """The table's rows as text, in the order of `header`."""
+    marks = _doubt_marks(summary)
+    found = []
+    for row in summary.to_dict("records"):
+        texts = [
+            row["name"],
+            row["settings"],
+            _mean_sd(row["loss_mean"], row["loss_sd"], ".4g", ".2g"),
+            _mean_sd(row["accuracy_mean"], row["accuracy_sd"], ".2f", ".2f"),
+            _mishaps(row),
+            _verdict(row),
+            _interval(row),
+            _p(row),
+            str(row["n"]),
+        ]
+        if _has_thesis(summary):
+            texts += _thesis(row, marks)
+        found.append(tuple(texts))
+    return found
+
+
+def title(runs: Sequence[Run]) -> str:
+    """What was run, with everything that scales it down."""
+    configs = [run.config for run in runs]
+    first = configs[0]
+
+    def each(name: str) -> str:
+        values = sorted({getattr(config, name) for config in configs})
+        return " and ".join(map(str, values))
+
+    epochs = each("epochs")
+    parts = [
+        f"{each('model')} on {each('dataset')}",
+        f"{epochs} epoch{'' if epochs == '1' else 's'}",
+        f"batches of {each('batch_size')}",
+        "seeds " + ", ".join(map(str, sorted({config.seed for config in configs}))),
+    ]
+    if first.limit_train is not None:
+        parts.append(f"{first.limit_train:,} training images")
+    if first.validation is not None:
+        parts.append(f"tested on {first.validation:,} held-out training images")
+    if first.until_above_chance:
+        parts.append("until above chance")
+    if first.init_from is not None:
+        parts.append("from another run's weights")
+    if first.precision != "float32":
+        parts.append(first.precision)
+    if first.eval_mode != "eval":
+        parts.append("tested in training mode")
+    if not first.augment:
+        parts.append("no augmentation")
+    return ", ".join(parts)
+
+
+def markdown(runs: Sequence[Run]) -> str:
+    """The table with its title and notes on what the figures are."""
+    summary = summarise(runs)
+    columns = header(summary)
+    body = [tuple(map(text.markdown, row)) for row in cells(summary)]
+    body = [columns, ("---",) * len(columns), *body]
+    table = "\n".join("| " + " | ".join(row) + " |" for row in body)
+    words = "\n\n".join(map(text.markdown, notes(summary)))
+    return f"**{text.markdown(title(runs))}**\n\n{table}\n\n{words}\n"
+
+
+def notes(summary: pd.DataFrame) -> list[str]:
+    """What must be known to read the table: the figures' meaning, and their limits."""
+    found = [
+        "Mean ± standard deviation over the n seeds. Average last loss: the mean over "
+        "the last complete window of 20 mini-batches. The difference is the arm's test "
+        "accuracy less the plain optimizer's over the same seeds, in points, "
+        "with a 95 % interval and the p of a sign-flip test, adjusted by Holm over the "
+        "table; yes or no is said under 0.05 only."
+    ]
+    if "pairs" in summary:
+        fewest = summary["pairs"].min()
+        if statistics.smallest_p(int(fewest)) >= 1 - statistics.CONFIDENCE:
+            found.append(
+                f"n = {fewest:.0f} is too small to tell: a sign-flip test of so few "
+                f"pairs cannot give a p under "
+                f"{statistics.smallest_p(int(fewest)):.3g}, whatever the differences."
+            )
+        mixed = summary[(summary["apart_n"] < summary["pairs"])]
+        for row in mixed.to_dict("records"):
+            name = row["name"]
+            words = (
+                f"{name}: over the {row['apart_n']:.0f} of its pairs without a collapse"
+            )
+            if row["apart_n"]:
+                words += f" the difference is {row['apart_difference']:+.2f}"
+            else:
+                words = f"{name}: in every pair a run collapsed"
+            found.append(
+                f"{words}; McNemar's p of the collapses {row['collapse_p']:.3g}."
+            )
+    found += _notes_on_bases(summary)
+    found += [f"{mark} {doubt}." for doubt, mark in _doubt_marks(summary).items()]
+    return found
+
+
+def _notes_on_bases(summary: pd.DataFrame) -> list[str]:
+    found = []
+    compared = summary[summary["arm"] != "base"].to_dict("records")
+    for row in compared:
+        base_rate = row.get("base_rate", math.nan)
+        plain = (summary["arm"] == "base") & (summary["optimizer"] == row["optimizer"])
+        if math.isnan(base_rate) and plain.any():
+            found.append(
+                f"{row['name']}: there is no plain run with its momentum, weight decay "
+                "and learning rate to hold it against."
+            )
+        elif not math.isnan(base_rate) and base_rate != row["rate"]:
+            found.append(
+                f"{row['name']} has a learning rate of {row['rate']:g}, the plain "
+                f"optimizer that it is held against one of {base_rate:g}."
+            )
+    return found
+
+
+def row_name(optimizer: str, arm: Any) -> str:
+    """A row's name, such as SGD-LM or SGD-SWA."""
+    base, _, averaged = optimizer.partition("-")
+    word = WORDS[base] + ("-SWA" if averaged else "")
+    return word if arm == "base" else f"{word}-{ARM_WORDS[arm]}"
+
+
+def _mean_sd(mean: float, sd: float, mean_format: str, sd_format: str) -> str:
+    shown = format(mean, mean_format)
+    return shown if np.isnan(sd) else f"{shown} ± {sd:{sd_format}}"
+
+
+def _mishaps(row: dict[str, Any]) -> str:
+    shown = f"{row['collapsed']}/{row['n']}"
+    return f"{shown}, {row['diverged']} diverged" if row["diverged"] else shown
+
+
+def _verdict(row: dict[str, Any]) -> str:
+    difference = row.get("difference", math.nan)
+    if math.isnan(difference):
+        return ""
+    if not row["p_holm"] < 1 - statistics.CONFIDENCE:
+        return f"cannot tell ({difference:+.2f})"
+    return f"{'YES' if difference > 0 else 'NO'} ({difference:+.2f})"
+
+
+def _interval(row: dict[str, Any]) -> str:
+    if math.isnan(row.get("low", math.nan)):
+        return ""
+    return f"{row['low']:+.2f} … {row['high']:+.2f}"
+
+
+def _p(row: dict[str, Any]) -> str:
+    p = row.get("p_holm", math.nan)
+    return "" if math.isnan(p) else f"{p:.3g}"
+
+
+def _has_thesis(summary: pd.DataFrame) -> bool:
+    return "thesis_accuracy" in summary
+
+
+def _thesis(row: dict[str, Any], marks: dict[str, str]) -> tuple[str, str]:
+    accuracy = row.get("thesis_accuracy", math.nan)
+    if math.isnan(accuracy):
+        return "", ""
+    mark = marks.get(row["thesis_doubt"], "")
+    difference = row["accuracy_mean"] - accuracy
+    return f"{row['thesis_loss']:.4g}", f"{accuracy:.2f}{mark} (ours {difference:+.2f})"
+
+
+def _doubt_marks(summary: pd.DataFrame) -> dict[str, str]:
+    """A footnote mark for each thing that cannot be true of a published row."""
+    if not _has_thesis(summary):
+        return {}
+    doubts = dict.fromkeys(d for d in summary["thesis_doubt"].dropna() if d)
+    return dict(zip(doubts, "†‡§¶‖"))

@@ -1,0 +1,131 @@
+"""Checkpoints of a run in progress: the newest sound one is gone on from.
+
+    WORK/STEP/state/       the TrainState, by orbax
+    WORK/STEP/metrics.npz  what was measured up to STEP, a column each
+    WORK/STEP/digest       SHA-256 over both, written last
+
+A checkpoint is written beside its name and renamed; the two newest are kept.
+"""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from experiments.errors import UserError
+from experiments.machine import untrusted
+from experiments.machine.files import flush_tree
+from experiments.train.step import TrainState
+
+KEPT = 2
+# orbax's own files, in bytes: names, shapes and an index.
+OVERHEAD = 100_000
+
+Columns = Mapping[str, np.ndarray]
+
+
+def save(work: Path, state: TrainState, columns: Columns) -> None:
+    """Write a checkpoint named after the state's step, and drop the old ones.
+
+    Raises:
+      UserError: it cannot be written. Those that are there stay as they are.
+    """
+    step = int(state.step)
+    part, whole = work / f".{step}.part", work / str(step)
+    try:
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        _check_room(part, state, columns)
+        with _checkpointer() as checkpointer:
+            checkpointer.save(part.absolute() / "state", jax.device_get(state))
+        arrays: dict[str, Any] = dict(columns)
+        np.savez(part / "metrics.npz", **arrays)
+        (part / "digest").write_text(_digest(state, columns), encoding="ascii")
+        flush_tree(part)
+        shutil.rmtree(whole, ignore_errors=True)
+        os.replace(part, whole)
+    # tensorstore says in its own way that it cannot write.
+    except Exception as error:
+        shutil.rmtree(part, ignore_errors=True)
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError(
+            f"cannot write a checkpoint to {work} ({reason}); make room there, and "
+            "--resume goes on from the one before"
+        ) from error
+    for old in _steps(work)[:-KEPT]:
+        shutil.rmtree(work / str(old), ignore_errors=True)
+
+
+def _check_room(part: Path, state: TrainState, columns: Columns) -> None:
+    """Raise OSError where the disk is full, before orbax's threads fill the screen."""
+    arrays = [*jax.tree.leaves(state), *columns.values()]
+    needed = sum(array.nbytes for array in arrays) + OVERHEAD
+    free = shutil.disk_usage(part).free
+    if free < needed:
+        raise OSError(f"{free / 1e6:.1f} MB are free, it takes {needed / 1e6:.1f}")
+
+
+def newest(
+    work: Path, abstract: TrainState, say: Callable[[str], None]
+) -> tuple[TrainState, Columns] | None:
+    """The newest checkpoint that is whole, or None; says which ones were passed over.
+
+    Args:
+      work: the directory of the run's checkpoints; need not exist.
+      abstract: the state's shapes and dtypes, as from `jax.eval_shape`.
+      say: called with a line for each damaged checkpoint.
+    """
+    for step in reversed(_steps(work)):
+        try:
+            return _load(work / str(step), abstract)
+        # orbax and tensorstore raise whatever the damage makes of the bytes.
+        except Exception as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            say(f"checkpoint {work / str(step)} is damaged and left out: {reason}")
+    return None
+
+
+def _checkpointer():
+    """orbax's, for this process alone: the first one of several saves for all."""
+    import orbax.checkpoint as ocp
+
+    me = jax.process_index()
+    return ocp.StandardCheckpointer(
+        multiprocessing_options=ocp.options.MultiprocessingOptions(
+            primary_host=me, active_processes={me}, barrier_sync_key_prefix=f"only{me}"
+        )
+    )
+
+
+def _load(path: Path, abstract: TrainState) -> tuple[TrainState, Columns]:
+    with _checkpointer() as checkpointer:
+        state = checkpointer.restore(path.absolute() / "state", abstract)
+    columns = untrusted.arrays(path / "metrics.npz")
+    if _digest(state, columns) != (path / "digest").read_text(encoding="ascii"):
+        raise ValueError("its digest differs")
+    return state, columns
+
+
+def _steps(work: Path) -> list[int]:
+    if not work.is_dir():
+        return []
+    return sorted(int(path.name) for path in work.iterdir() if path.name.isdigit())
+
+
+def _digest(state: TrainState, columns: Columns) -> str:
+    return digest([state, dict(columns)])
+
+
+def digest(tree: Any) -> str:
+    """SHA-256 over the bytes, shapes and dtypes of a tree's arrays."""
+    sha = hashlib.sha256()
+    for leaf in jax.tree.leaves(jax.device_get(tree)):
+        array = np.asarray(leaf)
+        sha.update(f"{array.dtype}{array.shape}".encode())
+        sha.update(np.ascontiguousarray(array).tobytes())
+    return sha.hexdigest()

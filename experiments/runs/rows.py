@@ -1,0 +1,227 @@
+"""Runs kept as rows: what `results/` holds of them, small enough to be committed.
+
+    STUDY/runs.csv          a row per run: its configuration, result and provenance
+    STUDY/windows.csv.gz    loss, c and scale, averaged over windows of 20 steps
+    STUDY/epochs.csv.gz     the tests after each epoch
+
+The tables need runs.csv alone and come out as from the run directories; curves keep the
+windows' means, which is what is drawn of them.
+"""
+
+import contextlib
+import dataclasses
+import gzip
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import numpy as np
+import pandas as pd
+
+from experiments.config.run import RunConfig
+from experiments.errors import UserError
+from experiments.machine import untrusted
+from experiments.machine.files import replacing
+from experiments.runs import checks
+from experiments.runs.run_directory import EPOCH_COLUMNS, WINDOW, Run, same_result
+
+_CONFIG = get_type_hints(RunConfig)
+_RESULT: Mapping[str, type] = {
+    "status": str,
+    "average_last_loss": float,
+    "test_accuracy": float,
+    "collapsed": bool,
+    "steps": int,
+    "seconds": float,
+    "params_sha256": str,
+}
+_WINDOW_COLUMNS = ("epoch", "steps", "loss", "c", "scale")
+_META = ("started", "commit", "command")
+_NESTED = ("machine", "versions")
+
+
+def write(runs: Iterable[Run], study: Path) -> None:
+    """Write the three files of a study, runs in the order of their names.
+
+    runs.csv is replaced last and says which runs there are. Whoever reads before that,
+    or after this was killed, finds all of them in the other two, which may hold more.
+
+    Raises:
+      UserError: it cannot be written; what is there stays.
+    """
+    runs = sorted(runs, key=lambda run: run.config.run_id)
+    frames = {
+        f"{name}.csv.gz": pd.concat(
+            [frame(run).assign(run=run.config.run_id) for run in runs]
+        )
+        for name, frame in (("windows", _windows), ("epochs", lambda run: run.epochs))
+    }
+    table = pd.DataFrame([_row(run) for run in runs])
+    try:
+        study.mkdir(parents=True, exist_ok=True)
+        with contextlib.ExitStack() as parts:
+            # Left in the opposite order: runs.csv takes its name last.
+            part = parts.enter_context(replacing(study / "runs.csv"))
+            table.to_csv(part, index=False, encoding="utf-8", lineterminator="\n")
+            for name, frame in frames.items():
+                part = parts.enter_context(replacing(study / name))
+                # No time of day and no other name: the same bytes each time.
+                with (
+                    open(part, "wb") as raw,
+                    gzip.GzipFile(name, "wb", fileobj=raw, mtime=0) as file,
+                ):
+                    frame.to_csv(
+                        file,
+                        mode="wb",
+                        index=False,
+                        float_format="%.6g",
+                        lineterminator="\n",
+                        encoding="utf-8",
+                    )
+    except OSError as error:
+        raise UserError(
+            f"cannot write the study {study} ({error}); its rows are as they were"
+        ) from error
+
+
+def read(study: Path) -> list[Run]:
+    """The runs of a study; a file that is missing, damaged or changed is named.
+
+    `steps` has the windows' means, each repeated for the steps it stands for.
+    """
+    try:
+        table = untrusted.records("runs.csv", untrusted.read_bytes(study / "runs.csv"))
+        windows = _parts(study, "windows", _WINDOW_COLUMNS)
+        epochs = _parts(study, "epochs", EPOCH_COLUMNS)
+        if not table:
+            raise ValueError("runs.csv has no rows")
+        if len({row.get("run") for row in table}) < len(table):
+            raise ValueError("runs.csv has a run twice")
+        return [_run(study, row, windows, epochs) for row in table]
+    except (OSError, ValueError, RecursionError, UserError) as error:
+        raise UserError(
+            f"{study} does not hold the rows of a study: {error}"
+        ) from error
+
+
+def _parts(study: Path, name: str, columns: Sequence[str]) -> dict[str, pd.DataFrame]:
+    file = f"{name}.csv.gz"
+    content = untrusted.read_bytes(study / file)
+    frame = untrusted.numbers(file, content, columns, texts=["run"])
+    return {str(run): part for run, part in frame.groupby("run")}
+
+
+def studies(root: Path) -> list[Path]:
+    """The studies at or below a directory, by name."""
+    return sorted(untrusted.directories_with("runs.csv", root))
+
+
+def _row(run: Run) -> dict[str, Any]:
+    row = {"run": run.config.run_id} | dataclasses.asdict(run.config)
+    row |= {name: run.result[name] for name in _RESULT}
+    row |= {name: run.meta.get(name) for name in _META}
+    row["command"] = without_places(str(row["command"]))
+    return row | {name: json.dumps(run.meta.get(name)) for name in _NESTED}
+
+
+def without_places(command: str) -> str:
+    """A command without what says where files lay on the machine that ran it."""
+    places = r" --(out|cache-dir|data-dir|init-from)[ =](?:'[^']*'|\S+)"
+    return re.sub(places, "", command)
+
+
+def _run(
+    study: Path,
+    row: dict[str, str],
+    windows: dict[str, pd.DataFrame],
+    epochs: dict[str, pd.DataFrame],
+) -> Run:
+    wanted = ["run", *_RESULT, *_META, *_NESTED]
+    if missing := [name for name in wanted if name not in row]:
+        raise ValueError(f"runs.csv has no column {', '.join(missing)}")
+    name = row["run"]
+    # A field that is younger than the rows has its default.
+    values = {n: _parsed(n, row[n], _CONFIG[n]) for n in _CONFIG if n in row}
+    config = checks.config(values)
+    if name != config.run_id:
+        raise ValueError(f"{name}: its configuration is that of {config.run_id}")
+    for file, parts in (("windows", windows), ("epochs", epochs)):
+        if name not in parts:
+            raise ValueError(f"{file}.csv.gz has no rows of {name}")
+    steps, tests = _steps(windows[name]), epochs[name].drop(columns="run")
+    result = {n: _parsed(n, row[n], kind) for n, kind in _RESULT.items()}
+    try:
+        # The rows were rounded to six digits.
+        checks.measured(config, result, steps, tests, rtol=2e-5)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+    meta: dict[str, Any] = {n: row[n] or None for n in _META}
+    meta |= {n: json.loads(row[n] or "null") for n in _NESTED}
+    return Run(
+        path=study / name,
+        config=config,
+        meta=checks.meta(meta),
+        result=result,
+        steps=steps.astype({"epoch": int}),
+        epochs=tests.astype({"epoch": int}).reset_index(drop=True),
+    )
+
+
+def _steps(windows: pd.DataFrame) -> pd.DataFrame:
+    lengths = windows["steps"]
+    if not lengths.isin(range(1, WINDOW + 1)).all():
+        raise ValueError(f"windows.csv.gz: a window is of 1 to {WINDOW} steps")
+    steps = windows.loc[windows.index.repeat(lengths.astype(int))]
+    steps = steps.drop(columns=["run", "steps"]).reset_index(drop=True)
+    steps.insert(0, "step", np.arange(1, len(steps) + 1))
+    return steps
+
+
+def _parsed(name: str, text: str, kind: Any) -> Any:
+    """A cell as what its column holds; an empty one is None."""
+    kinds = get_args(kind) or (kind,)
+    if text == "" and float in kinds and type(None) not in kinds:
+        return math.nan  # of a run that diverged
+    if text == "":
+        return None
+    try:
+        if bool in kinds:
+            return {"True": True, "False": False}[text]
+        if int in kinds:
+            number = float(text)  # a column with gaps has floats
+            if number != int(number) or abs(number) >= 2**53:
+                raise ValueError
+            return int(number)
+        return float(text) if float in kinds else text
+    except (KeyError, ValueError, OverflowError) as error:
+        raise ValueError(f"runs.csv: {name} cannot be {text[:60]!r}") from error
+
+
+def _windows(run: Run) -> pd.DataFrame:
+    """A row per window of 20 steps; an epoch's last one may be shorter."""
+    steps = run.steps
+    within = steps.groupby("epoch").cumcount() // WINDOW
+    groups = steps.groupby([steps["epoch"], within])
+    means = groups[["loss", "c", "scale"]].mean()
+    means.insert(0, "steps", groups.size())
+    return means.reset_index(level=1, drop=True).reset_index()
+
+
+def merged(old: Sequence[Run], new: Sequence[Run]) -> list[Run]:
+    """Both together.
+
+    Raises:
+      UserError: a run of the same configuration stands in both with another result.
+    """
+    by_identity = {run.config.run_id: run for run in old}
+    for run in new:
+        name = run.config.run_id
+        if not same_result(by_identity.setdefault(name, run), run):
+            raise UserError(
+                f"{name} is among the rows already, with another result: "
+                "delete its row to replace it"
+            )
+    return list(by_identity.values())

@@ -1,0 +1,278 @@
+"""Run directories: what a run writes, and reading it back.
+
+    RUN/config.json   the RunConfig
+    RUN/meta.json     versions, machine, commit, command, start
+    RUN/steps.csv     step, epoch, loss, c, scale        one row per training step
+    RUN/epochs.csv    epoch, test_accuracy (per cent), test_loss, seconds
+    RUN/result.json   status, average_last_loss, test_accuracy (per cent), collapsed,
+                      steps, seconds, params_sha256, digest (of all that was measured)
+    RUN/weights.npz   the final weights, where they were asked for
+
+A directory appears under its name only when it is whole: it is written beside it and
+renamed. c and scale are empty for an arm that has no landscape.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from experiments.config.run import RunConfig
+from experiments.errors import UserError
+from experiments.machine import untrusted
+from experiments.machine.files import flush_tree
+from experiments.runs import checks
+from experiments.runs.checks import WINDOW as WINDOW
+from experiments.runs.checks import average_last_loss as average_last_loss
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FILES = ("config.json", "meta.json", "steps.csv", "epochs.csv", "result.json")
+STEP_COLUMNS = ("step", "epoch", "loss", "c", "scale")
+EPOCH_COLUMNS = ("epoch", "test_accuracy", "test_loss", "seconds")
+TRIALS = "lr-sweep"  # a directory that is no part of the results around it
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One finished run, as read from its directory."""
+
+    path: Path
+    config: RunConfig
+    meta: dict[str, Any]
+    result: dict[str, Any]
+    steps: "pd.DataFrame"
+    epochs: "pd.DataFrame"
+
+
+def write_run(
+    path: Path,
+    config: RunConfig,
+    meta: dict[str, Any],
+    result: dict[str, Any],
+    steps: "pd.DataFrame",
+    epochs: "pd.DataFrame",
+    weights: dict[str, Any] | None = None,
+) -> None:
+    """Write a whole run directory, replacing one that is there.
+
+    Raises:
+      UserError: it cannot be written; what is there stays.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        _write_json(part / "config.json", dataclasses.asdict(config))
+        _write_json(part / "meta.json", meta)
+        # Nine significant digits carry a float32 over exactly.
+        for name, frame in (("steps", steps), ("epochs", epochs)):
+            frame.to_csv(
+                part / f"{name}.csv",
+                index=False,
+                float_format="%.9g",
+                encoding="utf-8",
+                lineterminator="\n",
+            )
+        if weights is not None:
+            from flax.traverse_util import flatten_dict
+
+            np.savez(part / "weights.npz", **flatten_dict(weights, sep="/"))
+        measured = (
+            (part / name).read_bytes()
+            for name in ("config.json", "steps.csv", "epochs.csv")
+        )
+        digest = digest_of(*measured, result)
+        _write_json(part / "result.json", result | {"digest": digest})
+        flush_tree(part)
+        if path.exists():
+            delete_run(path)
+        os.replace(part, path)
+    except OSError as error:
+        shutil.rmtree(part, ignore_errors=True)
+        raise UserError(
+            f"cannot write the run directory {path} ({error}); make room there, and "
+            "--resume goes on from its last checkpoint"
+        ) from error
+
+
+def delete_run(path: Path) -> None:
+    """Delete the files of a run directory; others, and then the directory, stay."""
+    if path.is_symlink() or not path.is_dir():
+        return
+    for file in path.iterdir():
+        if file.name in (*FILES, "weights.npz"):
+            file.unlink()
+    remove_if_empty(path)
+
+
+def remove_if_empty(directory: Path) -> None:
+    with contextlib.suppress(OSError):
+        directory.rmdir()
+
+
+def digest_of(
+    config: bytes, steps: bytes, epochs: bytes, result: dict[str, Any]
+) -> str:
+    """SHA-256 over config.json, steps.csv, epochs.csv, and result.json's values.
+
+    Args:
+      config, steps, epochs: the bytes of these files.
+      result: what result.json holds beside the digest.
+    """
+    canonical = json.dumps(result, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(config + steps + epochs + canonical.encode()).hexdigest()
+
+
+def read_run(path: Path) -> Run:
+    """Read a run directory.
+
+    Raises:
+      UserError: a file is missing, damaged or not a run's, the files do not agree with
+        each other, or they are not what was written; the message says which.
+    """
+    try:
+        return _read(path)
+    except (OSError, ValueError, RecursionError, UserError) as error:
+        raise UserError(
+            f"{path} is not a complete run directory ({error}); "
+            "to run it again, move it away first"
+        ) from error
+
+
+def _read(path: Path) -> Run:
+    content = {name: untrusted.read_bytes(path / name) for name in FILES}
+    objects = {
+        name: untrusted.json_object(name, content[name])
+        for name in FILES
+        if name.endswith(".json")
+    }
+    result = objects["result.json"]
+    digest = result.pop("digest", None)  # older runs have none
+    if digest is not None and digest != digest_of(
+        content["config.json"], content["steps.csv"], content["epochs.csv"], result
+    ):
+        raise ValueError("its files were changed since they were written")
+    config = checks.config(objects["config.json"])
+    name = path.absolute().name
+    if re.search(r"-[0-9a-f]{10}$", name) and name != config.run_id:
+        raise ValueError(f"config.json is that of {config.run_id}")
+    steps = untrusted.numbers("steps.csv", content["steps.csv"], STEP_COLUMNS)
+    epochs = untrusted.numbers("epochs.csv", content["epochs.csv"], EPOCH_COLUMNS)
+    checks.measured(config, result, steps, epochs)
+    return Run(
+        path=path,
+        config=config,
+        meta=checks.meta(objects["meta.json"]),
+        result=result,
+        steps=steps.astype({"step": int, "epoch": int}),
+        epochs=epochs.astype({"epoch": int}),
+    )
+
+
+def read_weights(path: Path) -> dict[str, Any]:
+    """The final weights that a run was told to keep: params and batch_stats."""
+    from flax.traverse_util import unflatten_dict
+
+    try:
+        flat = untrusted.arrays(path / "weights.npz")
+        if not all(name.startswith(("params/", "batch_stats/")) for name in flat):
+            raise ValueError("weights.npz holds other arrays than a network's")
+        return {"params": {}, "batch_stats": {}} | unflatten_dict(flat, sep="/")
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{path} has no weights to start from ({error}): run it with --keep-weights"
+        ) from error
+
+
+def is_run(path: Path) -> bool:
+    """Whether a finished run lies at path."""
+    return (path / "result.json").is_file()
+
+
+def find_runs(roots: Iterable[Path]) -> list[Run]:
+    """Every finished run at or below the given directories, sorted by path.
+
+    Hidden directories and the trials of a search for learning rates are not entered,
+    links are not followed. What cannot be read is named on stderr and left out. A run
+    and its copies count once.
+    """
+    found = set()
+    for root in roots:
+        if not root.exists():
+            raise UserError(f"{root} does not exist")
+        found |= set(untrusted.directories_with("result.json", root, skip=(TRIALS,)))
+    runs = []
+    for path in sorted(found):
+        try:
+            runs.append(read_run(path))
+        except UserError as error:
+            untrusted.leave_out(str(error))
+    return distinct(runs)
+
+
+def find_some_runs(roots: Sequence[Path]) -> list[Run]:
+    """As `find_runs`; none at all is an error."""
+    runs = find_runs(roots)
+    if not runs:
+        raise UserError(f"no finished run lies under {', '.join(map(str, roots))}")
+    return runs
+
+
+# What two runs of one identity and one result agree in; only their times differ.
+_SAME = (
+    "status",
+    "average_last_loss",
+    "test_accuracy",
+    "collapsed",
+    "steps",
+    "params_sha256",
+)
+
+
+def distinct(runs: Iterable[Run]) -> list[Run]:
+    """The runs without copies of one another, the first of each kept.
+
+    Raises:
+      UserError: two runs of one configuration have different results.
+    """
+    kept: dict[str, Run] = {}
+    for run in runs:
+        first = kept.setdefault(run.config.run_id, run)
+        if not same_result(first, run):
+            raise UserError(
+                f"{first.path} and {run.path} are runs of one configuration with "
+                "different results: give the one that counts alone"
+            )
+    return list(kept.values())
+
+
+def same_result(one: Run, other: Run) -> bool:
+    """Whether two runs measured the same."""
+    pairs = [(one.result.get(name), other.result.get(name)) for name in _SAME]
+    return all(a == b or (a != a and b != b) for a, b in pairs)  # NaN is NaN here
+
+
+def rows(runs: Iterable[Run]) -> "pd.DataFrame":
+    """One row per run: its configuration, then its result."""
+    import pandas as pd
+
+    return pd.DataFrame(
+        [
+            dataclasses.asdict(run.config) | run.result | {"run": run.path.name}
+            for run in runs
+        ]
+    )
+
+
+def _write_json(path: Path, value: dict[str, Any]) -> None:
+    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")

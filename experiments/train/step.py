@@ -1,0 +1,333 @@
+"""What is trained, and the pure functions of a step and of an evaluation."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import optax
+
+import landmod_jax
+import models
+from experiments.config import replay
+from experiments.config.run import REPLAYS, RunConfig
+from experiments.data.augment import Pipeline, augment, normalise, pipeline_for
+from experiments.errors import UserError
+from models.layers import BatchNorm
+
+
+class TrainState(NamedTuple):
+    """All that a run carries from step to step, as arrays."""
+
+    step: jax.Array  # int32 scalar
+    params: Any
+    batch_stats: Any  # running statistics; empty for networks without batch norm
+    opt_state: optax.OptState
+    average: "Average | tuple[()]" = ()  # with weight averaging alone
+
+
+class Average(NamedTuple):
+    """The equal-weight mean of the weights that were added to it."""
+
+    n: jax.Array  # int32 scalar
+    params: Any
+
+
+class Batch(NamedTuple):
+    images: jax.Array  # (b, h, w, 3), normalised
+    labels: jax.Array  # (b,) int32
+
+
+class Metrics(NamedTuple):
+    """Per step: float32 scalars, or (steps,) for an epoch."""
+
+    loss: Any
+    c: Any  # NaN for an arm without a landscape
+    scale: Any  # NaN for an arm that scales no gradients by the loss
+
+
+class Images(NamedTuple):
+    """A whole split on the device: (n, h, w, 3) uint8 and (n,) int32."""
+
+    images: jax.Array
+    labels: jax.Array
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Draw:
+    """The images that a step trains on, and what its random choices come from."""
+
+    order: jax.Array  # (n,) the epoch's permutation of the training images
+    start: Any  # int32: the mini-batch's first position in it
+    key: jax.Array  # the run's; each step folds its own number in
+    size: int = dataclasses.field(metadata={"static": True})  # of the mini-batch
+
+    @property
+    def indices(self) -> jax.Array:  # (size,)
+        return jax.lax.dynamic_slice(self.order, (self.start,), (self.size,))
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """What is trained: the network, the optimizer with or without LM, the pipeline."""
+
+    model: nn.Module
+    tx: optax.GradientTransformationExtraArgs
+    pipeline: Pipeline
+    classes: int
+    arm: str
+    eval_mode: str = "eval"
+    swa_start: int | None = None  # epoch, from 1
+    axis_name: str | None = None  # the mapped axis that a mini-batch is spread over
+
+
+def make_optimizer(
+    config: RunConfig, steps_per_epoch: int, axis_name: str | None = None
+) -> optax.GradientTransformationExtraArgs:
+    """The optimizer of a run's arm, with PyTorch's semantics.
+
+    Raises:
+      UserError: f, eps or c is not what landmod_jax takes.
+    """
+    make = getattr(landmod_jax, config.optimizer)
+    options: dict[str, Any] = {"weight_decay": config.weight_decay}
+    if config.momentum:
+        options["momentum"] = config.momentum
+    ahead = _ahead(config, steps_per_epoch, axis_name)
+    return make(_learning_rate(config, steps_per_epoch), landscape=ahead, **options)
+
+
+def _ahead(
+    config: RunConfig, steps_per_epoch: int, axis_name: str | None
+) -> optax.GradientTransformation | None:
+    """What the arm does to the gradients before weight decay and the optimizer."""
+    if config.arm == "lm":
+        threshold = (
+            landmod_jax.running_min()
+            if config.c is None
+            else landmod_jax.constant(config.c)
+        )
+        try:
+            return landmod_jax.landscape_modify(
+                config.f, config.eps, threshold=threshold, axis_name=axis_name
+            )
+        except ValueError as error:
+            raise UserError(str(error)) from error
+    if config.arm in REPLAYS:
+        return replay.replay(config.epochs * steps_per_epoch)
+    if config.arm == "clip":
+        return optax.clip_by_global_norm(config.clip_norm)
+    return None
+
+
+def _learning_rate(config: RunConfig, steps_per_epoch: int) -> float | optax.Schedule:
+    if config.arm == "warmup":
+        return optax.linear_schedule(
+            config.learning_rate / config.warmup_steps,
+            config.learning_rate,
+            config.warmup_steps - 1,
+        )
+    if config.swa_start is not None and config.swa_learning_rate is not None:
+        # Constant, linear between half and nine tenths of the way, constant again.
+        start = config.swa_start * steps_per_epoch
+        return optax.linear_schedule(
+            config.learning_rate,
+            config.swa_learning_rate,
+            transition_steps=round(0.4 * start),
+            transition_begin=round(0.5 * start),
+        )
+    return config.learning_rate
+
+
+def make_problem(
+    config: RunConfig,
+    classes: int,
+    steps_per_epoch: int,
+    axis_name: str | None = None,
+) -> Problem:
+    """What `config` trains; with an axis_name, for a step that is mapped over it."""
+    model = models.create(
+        config.model,
+        num_classes=classes,
+        dtype=jnp.dtype(config.precision),
+        axis_name=axis_name,
+    )
+    return Problem(
+        model=model,
+        tx=make_optimizer(config, steps_per_epoch, axis_name),
+        pipeline=pipeline_for(config.dataset, config.model, config.augment),
+        classes=classes,
+        arm=config.arm,
+        eval_mode=config.eval_mode,
+        swa_start=config.swa_start,
+        axis_name=axis_name,
+    )
+
+
+def init_state(problem: Problem, key: jax.Array) -> TrainState:
+    """Fresh weights and optimizer state for 32×32 colour images."""
+    images = jnp.zeros((1, 32, 32, 3), jnp.float32)
+    variables = problem.model.init(key, images, train=False)
+    params = variables["params"]
+    return TrainState(
+        step=jnp.zeros((), jnp.int32),
+        params=params,
+        batch_stats=variables.get("batch_stats", {}),
+        opt_state=problem.tx.init(params),
+        average=(
+            ()
+            if problem.swa_start is None
+            else Average(jnp.zeros((), jnp.int32), optax.tree.zeros_like(params))
+        ),
+    )
+
+
+def with_weights(state: TrainState, weights: Mapping[str, Any]) -> TrainState:
+    """A fresh state with another run's weights, {"params": …, "batch_stats": …}.
+
+    Raises:
+      UserError: they are another network's.
+    """
+    for name, tree in weights.items():
+        fresh = getattr(state, name)
+        if jax.tree.map(jnp.shape, tree) != jax.tree.map(jnp.shape, fresh):
+            raise UserError(f"--init-from: its {name} are those of another network")
+    return state._replace(**jax.tree.map(jnp.asarray, dict(weights)))
+
+
+def train_step(
+    problem: Problem, state: TrainState, batch: Batch, key: jax.Array
+) -> tuple[TrainState, Metrics]:
+    """One step of the optimizer on the mean cross-entropy of a mini-batch.
+
+    Under a mapped axis, `batch` is a replica's part. Gradients *and* loss are averaged
+    over the axis, so that the replicas agree on c and stay equal.
+    """
+
+    def loss_fn(params: Any) -> tuple[jax.Array, Any]:
+        logits, updated = problem.model.apply(
+            {"params": params, "batch_stats": state.batch_stats},
+            batch.images,
+            train=True,
+            rngs={"dropout": key},
+            mutable=["batch_stats"],
+        )
+        losses = optax.softmax_cross_entropy_with_integer_labels(logits, batch.labels)
+        return losses.mean(), updated.get("batch_stats", {})
+
+    (loss, batch_stats), grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
+    if problem.axis_name is not None:
+        loss, grads = jax.lax.pmean((loss, grads), problem.axis_name)
+    updates, opt_state = problem.tx.update(
+        grads, state.opt_state, state.params, value=loss
+    )
+    params = optax.apply_updates(state.params, updates)
+    c = scale = jnp.float32(jnp.nan)
+    if problem.arm == "lm":
+        landscape = landmod_jax.current(opt_state)
+        c, scale = landscape.c, landscape.scale
+    elif problem.arm in REPLAYS:
+        scale = replay.current(opt_state).scale
+    return (
+        TrainState(state.step + 1, params, batch_stats, opt_state, state.average),
+        Metrics(loss, c, scale),
+    )
+
+
+def add_to_average(state: TrainState) -> TrainState:
+    """Take the weights into their mean, as weight averaging does after an epoch."""
+    assert isinstance(state.average, Average)
+    count = state.average.n + 1
+    mean = jax.tree.map(
+        lambda mean, p: (mean + (p - mean) / count).astype(p.dtype),
+        state.average.params,
+        state.params,
+    )
+    return state._replace(average=Average(count, mean))
+
+
+def batch_statistics(
+    problem: Problem, params: Any, zeros: Any, batch: Batch, key: jax.Array
+) -> Any:
+    """The batch-norm statistics of one mini-batch, in the tree of `zeros`."""
+    _, updated = problem.model.apply(
+        {"params": params, "batch_stats": zeros},
+        batch.images,
+        train=True,
+        rngs={"dropout": key},
+        mutable=["batch_stats"],
+    )
+    # Running statistics are 0.9 of the old ones, here 0, and 0.1 of the batch's.
+    return jax.tree.map(lambda x: x / (1 - BatchNorm.momentum), updated["batch_stats"])
+
+
+def make_batch(
+    data: Images, indices: jax.Array, key: jax.Array, pipeline: Pipeline
+) -> Batch:
+    """Gather, augment and normalise the images at `indices` (b,)."""
+    images = augment(jnp.take(data.images, indices, axis=0), key, pipeline)
+    return Batch(normalise(images, pipeline), jnp.take(data.labels, indices, axis=0))
+
+
+def step_from_data(
+    problem: Problem,
+    state: TrainState,
+    data: Images,
+    draw: Draw,
+    sharding: jax.sharding.NamedSharding | None = None,
+) -> tuple[TrainState, Metrics]:
+    """Train on the mini-batch that `draw` names.
+
+    Under a mapped axis each replica trains on its part of them; a mini-batch that does
+    not divide is trained on whole by every replica, which comes to the same. With a
+    sharding, the compiler spreads the mini-batch so.
+    """
+    step_key = jax.random.fold_in(draw.key, state.step)
+    augment_key, dropout_key = jax.random.split(step_key)
+    batch = make_batch(data, draw.indices, augment_key, problem.pipeline)
+    if problem.axis_name is not None:
+        replica = jax.lax.axis_index(problem.axis_name)
+        part, rest = divmod(draw.size, jax.lax.axis_size(problem.axis_name))
+        if not rest:
+            batch = jax.tree.map(
+                lambda x: jax.lax.dynamic_slice_in_dim(x, replica * part, part), batch
+            )
+            dropout_key = jax.random.fold_in(dropout_key, replica)
+    if sharding is not None and draw.size % sharding.num_devices == 0:
+        batch = jax.lax.with_sharding_constraint(batch, sharding)
+    return train_step(problem, state, batch, dropout_key)
+
+
+def evaluate_batch(
+    problem: Problem,
+    state: TrainState,
+    test: Images,
+    start: jax.Array,
+    key: jax.Array,
+    size: int,
+) -> tuple[jax.Array, jax.Array]:
+    """The number of correct predictions and the summed loss of `size` test images.
+
+    With eval_mode "train" the network is left in training mode, as in the published
+    script: batch norm takes the test batch's statistics and dropout stays on.
+    """
+    images = jax.lax.dynamic_slice_in_dim(test.images, start, size)
+    labels = jax.lax.dynamic_slice_in_dim(test.labels, start, size)
+    variables = {"params": state.params, "batch_stats": state.batch_stats}
+    images = normalise(images, problem.pipeline)
+    if problem.eval_mode == "eval":
+        logits: Any = problem.model.apply(variables, images, train=False)
+    else:
+        key = jax.random.fold_in(jax.random.fold_in(key, state.step), start)
+        logits, _ = problem.model.apply(
+            variables,
+            images,
+            train=True,
+            rngs={"dropout": key},
+            mutable=["batch_stats"],
+        )
+    losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+    return (logits.argmax(axis=-1) == labels).sum(), losses.sum()

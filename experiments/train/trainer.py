@@ -1,0 +1,242 @@
+"""Running steps and evaluations: compiled once, for any number of seeds.
+
+An epoch is one jitted step per call on a CPU, where XLA compiles convolutions inside a
+loop badly (jax issue 12868), and one `lax.scan` on an accelerator.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from experiments.data.loading import Dataset
+from experiments.train.placement import PLACEMENTS, Parallel
+from experiments.train.step import (
+    Average,
+    Draw,
+    Images,
+    Metrics,
+    Problem,
+    TrainState,
+    add_to_average,
+    batch_statistics,
+    evaluate_batch,
+    init_state,
+    make_batch,
+    step_from_data,
+)
+from models import compiler_options
+
+EVAL_BATCH = 500
+
+
+class DeviceData(NamedTuple):
+    """A data set on the device, shared by all trainers on it."""
+
+    train: Images
+    test: Images
+
+    @classmethod
+    def put(cls, dataset: Dataset) -> "DeviceData":
+        return cls(
+            Images(*map(jnp.asarray, (dataset.train_images, dataset.train_labels))),
+            Images(*map(jnp.asarray, (dataset.test_images, dataset.test_labels))),
+        )
+
+
+class Evaluation(NamedTuple):
+    accuracy: float  # per cent
+    loss: float  # mean over the test set
+
+
+class Keys(NamedTuple):
+    """A run's random streams: the same for both arms of a seed."""
+
+    init: jax.Array
+    order: jax.Array
+    step: jax.Array
+    evaluation: jax.Array
+
+    @classmethod
+    def of(cls, seed: int) -> "Keys":
+        return cls(*jax.random.split(jax.random.key(seed), 4))
+
+
+class Trainer:
+    """Compiled functions for one problem; run any number of seeds through them.
+
+    Args:
+      problem: what is trained; with "pmap" one for the axis AXIS.
+      data: the data set.
+      batch_size: images a step, over all devices.
+      scan: an epoch in one dispatch; by default on accelerators.
+      parallel: how a mini-batch is spread over the devices: not at all, by
+        `jax.pmap`, or by the compiler over a mesh of all processes' devices. Each gives
+        the trajectory of one device, up to rounding and, with pmap, the dropout masks.
+        States go in and out as on one device.
+      onednn: compile with `models.compiler_options()`; not with pmap, which takes none.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        data: DeviceData,
+        batch_size: int,
+        scan: bool | None = None,
+        parallel: Parallel = "none",
+        onednn: bool = False,
+    ):
+        self._place = PLACEMENTS[parallel]()
+        options = compiler_options() if onednn else None
+        self._step = self._place.compiled(self._train_on, options)
+        self._scan = self._place.compiled(self._scan_epoch, options)
+        self.problem = problem
+        self.data = self._place.spread(data.train)
+        self.test = data.test
+        self.batch_size = batch_size
+        self.scan = jax.default_backend() != "cpu" if scan is None else scan
+        self._n = len(data.train.images)
+        # Weights are made and tested on one device, where there is no axis.
+        alone = problem
+        if problem.axis_name is not None:
+            model = problem.model.clone(axis_name=None)
+            alone = dataclasses.replace(problem, model=model, axis_name=None)
+        self._init = jax.jit(functools.partial(init_state, alone))
+        self._eval = jax.jit(
+            functools.partial(evaluate_batch, alone),
+            static_argnames="size",
+            compiler_options=options,
+        )
+        self._add_to_average = jax.jit(add_to_average, donate_argnums=0)
+        self._statistics = jax.jit(
+            functools.partial(_statistics_of, alone), compiler_options=options
+        )
+        self._order = jax.jit(
+            lambda key, epoch: jax.random.permutation(
+                jax.random.fold_in(key, epoch), self._n
+            )
+        )
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return -(-self._n // self.batch_size)
+
+    def init(self, keys: Keys) -> TrainState:
+        return self._init(keys.init)
+
+    def run_epoch(
+        self,
+        state: TrainState,
+        keys: Keys,
+        epoch: int,
+        first: int = 0,
+        stop: Callable[[], bool] = lambda: False,
+        on_steps: Callable[[int], None] = lambda steps: None,
+    ) -> tuple[TrainState, Metrics]:
+        """The steps of an epoch from the `first` on.
+
+        Returns:
+          The state, and (steps,) metrics fetched from the device once, at the end.
+          Fewer steps than the epoch has left were run if `stop()` became true; a
+          scanned epoch is one dispatch and does not stop on its way.
+        """
+        order = self._place.share(self._order(keys.order, epoch))
+        state = self._place.spread(state)
+        if self.scan and first == 0:
+            # The sizes of the mini-batches follow from the whole epoch.
+            draw = Draw(order, np.int32(0), keys.step, self._n)
+            state, metrics = self._scan(state, self.data, draw)
+            on_steps(self.steps_per_epoch)
+            state, metrics = self._place.gather((state, metrics))
+            return state, jax.device_get(metrics)
+        collected = []
+        for start, size in list(batch_slices(self._n, self.batch_size))[first:]:
+            if stop():
+                break
+            draw = Draw(order, np.int32(start), keys.step, size)
+            state, metrics = self._step(state, self.data, draw)
+            collected.append(metrics)
+            on_steps(1)
+        state = self._place.gather(state)
+        if not collected:
+            return state, Metrics(*(np.zeros(0, np.float32) for _ in Metrics._fields))
+        collected = jax.device_get(self._place.gather(collected))
+        return state, Metrics(*map(np.stack, zip(*collected)))
+
+    def _train_on(
+        self, state: TrainState, data: Images, draw: Draw
+    ) -> tuple[TrainState, Metrics]:
+        sharding = self._place.batch_sharding
+        return step_from_data(self.problem, state, data, draw, sharding)
+
+    def _scan_epoch(
+        self, state: TrainState, data: Images, epoch: Draw
+    ) -> tuple[TrainState, Metrics]:
+        slices = list(batch_slices(epoch.size, self.batch_size))
+        whole = [start for start, size in slices if size == self.batch_size]
+
+        def train(state: TrainState, start: Any, size: int = self.batch_size):
+            draw = dataclasses.replace(epoch, start=start, size=size)
+            return self._train_on(state, data, draw)
+
+        state, metrics = jax.lax.scan(train, state, jnp.asarray(whole, jnp.int32))
+        for start, size in slices[len(whole) :]:
+            state, last = train(state, jnp.int32(start), size)
+            metrics = jax.tree.map(
+                lambda m, x: jnp.concatenate([m, x[None]]), metrics, last
+            )
+        return state, metrics
+
+    def evaluate(self, state: TrainState, keys: Keys) -> Evaluation:
+        """Accuracy and mean loss on the test set."""
+        n = len(self.test.images)
+        size = EVAL_BATCH if self.problem.eval_mode == "eval" else self.batch_size
+        parts = [
+            self._eval(state, self.test, np.int32(start), keys.evaluation, size=length)
+            for start, length in batch_slices(n, size)
+        ]
+        correct, loss = np.sum(np.asarray(jax.device_get(parts), np.float64), axis=0)
+        return Evaluation(100 * correct / n, loss / n)
+
+    def add_to_average(self, state: TrainState) -> TrainState:
+        """Take the weights into their mean (weight averaging)."""
+        return self._add_to_average(state)
+
+    def averaged(self, state: TrainState, keys: Keys) -> TrainState:
+        """The state with the averaged weights, and batch-norm statistics for them.
+
+        The statistics are the mean over one pass over the augmented training set.
+        """
+        assert isinstance(state.average, Average)
+        averaged = state._replace(params=state.average.params)
+        if not jax.tree.leaves(state.batch_stats):
+            return averaged
+        train = self._place.gather(self.data)
+        order = self._order(keys.order, 0)  # epochs count from 1
+        zeros = optax.tree.zeros_like(state.batch_stats)
+        total = zeros
+        for start, size in batch_slices(self._n, self.batch_size):
+            draw = Draw(order, np.int32(start), keys.step, size)
+            part = self._statistics(averaged.params, zeros, train, draw)
+            total = jax.tree.map(lambda t, x, n=size: t + n / self._n * x, total, part)
+        return averaged._replace(batch_stats=total)
+
+
+def _statistics_of(
+    problem: Problem, params: Any, zeros: Any, train: Images, draw: Draw
+) -> Any:
+    draw_key = jax.random.fold_in(draw.key, draw.start)
+    augment_key, dropout_key = jax.random.split(draw_key)
+    batch = make_batch(train, draw.indices, augment_key, problem.pipeline)
+    return batch_statistics(problem, params, zeros, batch, dropout_key)
+
+
+def batch_slices(n: int, size: int) -> Iterator[tuple[int, int]]:
+    """(start, length) of each mini-batch; the last, partial one is kept."""
+    for start in range(0, n, size):
+        yield start, min(size, n - start)
