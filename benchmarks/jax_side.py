@@ -68,7 +68,7 @@ def _problem(options: Options) -> Problem:
         momentum=MOMENTUM,
         precision="bfloat16" if options.precision == "bfloat16" else "float32",
     )
-    return make_problem(config, CLASSES, options.epoch_steps)
+    return make_problem(config, options.epoch_steps)
 
 
 def _alone(options: Options) -> Program:

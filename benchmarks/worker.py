@@ -19,7 +19,7 @@ from typing import Any
 from benchmarks.side import Framework, Options
 from experiments.errors import UserError
 from experiments.machine import allocator
-from experiments.machine.jobs import take_share
+from experiments.machine.setup import take_share
 
 # glibc keeps what is freed, in huge pages: both sides get it (docs/performance.md).
 _TUNABLES = {"mmap_max": 0, "trim_threshold": 2**60, "arena_max": 1, "hugetlb": 1}

@@ -9,9 +9,8 @@ import numpy as np
 import optax
 
 import landmod_jax as lm
-from experiments.config.run import OPTIMIZERS
+from experiments.config.optimizers import OPTIMIZERS
 from experiments.report import style
-from experiments.report.tables import WORDS
 
 X = jnp.linspace(2.7, 7.5, 601)  # two hills between three valleys of `wave`
 
@@ -192,9 +191,11 @@ def trajectories(path: Path) -> list[Path]:
     start = [-0.3, -4.4]
     with style.figure(2, len(OPTIMIZERS), width=2.6, height=2.6) as (fig, axes):
         for row, column in itertools.product(range(2), range(len(OPTIMIZERS))):
-            axis, optimizer = axes[row][column], OPTIMIZERS[column]
+            axis, optimizer = axes[row][column], list(OPTIMIZERS.values())[column]
             landscape = lm.landscape_modify(threshold=lm.constant(0.0)) if row else None
-            tx = getattr(lm, optimizer)(LEARNING_RATES[optimizer], landscape=landscape)
+            tx = getattr(lm, optimizer.name)(
+                LEARNING_RATES[optimizer.name], landscape=landscape
+            )
             # The modified landscape is that of c = 0, the height of the minima.
             heights = lm.landscape(grid, 0.0, u_min=0.0) if row else grid
             axis.contourf(xs, ys, np.log1p(heights), 20, cmap="Greys", alpha=0.75)
@@ -203,7 +204,7 @@ def trajectories(path: Path) -> list[Path]:
             axis.plot(*points.T, ".-", color=colour, ms=2.5, lw=0.9)
             axis.plot(*start, "o", color="white", mec="black", ms=5)
             axis.plot(*points[-1], "*", color=colour, mec="black", ms=11)
-            axis.set_title(WORDS[optimizer] + ("-LM" if row else ""))
+            axis.set_title(optimizer.label + ("-LM" if row else ""))
             axis.grid(False)
             axis.set(xlim=(-5, 5), ylim=(-5, 5), xticks=(-4, 0, 4), yticks=(-4, 0, 4))
         axes[0][0].set_ylabel("on U")

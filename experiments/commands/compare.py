@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 
 from experiments.config import options
-from experiments.config.run import Optimizer
+from experiments.config.optimizers import OptimizerName
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,16 +15,18 @@ class Config(options.Pairs):
     """digits, cifar10 or cifar100."""
     model: str = "simple_cnn"
     """simple_cnn, nn2, vgg16, preresnet110, … (see models/)."""
-    optimizer: Optimizer = "sgd"
+    optimizer: OptimizerName = "sgd"
     """Which of the thesis's four, with PyTorch's semantics."""
 
 
 def run(config: Config) -> None:
     config.check()
     from experiments.commands import present
+    from experiments.machine.setup import set_up
 
     name = f"compare-{config.dataset}-{config.model}-{config.optimizer}"
     out = config.out or Path("runs") / name
     configs = config.runs(config.dataset, config.model, config.optimizer)
     options.show_remarks(configs)
+    set_up(config)
     present.run_and_present(configs, out, config)

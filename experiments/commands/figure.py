@@ -7,7 +7,8 @@ from typing import Annotated, NamedTuple
 
 import tyro
 
-from experiments.config.run import Optimizer
+from experiments.config.optimizers import OptimizerName
+from experiments.config.tables import TABLES
 from experiments.errors import UserError
 from experiments.runs.run_directory import Run
 
@@ -15,7 +16,7 @@ from experiments.runs.run_directory import Run
 class Panel(NamedTuple):
     table: str  # whose runs it shows
     model: str
-    optimizer: Optimizer
+    optimizer: OptimizerName
     quantity: str  # one of curves.QUANTITIES
 
 
@@ -99,8 +100,6 @@ def _draw(
 
 
 def _belongs(config, panel: Panel) -> bool:
-    from experiments.commands.table import TABLES
-
     return (
         config.dataset == TABLES[panel.table].dataset
         and config.model == panel.model

@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments import text
-from experiments.commands import report
 from experiments.config.options import Pairs
 from experiments.config.run import RunConfig
 from experiments.errors import UserError
 from experiments.machine import hosts
-from experiments.report import curves, groups, sheets, style, tables
+from experiments.report import curves, document, groups, sheets, style, tables
 from experiments.runs import lr_sweep, sweep
 from experiments.runs.run_directory import Run
 
@@ -37,11 +36,11 @@ def present(runs: Sequence[Run], out: Path) -> None:
     drawing = style.Drawing()
     try:
         sheets.write_sheets(runs, out)
-        report.write_markdown(runs, out, tables.title(runs))
+        document.write_markdown(runs, out, tables.title(runs))
         for group in groups.grouped(runs):
             print_table(group)
         pictures = drawing.of(curves.draw_curves, runs, out)
-        report.write_page(runs, out, tables.title(runs), drawing)
+        document.write_page(runs, out, tables.title(runs), drawing)
     except OSError as error:
         raise UserError(
             f"cannot write the tables and pictures to {out} ({error}); the runs are "

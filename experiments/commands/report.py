@@ -1,18 +1,12 @@
 """`report`: one page about any number of runs, from their directories alone."""
 
 import dataclasses
-import tempfile
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import tyro
 
 from experiments.errors import UserError
-from experiments.runs.run_directory import Run
-
-if TYPE_CHECKING:
-    from experiments.report import style
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,14 +24,14 @@ class Config:
 
 
 def run(config: Config) -> None:
-    from experiments.report import style
+    from experiments.report import document, style
     from experiments.runs import run_directory
 
     runs = run_directory.find_some_runs(config.runs)
     drawing = style.Drawing()
     try:
-        write_markdown(runs, config.out, config.title)
-        write_page(runs, config.out, config.title, drawing)
+        document.write_markdown(runs, config.out, config.title)
+        document.write_page(runs, config.out, config.title, drawing)
     except OSError as error:
         raise UserError(f"cannot write a report to {config.out}: {error}") from error
     if config.tensorboard is not None:
@@ -46,35 +40,3 @@ def run(config: Config) -> None:
         write_events(runs, config.tensorboard)
     print(config.out / "report.html")
     drawing.raise_failures()
-
-
-def write_markdown(runs: Sequence[Run], out: Path, title: str) -> None:
-    """Write report.md, the tables, to the directory `out`."""
-    from experiments import text
-    from experiments.machine import files
-    from experiments.report import tables
-    from experiments.report.groups import grouped
-
-    out.mkdir(parents=True, exist_ok=True)
-    markdown = "\n".join(tables.markdown(group) for group in grouped(runs))
-    files.write_text(out / "report.md", f"# {text.markdown(title)}\n\n{markdown}")
-
-
-def write_page(
-    runs: Sequence[Run], out: Path, title: str, drawing: "style.Drawing"
-) -> None:
-    """Write report.html; pictures that fail to be drawn are left out of it."""
-    from experiments.machine import files
-    from experiments.report import curves, page
-    from experiments.report.groups import grouped
-
-    groups = grouped(runs)
-    out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as scratch:
-        effects = drawing.of(curves.draw_effects, groups, Path(scratch) / "effects.svg")
-        sections = []
-        for group in groups:
-            pictures = drawing.of(curves.draw_curves, group, Path(scratch), "svg")
-            sections.append(page.section(group, pictures, out))
-        html = page.page(title, effects, sections, runs)
-    files.write_text(out / "report.html", html)

@@ -21,9 +21,8 @@ class Config:
 def run(config: Config) -> None:
     from experiments import text
     from experiments.annealing import report as annealing
-    from experiments.commands import report
     from experiments.machine import files
-    from experiments.report import curves, groups, style
+    from experiments.report import curves, document, groups, style
     from experiments.runs import rows, run_directory
 
     drawing = style.Drawing()
@@ -45,7 +44,7 @@ def run(config: Config) -> None:
                 drawing.of(curves.draw_curves, group, study, "png", number)
         effects = config.root / "effects.png"
         drawing.of(curves.draw_effects, groups.grouped(everything), effects)
-        report.write_page(everything, config.root, TITLE, drawing)
+        document.write_page(everything, config.root, TITLE, drawing)
     except OSError as error:
         raise UserError(f"cannot write to {config.root}: {error}") from error
     names = ", ".join(text.printable(study.name) for study in studies)

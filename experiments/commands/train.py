@@ -4,7 +4,8 @@ import dataclasses
 from pathlib import Path
 
 from experiments.config import options
-from experiments.config.run import Arm, Optimizer
+from experiments.config.arms import LM, ArmName
+from experiments.config.optimizers import OptimizerName
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,9 +16,9 @@ class Config(options.Execution, options.Protocol):
     """digits, cifar10 or cifar100."""
     model: str = "simple_cnn"
     """simple_cnn, nn2, vgg16, preresnet110, … (see models/)."""
-    optimizer: Optimizer = "sgd"
+    optimizer: OptimizerName = "sgd"
     """Which of the thesis's four, with PyTorch's semantics."""
-    arm: Arm = "lm"
+    arm: ArmName = LM.name
     """The optimizer alone (base) or behind landscape modification (lm)."""
     seed: int = 0
     """Of the weights, the data's order, the augmentation and the dropout."""
@@ -26,11 +27,13 @@ class Config(options.Execution, options.Protocol):
 def run(config: Config) -> None:
     config.check()
     from experiments.commands import present
+    from experiments.machine.setup import set_up
     from experiments.runs import sweep
 
     one = config.run(
         config.dataset, config.model, config.optimizer, config.arm, config.seed
     )
     options.show_remarks([one])
+    set_up(config)
     out = config.out or Path("runs") / f"train-{one.run_id}"
     present.present(sweep.run_all([one], out, config), out)

@@ -2,27 +2,21 @@
 
 import dataclasses
 import math
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import tyro
 
-from experiments.config.run import (
-    ARM_FIELDS,
-    ARMS,
-    MOST,
-    SEEDS,
-    Arm,
-    Optimizer,
-    RunConfig,
-    default_batch_size,
-    swa_hyperparameters,
-    thesis_hyperparameters,
-)
+from experiments.config import networks, spelled
+from experiments.config.arms import ARMS, BASE, LM, PARAMETERS, ArmName
+from experiments.config.optimizers import OptimizerName
+from experiments.config.run import MOST, RUNNING_MIN, SEEDS, RunConfig
 from experiments.data import loading
 from experiments.errors import UserError
+from experiments.machine.setup import Process
 
 WEIGHTS = "weights.npz"  # of a run directory, with --keep-weights
 LEAST = 10  # training images, of which --lr-sweep can hold out a tenth
@@ -43,11 +37,13 @@ class Protocol:
     batch_size: int | None = None
     """Images per step; the last, partial batch of an epoch is kept."""
     f: str = "linear"
-    """Shape of the modification."""
+    """Shape of the modification: a name, or a call such as "bounded(2, 0.5)"."""
     eps: float = 1.0
     """The constant in f((loss - c)+) + eps, greater than 0."""
+    threshold: str = RUNNING_MIN
+    """What c is: running_min, smoothed_min, "windowed_min(100)" or "constant(1)"."""
     c: float | None = None
-    """A constant, finite threshold in place of the running minimum of the loss."""
+    """Short for --threshold "constant(C)"."""
     clip_norm: float = 1.0
     """Of the clip arm: the largest norm that all gradients together keep."""
     warmup_steps: int = 200
@@ -70,8 +66,8 @@ class Protocol:
         self,
         dataset: str,
         model: str,
-        optimizer: Optimizer,
-        arm: Arm,
+        optimizer: OptimizerName,
+        arm: ArmName,
         seed: int,
         swa: bool = False,
     ) -> RunConfig:
@@ -79,32 +75,28 @@ class Protocol:
 
         With `swa` the defaults are those of table C.1.
         """
-        import landmod_jax  # here, so that --help does not wait for JAX
-        import models
+        import models  # here, so that --help does not wait for JAX
 
         try:
             models.create(model)
-            landmod_jax.landscape_modify(self.f)
         except ValueError as error:
             raise UserError(str(error)) from error
         defaults = (
-            swa_hyperparameters(model, self.epochs)
+            networks.swa_hyperparameters(model, self.epochs)
             if swa
-            else thesis_hyperparameters(model, optimizer)
+            else networks.hyperparameters(model, optimizer)
         )
-        values = dataclasses.asdict(defaults)
-        values["batch_size"] = default_batch_size(dataset)
+        images = loading.record(dataset)
+        values = dataclasses.asdict(defaults) | {"batch_size": images.batch_size}
         chosen = {
             field.name: getattr(self, field.name)
             for field in dataclasses.fields(Protocol)
         }
         values |= {name: value for name, value in chosen.items() if value is not None}
-        # Digits have no augmentation to leave out: with and without are one run.
-        if dataset == "digits" and values.pop("augment", None):
-            raise UserError(
-                "--augment: digits are never augmented, since they are centered and "
-                "not symmetric"
-            )
+        values |= self._landscape()
+        # With nothing to leave out, with and without augmentation are one run.
+        if not networks.pipeline(images, model).steps and values.pop("augment", None):
+            raise UserError(f"--augment: the images of {dataset} are never augmented")
         whole = RunConfig(
             dataset=dataset,
             model=model,
@@ -120,9 +112,26 @@ class Protocol:
                 f"the {MOST:,} that a run counts"
             )
         # What this arm does not read was checked, and is no part of its identity.
-        unread = set().union(*ARM_FIELDS.values()) - set(ARM_FIELDS[arm])
-        defaults_of = {field.name: field.default for field in dataclasses.fields(whole)}
-        return dataclasses.replace(whole, **{n: defaults_of[n] for n in unread})
+        unread = PARAMETERS - set(ARMS[arm].parameters)
+        defaults_of: dict[str, Any] = {
+            field.name: field.default
+            for field in dataclasses.fields(whole)
+            if field.name in unread
+        }
+        return dataclasses.replace(whole, **defaults_of)
+
+    def _landscape(self) -> dict[str, Any]:
+        """f and the threshold in their one spelling; a constant threshold as c."""
+        f = spelled.canonical("--f", self.f, spelled.shapes())
+        threshold = spelled.canonical(
+            "--threshold", self.threshold, spelled.thresholds()
+        )
+        made = spelled.arguments("--threshold", threshold, spelled.thresholds())
+        if spelled.name_of(threshold) != "constant":
+            return {"f": f, "threshold": threshold, "c": self.c}
+        if self.c is not None:
+            raise UserError(f"--c {self.c} and --threshold {threshold}: choose either")
+        return {"f": f, "threshold": RUNNING_MIN, "c": float(made["c"])}
 
 
 def steps_of(config: RunConfig) -> int:
@@ -135,7 +144,8 @@ def steps_of(config: RunConfig) -> int:
 def show_remarks(configs: Sequence[RunConfig]) -> None:
     """Say what is allowed and yet hardly meant."""
     for config in dict.fromkeys(dataclasses.replace(c, seed=0) for c in configs):
-        if config.arm == "warmup" and config.warmup_steps > steps_of(config):
+        reads = ARMS[config.arm].parameters
+        if "warmup_steps" in reads and config.warmup_steps > steps_of(config):
             print(
                 f"note: --warmup-steps {config.warmup_steps} is longer than a run of "
                 f"{steps_of(config)} steps, which ends before its learning rate is "
@@ -145,7 +155,7 @@ def show_remarks(configs: Sequence[RunConfig]) -> None:
 
 
 @dataclasses.dataclass(frozen=True)
-class Execution:
+class Execution(Process):
     """Where data come from and results go, and how a sweep is run."""
 
     out: Path | None = None
@@ -156,43 +166,29 @@ class Execution:
     """Delete an existing directory's results first."""
     data_dir: Path | None = None
     """A tensorflow_datasets directory; by default that package's own."""
-    cache_dir: Path | None = None
-    """Where NAME.npz is kept; by default landmod_jax in the user's cache directory."""
     time_budget: float | None = None
     """Minutes after which to save a checkpoint and stop; --resume goes on from it."""
     checkpoint_minutes: float = 5.0
     """Minutes between the checkpoints of a run, at the end of an epoch."""
     parallel: Literal["none", "pmap", "sharded"] = "none"
     """Spread each mini-batch over the local devices: by pmap, or over a mesh."""
-    coordinator: str | None = None
-    """HOST:PORT of the first of several processes that train each run together
-    (--parallel sharded), or auto under SLURM and on cloud TPUs."""
-    num_processes: int | None = None
-    """How many processes there are."""
-    process_id: int | None = None
-    """Which one this is, from 0."""
-    keep_memory: bool = False
-    """On a CPU: have glibc keep freed memory. Faster steps, more memory (see docs)."""
-    onednn: bool = False
-    """On an x86 CPU, with jax 0.12 or newer: let XLA use oneDNN. Faster steps, but each
-    start compiles anew (see docs); not with --parallel pmap."""
     keep_weights: bool = False
     """Write each run's final weights into its directory, for --init-from."""
     init_from: Path | None = None
     """Start from the weights of this run directory in place of fresh ones."""
-    jobs: int = 1
-    """Runs at once, each by a process with its part of the cores or its one of the
-    GPUs. On a CPU one for each core is fastest, where memory allows it (see docs)."""
     shard: str = "1/1"
     """i/n: take every n-th run from the i-th on, to split a sweep over machines."""
 
     def check(self) -> None:
         """Raise UserError for what cannot be, before anything is written or trained."""
-        from experiments.machine import jobs
-        from experiments.runs import sweep
-
-        sweep.parse_shard(self.shard)
-        jobs.prepare(self)
+        parse_shard(self.shard)
+        if self.jobs < 1:
+            raise UserError(f"--jobs takes a number of 1 or more, got {self.jobs}")
+        if self.jobs > 1 and (self.parallel != "none" or self.coordinator is not None):
+            raise UserError(
+                "--jobs has several runs at once, each on one device; --parallel and "
+                "--coordinator have one run on several: choose either"
+            )
         if self.resume and self.overwrite:
             raise UserError("--resume and --overwrite exclude each other")
         for name in ("time_budget", "checkpoint_minutes"):
@@ -240,11 +236,20 @@ class Execution:
             )
 
 
+def parse_shard(shard: str) -> tuple[int, int]:
+    """(i, n) of "i/n", counted from 1."""
+    match = re.fullmatch(r"(\d+)/(\d+)", shard)
+    i, n = map(int, match.groups()) if match else (0, 0)
+    if not 1 <= i <= n:
+        raise UserError(f"--shard takes i/n with 1 <= i <= n, such as 2/4, got {shard}")
+    return i, n
+
+
 @dataclasses.dataclass(frozen=True)
 class Pairs(Execution, Protocol):
     """What is run for each optimizer: every arm with every seed."""
 
-    arms: tuple[Arm, ...] = ARMS
+    arms: tuple[ArmName, ...] = (BASE.name, LM.name)
     """base, lm, and the controls mean_scale, shuffled_scale, clip, warmup."""
     seeds: tuple[int, ...] = SEEDS
     """Of weights, data order, augmentation and dropout: the same in each arm."""
@@ -265,7 +270,7 @@ class Pairs(Execution, Protocol):
             )
 
     def runs(
-        self, dataset: str, model: str, optimizer: Optimizer, swa: bool = False
+        self, dataset: str, model: str, optimizer: OptimizerName, swa: bool = False
     ) -> list[RunConfig]:
         """The configurations of one optimizer, seed by seed."""
         return [

@@ -1,4 +1,4 @@
-"""What LM is held against: its own scales without the landscape, clipping, warm-up.
+"""Multiplying gradients by given scales, one a step.
 
 LM shrinks steps while the loss is above c. A replay takes the scales of the LM run with
 the same seed: their mean at each step (mean_scale), or themselves in another order
@@ -11,8 +11,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-
-from experiments.config.run import Arm
 
 
 class ReplayState(NamedTuple):
@@ -59,14 +57,3 @@ def with_scales(opt_state: optax.OptState, scales: np.ndarray) -> optax.OptState
         return leaf
 
     return jax.tree.map(put, opt_state, is_leaf=lambda x: isinstance(x, ReplayState))
-
-
-def scales_to_replay(arm: Arm, scales: np.ndarray, steps: int, seed: int) -> np.ndarray:
-    """The scales (steps,) of a replaying arm, from an LM run's (n,).
-
-    An LM run that stopped early has fewer: its scales are then gone through again.
-    """
-    if arm == "mean_scale":
-        return np.full(steps, np.mean(scales, dtype=np.float64))
-    order = np.random.default_rng(seed).permutation(len(scales))
-    return np.resize(np.asarray(scales)[order], steps)

@@ -1,4 +1,4 @@
-"""What one run is: its configuration, the thesis's hyperparameters, its identity."""
+"""What one run is: its configuration and its identity."""
 
 import dataclasses
 import functools
@@ -9,28 +9,12 @@ import types
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from experiments.config.arms import ARMS, ArmName
+from experiments.config.optimizers import OPTIMIZERS, OptimizerName
 from experiments.errors import UserError
 
-Optimizer = Literal["sgd", "adam", "adagrad", "rmsprop"]
-OPTIMIZERS: tuple[Optimizer, ...] = ("sgd", "adam", "adagrad", "rmsprop")
 SEEDS = (0, 10, 100)  # appendix B
-
-# The optimizer alone and behind LM, then the controls: at LM's mean scale,
-# with LM's scales in shuffled order, with clipped gradients, with a warm-up.
-Arm = Literal["base", "lm", "mean_scale", "shuffled_scale", "clip", "warmup"]
-ARMS: tuple[Arm, ...] = ("base", "lm")
-REPLAYS: tuple[Arm, ...] = ("mean_scale", "shuffled_scale")
-# The fields that an arm reads; in the others they keep their defaults, so that a run of
-# the plain optimizer serves any f, any clip norm and so on.
-_OF_LANDSCAPE = ("f", "eps", "c")
-ARM_FIELDS: Mapping[Arm, tuple[str, ...]] = {
-    "base": (),
-    "lm": _OF_LANDSCAPE,
-    "mean_scale": _OF_LANDSCAPE,
-    "shuffled_scale": _OF_LANDSCAPE,
-    "clip": ("clip_norm",),
-    "warmup": ("warmup_steps",),
-}
+RUNNING_MIN = "running_min"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,18 +27,18 @@ class RunConfig:
 
     dataset: str
     model: str
-    optimizer: Optimizer
-    arm: Arm
+    optimizer: OptimizerName
+    arm: ArmName
     seed: int
     epochs: int
     learning_rate: float
     momentum: float = 0.0
     weight_decay: float = 0.0
     batch_size: int = 128
-    # Read by the arms that ARM_FIELDS names. f, eps and the threshold c of LM:
+    # Read by the arms that have them among their parameters. Of LM:
     f: str = "linear"
     eps: float = 1.0
-    c: float | None = None  # None: the running minimum of the mini-batch loss
+    c: float | None = None  # a constant; None: what `threshold` says
     clip_norm: float = 1.0  # of all gradients together
     warmup_steps: int = 200  # from 0 to the learning rate, linearly
     # Scale of the experiment: the first n training images after a fixed shuffle.
@@ -72,6 +56,8 @@ class RunConfig:
     init_from: str | None = None
     # Training images are cropped and flipped as their data set is (digits never are).
     augment: bool = True
+    # c where it is no constant, as `spelled` writes it.
+    threshold: str = RUNNING_MIN
 
     def __post_init__(self) -> None:
         for name, kind in _field_types().items():
@@ -81,14 +67,23 @@ class RunConfig:
             # NaN holds nothing.
             if value is not None and not holds(value):
                 raise UserError(f"{name} must be {within}, got {value}")
-        if self.momentum and self.optimizer not in ("sgd", "rmsprop"):
+        if self.momentum and OPTIMIZERS[self.optimizer].momentum is None:
+            having = [o.name for o in OPTIMIZERS.values() if o.momentum is not None]
             raise UserError(
-                f"momentum belongs to sgd and rmsprop, not {self.optimizer}"
+                f"momentum belongs to {' and '.join(having)}, not {self.optimizer}"
+            )
+        if self.c is not None and self.threshold != RUNNING_MIN:
+            raise UserError(
+                f"c is either a constant or a threshold's: got c {self.c} and "
+                f"threshold {self.threshold}"
             )
         if (self.swa_start is None) != (self.swa_learning_rate is None):
             raise UserError("swa_start and swa_learning_rate belong together")
-        if self.swa_start is not None and self.arm == "warmup":
-            raise UserError("the warmup arm has no schedule of weight averaging")
+        if self.swa_start is not None and ARMS[self.arm].schedule is not None:
+            raise UserError(
+                f"the {self.arm} arm has a schedule of its own, and none of weight "
+                "averaging"
+            )
         if self.swa_start is not None and self.swa_start > self.epochs:
             raise UserError(
                 f"swa_start {self.swa_start} comes after the last epoch {self.epochs}"
@@ -167,64 +162,3 @@ def _check_kind(name: str, value: Any, kind: Any) -> None:
             bool: "true or false",
         }
         raise UserError(f"{name} must be {words[kinds[0]]}, got {value!r}")
-
-
-@dataclasses.dataclass(frozen=True)
-class Hyperparameters:
-    """One row of table A.1 or A.2, which are the same, or of the runs of table C.1."""
-
-    epochs: int
-    learning_rate: float
-    momentum: float = 0.0
-    weight_decay: float = 0.0
-    swa_start: int | None = None
-    swa_learning_rate: float | None = None
-
-
-# Tables A.1 and A.2: (family of networks, epochs, learning rate of SGD); momentum 0.9
-# belongs to SGD alone, weight decay is 0 throughout, and the adaptive optimizers share
-# their learning rates. SimpleCNN is ours, for the embedded digits.
-_FAMILIES = {
-    "nn2": (50, 0.01),
-    "preresnet": (150, 0.1),
-    "vgg": (200, 0.05),
-    "simple_cnn": (8, 0.01),
-}
-_ADAPTIVE = {"adam": 1e-3, "adagrad": 1e-2, "rmsprop": 1e-3}
-
-
-def thesis_hyperparameters(model: str, optimizer: Optimizer) -> Hyperparameters:
-    """The thesis's hyperparameters for a network and an optimizer (tables A.1, A.2)."""
-    for family, (epochs, sgd_learning_rate) in _FAMILIES.items():
-        if model.startswith(family):
-            if optimizer == "sgd":
-                return Hyperparameters(epochs, sgd_learning_rate, momentum=0.9)
-            return Hyperparameters(epochs, _ADAPTIVE[optimizer])
-    raise UserError(
-        f"no default hyperparameters for model {model!r}: "
-        "give --epochs and --learning-rate"
-    )
-
-
-# Izmailov et al. 2018, whose settings table C.1 takes over.
-_SWA = {
-    "vgg": Hyperparameters(300, 0.05, 0.9, 5e-4, 161, 0.01),
-    "preresnet": Hyperparameters(225, 0.1, 0.9, 3e-4, 126, 0.05),
-}
-
-
-def swa_hyperparameters(model: str, epochs: int | None) -> Hyperparameters:
-    """Those of table C.1; with other `epochs`, averaging starts in proportion."""
-    for family, whole in _SWA.items():
-        if model.startswith(family):
-            if epochs is None:
-                return whole
-            assert whole.swa_start is not None
-            start = max(1, round(whole.swa_start * epochs / whole.epochs))
-            return dataclasses.replace(whole, epochs=epochs, swa_start=start)
-    raise UserError(f"no settings of weight averaging for model {model!r}")
-
-
-def default_batch_size(dataset: str) -> int:
-    """128 as in the thesis; 32 for digits, whose 1,437 images make few steps."""
-    return 32 if dataset == "digits" else 128

@@ -1,37 +1,11 @@
 """From uint8 images to the network's input, on the device, inside the jitted step."""
 
-import dataclasses
-
 import jax
 import jax.numpy as jnp
 
+from experiments.data.pipeline import Pipeline
+
 PAD = 4  # pixels on each side, before the random crop
-
-
-@dataclasses.dataclass(frozen=True)
-class Pipeline:
-    """Per-channel mean and standard deviation, and what training images go through."""
-
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-    steps: tuple[str, ...] = ()  # of "crop" and "flip", in this order
-
-
-CIFAR = Pipeline(
-    (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010), ("crop", "flip")
-)  # appendix B
-# The original VGG script's: ImageNet's statistics, flipped before it is cropped.
-CIFAR_VGG = Pipeline((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), ("flip", "crop"))
-# Digits are not symmetric, and centred: neither flip nor crop.
-DIGITS = Pipeline((0.3053,) * 3, (0.3758,) * 3)
-
-
-def pipeline_for(dataset: str, model: str, augmented: bool = True) -> Pipeline:
-    """What the images of a run go through; not augmented, they are normalised only."""
-    if dataset == "digits":
-        return DIGITS
-    pipeline = CIFAR_VGG if model.startswith("vgg") else CIFAR
-    return pipeline if augmented else dataclasses.replace(pipeline, steps=())
 
 
 def normalise(images: jax.Array, pipeline: Pipeline) -> jax.Array:

@@ -1,25 +1,21 @@
-"""Data sets as uint8 arrays: the embedded digits, CIFAR-10 and CIFAR-100.
+"""Data sets as uint8 arrays, checked, in a canonical order, whole or in part.
 
 CIFAR is prepared once through tensorflow_datasets and kept as an `.npz` cache, from
 which training reads; a machine with the cache needs neither TensorFlow nor a network.
 """
 
 import dataclasses
-import functools
-import os
 import stat
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 
-from experiments.data import prepared
+from experiments.data.datasets import DATASETS, DataSet
+from experiments.data.ordering import canonical_order, fingerprint
 from experiments.errors import UserError
 from experiments.machine import files
-
-NAMES = ("digits", "cifar10", "cifar100")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,50 +34,28 @@ class Dataset:
     classes: tuple[str, ...]
 
 
-@dataclasses.dataclass(frozen=True)
-class Published:
-    """What the whole data set holds: its sizes, and a fingerprint of each split."""
-
-    classes: int
-    train: int
-    test: int
-    train_fingerprint: int
-    test_fingerprint: int
-
-
-PUBLISHED = {
-    "cifar10": Published(10, 50_000, 10_000, 107255981865454, 21406119098232),
-    "cifar100": Published(100, 50_000, 10_000, 107315508359165, 21420491006609),
-}
-
-
-def default_cache_dir() -> Path:
-    """`landmod_jax` in the user's cache directory.
+def record(name: str) -> DataSet:
+    """The record of a data set.
 
     Raises:
-      UserError: there is no home directory for it.
+      UserError: there is none of this name.
     """
-    try:
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    except RuntimeError as error:
-        raise UserError(
-            "there is no home directory to keep a cache in: name one with --cache-dir"
-        ) from error
-    return Path(base) / "landmod_jax"
+    if name not in DATASETS:
+        choices = ", ".join(DATASETS)
+        raise UserError(f"unknown data set {name!r}: choose from {choices}")
+    return DATASETS[name]
 
 
 def train_size(name: str, limit_train: int | None) -> int:
     """The number of training images of a known data set, limited or not."""
     if limit_train is not None:
         return limit_train
-    return PUBLISHED[name].train if name in PUBLISHED else len(_digits().train_images)
+    return record(name).train
 
 
 def check_size(name: str, limit_train: int | None, validation: int | None) -> None:
     """Raise UserError for an unknown data set, or more images than it has."""
-    if name not in NAMES:
-        raise UserError(f"unknown data set {name!r}: choose from {', '.join(NAMES)}")
-    whole = train_size(name, None)
+    whole = record(name).train
     if limit_train is not None and limit_train > whole:
         raise UserError(
             f"--limit-train {limit_train} is more than the {whole:,} training images "
@@ -121,48 +95,26 @@ def load(
 
 
 def _whole(name: str, data_dir: Path | None, cache_dir: Path | None) -> Dataset:
-    check_size(name, None, None)
-    if name == "digits":
-        return _digits()
-    cache = (cache_dir or default_cache_dir()) / f"{name}.npz"
-    cached = _read_cache(name, cache)
-    if cached is not None:
-        return cached
+    of = record(name)
+    cache = Path()
+    if of.cached:
+        cache = (cache_dir or files.default_cache_dir()) / f"{name}.npz"
+        cached = _read_cache(of, cache)
+        if cached is not None:
+            return cached
     dataset = _checked(
-        name,
-        *prepared.read(name, data_dir, cache),
+        of,
+        *of.read(name, data_dir, cache),
         f"{name} as tensorflow_datasets prepared it",
         "name an empty directory with --data-dir, and it will be prepared there anew",
     )
-    _write_cache(dataset, cache)
+    if of.cached:
+        _write_cache(dataset, cache)
     return dataset
 
 
-@functools.cache
-def _digits() -> Dataset:
-    """UCI's handwritten digits from scikit-learn, 8×8, each pixel drawn as 4×4."""
-    from sklearn.datasets import load_digits
-
-    bunch = load_digits()
-    small = np.round(bunch.images * (255 / 16)).astype(np.uint8)
-    images = np.kron(small, np.ones((1, 4, 4), np.uint8))[..., None].repeat(3, axis=3)
-    # The first fifth of the canonical order is the test set: 360 of 1,797.
-    order = _canonical_order(images, bunch.target)
-    images, labels = images[order], bunch.target[order].astype(np.int32)
-    split = 360
-    return Dataset(
-        "digits",
-        images[split:],
-        labels[split:],
-        images[:split],
-        labels[:split],
-        tuple(map(str, range(10))),
-    )
-
-
 def _limited(dataset: Dataset, limit_train: int | None) -> Dataset:
-    have = len(dataset.train_images)
-    whole = PUBLISHED[dataset.name].train if dataset.name in PUBLISHED else have
+    have, whole = len(dataset.train_images), record(dataset.name).train
     if limit_train is None and have < whole:
         raise UserError(
             f"{dataset.name} is here with {have:,} of its {whole:,} training images: "
@@ -198,69 +150,50 @@ def _validated(dataset: Dataset, validation: int) -> Dataset:
     )
 
 
-def _canonical_order(images: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    return np.lexsort((labels, _checksums(images, np.zeros_like(labels))))
-
-
-def _checksums(images: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    return np.array(
-        [
-            zlib.crc32(image.tobytes(), int(label))
-            for image, label in zip(images, labels, strict=True)
-        ],
-        np.uint64,
-    )
-
-
-def fingerprint(images: np.ndarray, labels: np.ndarray) -> int:
-    """A checksum of labelled images that does not depend on their order."""
-    return int(_checksums(images, labels).sum(dtype=np.uint64))
-
-
 _ARRAYS = ("train_images", "train_labels", "test_images", "test_labels", "classes")
 
 
 def _checked(
-    name: str,
+    of: DataSet,
     arrays: Mapping[str, np.ndarray],
     classes: np.ndarray,
     source: str,
     remedy: str,
 ) -> Dataset:
     """The published data set, or a part of it, in canonical order; else an error."""
-    published = PUBLISHED[name]
+    name = of.name
 
     def refuse(fault: str) -> NoReturn:
         raise UserError(f"{source}: {fault}; {remedy}")
 
-    if classes.shape != (published.classes,) or classes.dtype.kind != "U":
-        refuse(f"classes are not the names of {name}'s {published.classes} classes")
+    if classes.shape != (of.classes,) or classes.dtype.kind != "U":
+        refuse(f"classes are not the names of {name}'s {of.classes} classes")
     ordered = {}
     for split in ("train", "test"):
         images, labels = arrays[f"{split}_images"], arrays[f"{split}_labels"]
-        count = getattr(published, split)
-        if images.dtype != np.uint8 or images.shape[1:] != (32, 32, 3):
+        count = getattr(of, split)
+        if images.dtype != np.uint8 or images.shape[1:] != of.image_shape:
             refuse(
                 f"{split}_images are {images.dtype}{list(images.shape)}, "
-                "not uint8[n, 32, 32, 3]"
+                f"not uint8{['n', *of.image_shape]}"
             )
         if labels.dtype.kind not in "iu" or labels.shape != images.shape[:1]:
             refuse(
                 f"{split}_labels are {labels.dtype}{list(labels.shape)}, not an "
                 f"integer for each of {len(images)} images"
             )
-        if labels.min(initial=0) < 0 or labels.max(initial=0) >= published.classes:
+        if labels.min(initial=0) < 0 or labels.max(initial=0) >= of.classes:
             refuse(
                 f"{split}_labels lie between {labels.min()} and {labels.max()}, but "
-                f"{name} has {published.classes} classes, from 0"
+                f"{name} has {of.classes} classes, from 0"
             )
         partial = split == "train" and 0 < len(images) < count
         if len(images) != count and not partial:
             refuse(f"{len(images):,} {split} images, but {name} has {count:,}")
-        expected = getattr(published, f"{split}_fingerprint")
+        expected = getattr(of, f"{split}_fingerprint")
         if not partial and fingerprint(images, labels) != expected:
             refuse(f"its {split} images are not {name}'s (checksum differs)")
-        order = _canonical_order(images, labels)
+        order = canonical_order(images, labels)
         ordered[f"{split}_images"] = images[order]
         ordered[f"{split}_labels"] = labels[order].astype(np.int32)
     return Dataset(name, classes=tuple(map(str, classes)), **ordered)
@@ -269,12 +202,12 @@ def _checked(
 _LARGEST = 1 << 30  # bytes of an array; CIFAR's largest has 154 million
 
 
-def _read_cache(name: str, cache: Path) -> Dataset | None:
+def _read_cache(of: DataSet, cache: Path) -> Dataset | None:
     """The data set of a cache file; None where there is no file."""
     source = f"the cache {cache}"
     remedy = "move it away, or name another --cache-dir, and it will be made anew"
     try:
-        if not stat.S_ISREG(os.stat(cache).st_mode):
+        if not stat.S_ISREG(cache.stat().st_mode):
             raise UserError(f"{source} is not a file; {remedy}")
         with np.load(cache, allow_pickle=False, max_header_size=10_000) as archive:
             if any(info.file_size > _LARGEST for info in archive.zip.infolist()):
@@ -296,7 +229,7 @@ def _read_cache(name: str, cache: Path) -> Dataset | None:
             f"{source} is damaged ({type(error).__name__}): it is not an .npz file of "
             f"plain arrays, or was changed or cut short; {remedy}"
         ) from error
-    return _checked(name, arrays, arrays.pop("classes"), source, remedy)
+    return _checked(of, arrays, arrays.pop("classes"), source, remedy)
 
 
 def _write_cache(dataset: Dataset, cache: Path) -> None:

@@ -6,6 +6,8 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
+from experiments.errors import UserError
+
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -40,3 +42,18 @@ def flush_tree(directory: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def default_cache_dir() -> Path:
+    """`landmod_jax` in the user's cache directory.
+
+    Raises:
+      UserError: there is no home directory for it.
+    """
+    try:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    except RuntimeError as error:
+        raise UserError(
+            "there is no home directory to keep a cache in: name one with --cache-dir"
+        ) from error
+    return Path(base) / "landmod_jax"

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from experiments.config.run import OPTIMIZERS
+from experiments.config.optimizers import OPTIMIZERS
 from experiments.report import groups, style
-from experiments.report.tables import WORDS, summarise, title
+from experiments.report.tables import summarise, title
 from experiments.runs.run_directory import WINDOW, Run
 
 # name: (axis label, logarithmic)
@@ -36,7 +36,9 @@ def draw_curves(
     """
     paths = []
     panels: dict[tuple[str, str], list[Run]] = {}
-    for run in sorted(runs, key=lambda run: OPTIMIZERS.index(run.config.optimizer)):
+    for run in sorted(
+        runs, key=lambda run: list(OPTIMIZERS).index(run.config.optimizer)
+    ):
         panels.setdefault((run.config.model, run.config.optimizer), []).append(run)
     for name, (label, _) in QUANTITIES.items():
         if name in ("c", "scale") and not any(
@@ -47,9 +49,9 @@ def draw_curves(
             for axis, ((model, optimizer), part) in zip(axes[0], panels.items()):
                 draw_quantity(axis, part, name)
                 axis.set_title(
-                    WORDS[optimizer]
+                    OPTIMIZERS[optimizer].label
                     if len({key[0] for key in panels}) == 1
-                    else style.words(f"{model}, {WORDS[optimizer]}")
+                    else style.words(f"{model}, {OPTIMIZERS[optimizer].label}")
                 )
             axes[0][0].set_ylabel(label)
             _legend(axes[0])

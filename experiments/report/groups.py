@@ -8,14 +8,16 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from experiments.config.run import ARM_FIELDS, OPTIMIZERS, Arm, RunConfig
+from experiments.config.arms import ARMS, PARAMETERS, ArmName
+from experiments.config.optimizers import OPTIMIZERS
+from experiments.config.run import RunConfig
 from experiments.errors import UserError
 from experiments.runs.run_directory import Run
 
 # A row's settings: those of the optimizer, and those that its arm reads.
 RATE = "learning_rate"
 _OPTIMIZER = (RATE, "momentum", "weight_decay")
-_ROW = {"optimizer", "arm", "seed", *_OPTIMIZER, *set().union(*ARM_FIELDS.values())}
+_ROW = {"optimizer", "arm", "seed", *_OPTIMIZER, *PARAMETERS}
 TABLE = [f.name for f in dataclasses.fields(RunConfig) if f.name not in _ROW]
 _WORDS = {
     RATE: "lr",
@@ -30,7 +32,7 @@ class Row(NamedTuple):
     """What the runs of a row have in common."""
 
     optimizer: str  # "sgd-swa" with weight averaging
-    arm: Arm
+    arm: ArmName
     settings: tuple[tuple[str, Any], ...]  # (field, value)
 
     def of_optimizer(self, *names: str) -> dict[str, Any]:
@@ -40,7 +42,7 @@ class Row(NamedTuple):
 
 def grouped(runs: Sequence[Run]) -> list[list[Run]]:
     """The runs that belong in one table each, in a table's order of seeds and arms."""
-    arms = list(ARM_FIELDS)
+    arms = list(ARMS)
     groups: dict[tuple, list[Run]] = {}
     for run in sorted(runs, key=lambda r: (r.config.seed, arms.index(r.config.arm))):
         groups.setdefault(_table(run.config), []).append(run)
@@ -76,11 +78,12 @@ def by_row(runs: Iterable[Run]) -> dict[Row, list[Run]]:
                     f"settings and seed {run.config.seed}: a table takes one of them"
                 )
     arms = list(dict.fromkeys(row.arm for row in found))
+    optimizers = list(OPTIMIZERS)
     return dict(
         sorted(
             found.items(),
             key=lambda item: (
-                OPTIMIZERS.index(_plain(item[0].optimizer)),
+                optimizers.index(_plain(item[0].optimizer)),
                 item[0].optimizer,
                 arms.index(item[0].arm),
             ),
@@ -90,7 +93,7 @@ def by_row(runs: Iterable[Run]) -> dict[Row, list[Run]]:
 
 def row(config: RunConfig) -> Row:
     optimizer = config.optimizer + ("" if config.swa_start is None else "-swa")
-    names = (*_OPTIMIZER, *ARM_FIELDS[config.arm])
+    names = (*_OPTIMIZER, *ARMS[config.arm].parameters)
     return Row(
         optimizer, config.arm, tuple((name, getattr(config, name)) for name in names)
     )

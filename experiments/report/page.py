@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from experiments.config.arms import LM
 from experiments.report import tables
 from experiments.runs.run_directory import Run
 from experiments.text import html, link
@@ -83,7 +84,7 @@ def section(runs: Sequence[Run], pictures: Sequence[Path], out: Path) -> str:
     summary = tables.summarise(runs)
     notes = "".join(f'<p class="note">{html(n)}</p>' for n in tables.notes(summary))
     body = "".join(
-        f"<tr{' class=yes' if arm == 'lm' else ''}>" + _cells("td", row) + "</tr>"
+        f"<tr{' class=yes' if arm == LM.name else ''}>" + _cells("td", row) + "</tr>"
         for arm, row in zip(summary["arm"], tables.cells(summary))
     )
     count = f"{len(runs)} run" + ("s" if len(runs) > 1 else "")

@@ -6,19 +6,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from experiments.config.arms import ARMS
 from experiments.errors import UserError
 from experiments.machine import files
 from experiments.text import printable
 
-# Okabe and Ito's palette.
-ARM_COLOURS = {
-    "base": "#000000",
-    "lm": "#D55E00",
-    "mean_scale": "#0072B2",
-    "shuffled_scale": "#56B4E9",
-    "clip": "#009E73",
-    "warmup": "#CC79A7",
-}
 OTHER_COLOURS = ("#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _SETTINGS: Any = {
     "figure.dpi": 110,
@@ -109,4 +101,6 @@ class Drawing:
 
 
 def colour(arm: str, index: int = 0) -> str:
-    return ARM_COLOURS.get(arm, OTHER_COLOURS[index % len(OTHER_COLOURS)])
+    if arm in ARMS:
+        return ARMS[arm].colour
+    return OTHER_COLOURS[index % len(OTHER_COLOURS)]

@@ -8,19 +8,12 @@ import numpy as np
 import pandas as pd
 
 from experiments import text
-from experiments.config.run import Arm, RunConfig
+from experiments.config.arms import ARMS, BASE, LM
+from experiments.config.optimizers import OPTIMIZERS
+from experiments.config.run import RunConfig
 from experiments.report import groups, statistics
 from experiments.report.thesis import Published, published
 from experiments.runs.run_directory import Run, rows
-
-WORDS = {"sgd": "SGD", "adam": "Adam", "adagrad": "Adagrad", "rmsprop": "RMSProp"}
-ARM_WORDS: dict[Arm, str] = {
-    "lm": "LM",
-    "mean_scale": "mean scale",
-    "shuffled_scale": "shuffled scales",
-    "clip": "clip",
-    "warmup": "warm-up",
-}
 
 
 def summarise(runs: Sequence[Run]) -> pd.DataFrame:
@@ -44,7 +37,7 @@ def summarise(runs: Sequence[Run]) -> pd.DataFrame:
     """
     by_row = groups.by_row(runs)
     apart = groups.apart(by_row)
-    bases = [row for row in by_row if row.arm == "base"]
+    bases = [row for row in by_row if row.arm == BASE.name]
     summary = []
     for row, same in by_row.items():
         config = same[0].config
@@ -58,7 +51,7 @@ def summarise(runs: Sequence[Run]) -> pd.DataFrame:
             "name": f"{name} ({apart[row]})" if apart[row] else name,
             "settings": groups.settings(row),
         } | _measured(part)
-        base = None if row.arm == "base" else _base_of(row, bases)
+        base = None if row.arm == BASE.name else _base_of(row, bases)
         if base is not None:
             found |= _against(rows(by_row[base]).set_index("seed"), part)
             found["base_rate"] = base.of_optimizer()[groups.RATE]
@@ -121,7 +114,7 @@ def _published(config: RunConfig, row: groups.Row) -> dict[str, Any]:
     key = (config.dataset, config.model, row.optimizer, row.arm)
     found: Published | None = published().get(key)
     as_published = (config.f, config.eps, config.c) == ("linear", 1.0, None)
-    if row.arm == "lm" and not as_published:
+    if row.arm == LM.name and not as_published:
         return {}
     if found is None:
         return {}
@@ -134,7 +127,7 @@ def _published(config: RunConfig, row: groups.Row) -> dict[str, Any]:
 
 def header(summary: pd.DataFrame) -> tuple[str, ...]:
     """The columns of `cells`."""
-    only_lm = set(summary["arm"]) <= {"base", "lm"}
+    only_lm = set(summary["arm"]) <= {BASE.name, LM.name}
     ours = (
         "Optimizer",
         "Settings",
@@ -252,10 +245,12 @@ def notes(summary: pd.DataFrame) -> list[str]:
 
 def _notes_on_bases(summary: pd.DataFrame) -> list[str]:
     found = []
-    compared = summary[summary["arm"] != "base"].to_dict("records")
+    compared = summary[summary["arm"] != BASE.name].to_dict("records")
     for row in compared:
         base_rate = row.get("base_rate", math.nan)
-        plain = (summary["arm"] == "base") & (summary["optimizer"] == row["optimizer"])
+        plain = (summary["arm"] == BASE.name) & (
+            summary["optimizer"] == row["optimizer"]
+        )
         if math.isnan(base_rate) and plain.any():
             found.append(
                 f"{row['name']}: there is no plain run with its momentum, weight decay "
@@ -272,8 +267,8 @@ def _notes_on_bases(summary: pd.DataFrame) -> list[str]:
 def row_name(optimizer: str, arm: Any) -> str:
     """A row's name, such as SGD-LM or SGD-SWA."""
     base, _, averaged = optimizer.partition("-")
-    word = WORDS[base] + ("-SWA" if averaged else "")
-    return word if arm == "base" else f"{word}-{ARM_WORDS[arm]}"
+    word = OPTIMIZERS[base].label + ("-SWA" if averaged else "")
+    return word if arm == BASE.name else f"{word}-{ARMS[arm].label}"
 
 
 def _mean_sd(mean: float, sd: float, mean_format: str, sd_format: str) -> str:

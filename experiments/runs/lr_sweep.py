@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.config.options import Execution
-from experiments.config.run import REPLAYS, RunConfig
+from experiments.config.run import RunConfig
 from experiments.data import loading
 from experiments.errors import UserError
 from experiments.machine.files import replacing
-from experiments.runs import sweep
+from experiments.runs import plan, sweep
 from experiments.runs.run_directory import TRIALS, rows
 
 HELD_OUT = 0.1  # of the training images
@@ -31,7 +31,7 @@ def tune(
     Returns:
       The configurations with their rates; none while other shards' trials are missing.
     """
-    sweep.check_replays(configs, None)
+    plan.check_replays(configs, None)
     trials = [
         dataclasses.replace(
             config,
@@ -41,7 +41,7 @@ def tune(
             ),
         )
         for config in configs
-        if config.arm not in REPLAYS
+        if not plan.replays(config)
         for rate in rates
     ]
     finished = sweep.run_all(trials, out / TRIALS, execution, within=out)
@@ -65,7 +65,7 @@ def tune(
         print(f"{' '.join(name)}: learning rate {row['learning_rate']:g}")
 
     def rate(config: RunConfig) -> float:
-        arm = "lm" if config.arm in REPLAYS else config.arm
+        arm = plan.replayed(config).arm if plan.replays(config) else config.arm
         key = (config.dataset, config.model, config.optimizer, arm)
         return float(chosen.loc[key, "learning_rate"])
 

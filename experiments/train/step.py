@@ -9,11 +9,14 @@ import jax
 import jax.numpy as jnp
 import optax
 
-import landmod_jax
 import models
-from experiments.config import replay
-from experiments.config.run import REPLAYS, RunConfig
-from experiments.data.augment import Pipeline, augment, normalise, pipeline_for
+from experiments.config import networks
+from experiments.config.arms import ARMS, Arm
+from experiments.config.optimizers import OPTIMIZERS
+from experiments.config.run import RunConfig
+from experiments.data import loading
+from experiments.data.augment import augment, normalise
+from experiments.data.pipeline import Pipeline
 from experiments.errors import UserError
 from models.layers import BatchNorm
 
@@ -78,7 +81,8 @@ class Problem:
     tx: optax.GradientTransformationExtraArgs
     pipeline: Pipeline
     classes: int
-    arm: str
+    image_shape: tuple[int, int, int]
+    arm: Arm
     eval_mode: str = "eval"
     swa_start: int | None = None  # epoch, from 1
     axis_name: str | None = None  # the mapped axis that a mini-batch is spread over
@@ -92,75 +96,49 @@ def make_optimizer(
     Raises:
       UserError: f, eps or c is not what landmod_jax takes.
     """
-    make = getattr(landmod_jax, config.optimizer)
-    options: dict[str, Any] = {"weight_decay": config.weight_decay}
-    if config.momentum:
-        options["momentum"] = config.momentum
-    ahead = _ahead(config, steps_per_epoch, axis_name)
-    return make(_learning_rate(config, steps_per_epoch), landscape=ahead, **options)
-
-
-def _ahead(
-    config: RunConfig, steps_per_epoch: int, axis_name: str | None
-) -> optax.GradientTransformation | None:
-    """What the arm does to the gradients before weight decay and the optimizer."""
-    if config.arm == "lm":
-        threshold = (
-            landmod_jax.running_min()
-            if config.c is None
-            else landmod_jax.constant(config.c)
-        )
-        try:
-            return landmod_jax.landscape_modify(
-                config.f, config.eps, threshold=threshold, axis_name=axis_name
-            )
-        except ValueError as error:
-            raise UserError(str(error)) from error
-    if config.arm in REPLAYS:
-        return replay.replay(config.epochs * steps_per_epoch)
-    if config.arm == "clip":
-        return optax.clip_by_global_norm(config.clip_norm)
-    return None
+    arm = ARMS[config.arm]
+    return arm.create(
+        OPTIMIZERS[config.optimizer],
+        _learning_rate(config, steps_per_epoch),
+        {name: getattr(config, name) for name in arm.parameters},
+        steps=config.epochs * steps_per_epoch,
+        momentum=config.momentum,
+        weight_decay=config.weight_decay,
+        axis_name=axis_name,
+    )
 
 
 def _learning_rate(config: RunConfig, steps_per_epoch: int) -> float | optax.Schedule:
-    if config.arm == "warmup":
-        return optax.linear_schedule(
-            config.learning_rate / config.warmup_steps,
-            config.learning_rate,
-            config.warmup_steps - 1,
-        )
-    if config.swa_start is not None and config.swa_learning_rate is not None:
-        # Constant, linear between half and nine tenths of the way, constant again.
-        start = config.swa_start * steps_per_epoch
-        return optax.linear_schedule(
-            config.learning_rate,
-            config.swa_learning_rate,
-            transition_steps=round(0.4 * start),
-            transition_begin=round(0.5 * start),
-        )
-    return config.learning_rate
+    if config.swa_start is None or config.swa_learning_rate is None:
+        return config.learning_rate
+    # Constant, linear between half and nine tenths of the way, constant again.
+    start = config.swa_start * steps_per_epoch
+    return optax.linear_schedule(
+        config.learning_rate,
+        config.swa_learning_rate,
+        transition_steps=round(0.4 * start),
+        transition_begin=round(0.5 * start),
+    )
 
 
 def make_problem(
-    config: RunConfig,
-    classes: int,
-    steps_per_epoch: int,
-    axis_name: str | None = None,
+    config: RunConfig, steps_per_epoch: int, axis_name: str | None = None
 ) -> Problem:
     """What `config` trains; with an axis_name, for a step that is mapped over it."""
+    dataset = loading.record(config.dataset)
     model = models.create(
         config.model,
-        num_classes=classes,
+        num_classes=dataset.classes,
         dtype=jnp.dtype(config.precision),
         axis_name=axis_name,
     )
     return Problem(
         model=model,
         tx=make_optimizer(config, steps_per_epoch, axis_name),
-        pipeline=pipeline_for(config.dataset, config.model, config.augment),
-        classes=classes,
-        arm=config.arm,
+        pipeline=networks.pipeline(dataset, config.model, config.augment),
+        classes=dataset.classes,
+        image_shape=dataset.image_shape,
+        arm=ARMS[config.arm],
         eval_mode=config.eval_mode,
         swa_start=config.swa_start,
         axis_name=axis_name,
@@ -168,8 +146,8 @@ def make_problem(
 
 
 def init_state(problem: Problem, key: jax.Array) -> TrainState:
-    """Fresh weights and optimizer state for 32×32 colour images."""
-    images = jnp.zeros((1, 32, 32, 3), jnp.float32)
+    """Fresh weights and optimizer state."""
+    images = jnp.zeros((1, *problem.image_shape), jnp.float32)
     variables = problem.model.init(key, images, train=False)
     params = variables["params"]
     return TrainState(
@@ -225,12 +203,7 @@ def train_step(
         grads, state.opt_state, state.params, value=loss
     )
     params = optax.apply_updates(state.params, updates)
-    c = scale = jnp.float32(jnp.nan)
-    if problem.arm == "lm":
-        landscape = landmod_jax.current(opt_state)
-        c, scale = landscape.c, landscape.scale
-    elif problem.arm in REPLAYS:
-        scale = replay.current(opt_state).scale
+    c, scale = map(jnp.float32, problem.arm.seen(opt_state))
     return (
         TrainState(state.step + 1, params, batch_stats, opt_state, state.average),
         Metrics(loss, c, scale),

@@ -10,8 +10,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import landmod_jax
+from experiments.config.optimizers import OPTIMIZERS
 from experiments.config.options import Protocol
-from experiments.config.run import OPTIMIZERS
 from experiments.data import loading
 from experiments.train.step import make_problem
 from experiments.train.trainer import DeviceData, Keys, Trainer
@@ -25,7 +25,7 @@ def losses_and_weights(optimizer, landscape, device_data):
     tx = getattr(landmod_jax, optimizer)(
         config.learning_rate, landscape=landscape, **options
     )
-    problem = dataclasses.replace(make_problem(config, 10, 7), tx=tx)
+    problem = dataclasses.replace(make_problem(config, 7), tx=tx)
     trainer = Trainer(problem, device_data, config.batch_size)
     keys = Keys.of(0)
     state, losses = trainer.init(keys), []

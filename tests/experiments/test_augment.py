@@ -6,17 +6,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from experiments.config.networks import pipeline
 from experiments.config.options import Protocol
-from experiments.data.augment import (
-    CIFAR,
-    CIFAR_VGG,
-    DIGITS,
-    PAD,
-    Pipeline,
-    augment,
-    normalise,
-    pipeline_for,
-)
+from experiments.data.augment import augment, normalise
+from experiments.data.datasets import DATASETS
+from experiments.data.pipeline import CIFAR, CIFAR_VGG, DIGITS
 from experiments.train.step import Images, make_batch, make_problem
 
 
@@ -63,16 +57,16 @@ def test_a_flip_mirrors_half_of_the_images(images):
 def test_the_published_order_of_steps(images):
     assert CIFAR.steps == ("crop", "flip")
     assert CIFAR_VGG.steps == ("flip", "crop")
-    assert pipeline_for("cifar10", "nn2") is CIFAR
-    assert pipeline_for("cifar100", "preresnet110") is CIFAR
-    assert pipeline_for("cifar100", "vgg16") is CIFAR_VGG
-    assert pipeline_for("digits", "vgg16") is DIGITS
+    assert pipeline(DATASETS["cifar10"], "nn2") is CIFAR
+    assert pipeline(DATASETS["cifar100"], "preresnet110") is CIFAR
+    assert pipeline(DATASETS["cifar100"], "vgg16") is CIFAR_VGG
+    assert pipeline(DATASETS["digits"], "vgg16") is DIGITS
 
 
 @pytest.mark.parametrize("model", ["nn2", "vgg16"])
 def test_without_augmentation_images_are_normalised_as_with_it(images, model):
-    plain = pipeline_for("cifar10", model, augmented=False)
-    augmented = pipeline_for("cifar10", model)
+    plain = pipeline(DATASETS["cifar10"], model, augment=False)
+    augmented = pipeline(DATASETS["cifar10"], model)
     np.testing.assert_array_equal(augment(images, jax.random.key(0), plain), images)
     np.testing.assert_array_equal(
         normalise(images, plain), normalise(images, augmented)
@@ -81,7 +75,7 @@ def test_without_augmentation_images_are_normalised_as_with_it(images, model):
 
 def test_a_run_without_augmentation_trains_on_the_images_as_they_are(images):
     config = Protocol(augment=False).run("cifar10", "simple_cnn", "sgd", "base", 0)
-    problem = make_problem(config, 10, 1)
+    problem = make_problem(config, 1)
     data = Images(jnp.asarray(images), jnp.zeros(len(images), jnp.int32))
     batch = make_batch(data, jnp.arange(64), jax.random.key(0), problem.pipeline)
     np.testing.assert_allclose(batch.images, normalise(images, CIFAR), atol=1e-6)

@@ -6,8 +6,9 @@ import math
 
 import pytest
 
+from experiments.config.networks import hyperparameters
 from experiments.config.options import Protocol
-from experiments.config.run import RunConfig, thesis_hyperparameters
+from experiments.config.run import RunConfig
 from experiments.errors import UserError
 
 CONFIG = RunConfig(
@@ -142,8 +143,8 @@ def test_a_configuration_survives_its_dictionary():
         ("vgg16", "rmsprop", (200, 0.001, 0.0)),
     ],
 )
-def test_the_thesis_hyperparameters(model, optimizer, expected):
-    row = thesis_hyperparameters(model, optimizer)
+def test_the_hyperparameters(model, optimizer, expected):
+    row = hyperparameters(model, optimizer)
     assert (row.epochs, row.learning_rate, row.momentum) == expected
     assert row.weight_decay == 0
 

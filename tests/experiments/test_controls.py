@@ -9,7 +9,8 @@ import pytest
 
 from experiments.commands.cli import main
 from experiments.config import replay
-from experiments.config.run import swa_hyperparameters
+from experiments.config.arms import ARMS
+from experiments.config.networks import swa_hyperparameters
 from experiments.data import loading
 from experiments.runs.run_directory import find_runs
 from experiments.train.step import (
@@ -27,13 +28,11 @@ LM_SCALES = np.array([1.0, 0.5, 0.25, 0.25], np.float32)
 
 
 def test_mean_scale_keeps_the_mean_and_shuffled_scale_the_values():
-    mean = replay.scales_to_replay("mean_scale", LM_SCALES, 6, seed=0)
+    mean = ARMS["mean_scale"].replay(LM_SCALES, 6, seed=0)
     np.testing.assert_array_equal(mean, np.full(6, 0.5))
-    shuffled = replay.scales_to_replay("shuffled_scale", LM_SCALES, 4, seed=0)
+    shuffled = ARMS["shuffled_scale"].replay(LM_SCALES, 4, seed=0)
     assert sorted(shuffled) == sorted(LM_SCALES)
-    others = [
-        replay.scales_to_replay("shuffled_scale", LM_SCALES, 4, s) for s in (1, 2)
-    ]
+    others = [ARMS["shuffled_scale"].replay(LM_SCALES, 4, s) for s in (1, 2)]
     assert any((other != shuffled).any() for other in others)
 
 
@@ -131,7 +130,7 @@ def test_averaged_weights_are_the_mean_of_each_epoch_s_with_statistics_of_their_
         CONFIG, model="preresnet11", epochs=3, swa_start=2, swa_learning_rate=0.005
     )
     device_data = DeviceData.put(loading.load("digits", limit_train=80))
-    trainer = Trainer(make_problem(config, 10, 3), device_data, 32)
+    trainer = Trainer(make_problem(config, 3), device_data, 32)
     keys = Keys.of(0)
     state, seen = trainer.init(keys), []
     for epoch in (1, 2, 3):

@@ -9,7 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from experiments.data import loading, prepared
+from experiments.data import datasets, loading, prepared
 from experiments.errors import UserError
 
 TINY = loading.Published(10, 60, 20, 0, 0)
@@ -29,7 +29,9 @@ CLASSES = tuple("abcdefghij")
 
 
 def checked(splits):
-    return loading._checked("cifar10", splits, np.array(CLASSES), "here", "mend it")
+    return loading._checked(
+        datasets.DATASETS["cifar10"], splits, np.array(CLASSES), "here", "mend it"
+    )
 
 
 @pytest.fixture
@@ -45,7 +47,7 @@ def tiny_cifar10(monkeypatch):
             splits["test_images"], splits["test_labels"]
         ),
     )
-    monkeypatch.setitem(loading.PUBLISHED, "cifar10", published)
+    monkeypatch.setitem(datasets.DATASETS, "cifar10", published)
     return splits
 
 
@@ -292,9 +294,9 @@ def test_without_a_home_the_cache_is_asked_for(monkeypatch):
     def no_home():
         raise RuntimeError("Could not determine home directory.")
 
-    monkeypatch.setattr(loading.Path, "home", no_home)
+    monkeypatch.setattr(files.Path, "home", no_home)
     with pytest.raises(UserError, match="--cache-dir"):
-        loading.default_cache_dir()
+        files.default_cache_dir()
 
 
 @pytest.fixture

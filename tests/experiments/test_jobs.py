@@ -15,8 +15,9 @@ import pytest
 from experiments.commands.cli import main
 from experiments.config.options import Execution
 from experiments.errors import UserError
-from experiments.machine import jobs
+from experiments.machine import setup
 from experiments.machine.stopping import Stop
+from experiments.runs import jobs
 from experiments.runs.run_directory import find_runs
 from tests.experiments.test_config import CONFIG
 from tests.experiments.test_sweep import small
@@ -66,7 +67,7 @@ def test_jobs_share_the_cores(cores, n, shares, monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(cores))
     monkeypatch.setattr(os, "sched_setaffinity", lambda pid, mine: taken.append(mine))
     for number in range(n):
-        jobs.take_share(number, n)
+        setup.take_share(number, n)
     assert taken == [share for share in shares if share is not None]
 
 

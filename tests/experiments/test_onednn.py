@@ -26,7 +26,7 @@ needs_onednn = pytest.mark.skipif(
 def test_the_trajectory_is_that_of_plain_xla(model, parallel):
     device_data = DeviceData.put(loading.load("digits", limit_train=660))
     config = dataclasses.replace(CONFIG, model=model, momentum=0.0, learning_rate=1e-3)
-    problem = make_problem(config, 10, 21)
+    problem = make_problem(config, 21)
     keys = Keys.of(0)
 
     def one_epoch(**options):

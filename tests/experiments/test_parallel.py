@@ -33,7 +33,7 @@ OPTIONS = {
 def trainer(device_data, model, parallel, scan=False):
     config = dataclasses.replace(CONFIG, model=model, **OPTIONS[model])
     axis_name = AXIS if parallel == "pmap" else None
-    problem = make_problem(config, 10, 21, axis_name)
+    problem = make_problem(config, 21, axis_name)
     return Trainer(problem, device_data, 32, scan, parallel)
 
 

@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 
 from experiments.commands.cli import main
-from experiments.config.options import Execution
+from experiments.config.options import Execution, parse_shard
 from experiments.data import loading
 from experiments.errors import UserError
 from experiments.machine.progress import Plain
 from experiments.machine.stopping import BUDGET_SPENT, Stop, Stopped
-from experiments.runs import checkpoints, single, sweep
+from experiments.runs import checkpoints, plan, single, sweep
 from experiments.runs.run_directory import read_run
 from experiments.train.step import make_problem
 from experiments.train.trainer import DeviceData, Trainer
@@ -30,7 +30,7 @@ PER_EPOCH = 7
 @pytest.fixture(scope="module")
 def trainer():
     device_data = DeviceData.put(loading.load("digits", limit_train=200))
-    return Trainer(make_problem(LIMITED, 10, PER_EPOCH), device_data, 32)
+    return Trainer(make_problem(LIMITED, PER_EPOCH), device_data, 32)
 
 
 class Silent(Plain):
@@ -126,7 +126,7 @@ def test_with_no_sound_checkpoint_a_run_starts_again(trainer, uninterrupted, tmp
 def test_a_run_that_diverges_is_recorded(tmp_path):
     config = dataclasses.replace(LIMITED, arm="base", learning_rate=1e18)
     device_data = DeviceData.put(loading.load("digits", limit_train=200))
-    trainer = Trainer(make_problem(config, 10, 7), device_data, 32)
+    trainer = Trainer(make_problem(config, 7), device_data, 32)
     single.run(
         config,
         trainer,
@@ -219,7 +219,7 @@ def test_a_shard_has_all_arms_of_a_seed():
     ]
     # As a sweep has them: replays last.
     configs.sort(key=lambda config: config.arm == "shuffled_scale")
-    shards = [sweep.of_shard(configs, f"{i}/2") for i in (1, 2)]
+    shards = [plan.of_shard(configs, f"{i}/2") for i in (1, 2)]
     assert sorted(len(shard) for shard in shards) == [16, 24]
     assert {*shards[0], *shards[1]} == set(configs)
     for shard in shards:
@@ -231,7 +231,7 @@ def test_a_shard_has_all_arms_of_a_seed():
 @pytest.mark.parametrize("shard", ["0/2", "3/2", "1", "a/b", "1/0"])
 def test_a_wrong_shard_is_named(shard):
     with pytest.raises(UserError, match="--shard takes i/n"):
-        sweep.parse_shard(shard)
+        parse_shard(shard)
 
 
 def test_a_run_that_another_process_holds_is_left_to_it(tmp_path, capsys):

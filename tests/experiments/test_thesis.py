@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.commands.table import PUBLISHED, TABLES
+from experiments.config.tables import PUBLISHED, TABLES
 from experiments.report.thesis import published
 
 ROWS = published()
@@ -20,9 +20,9 @@ def test_every_table_has_its_rows():
     for name, rows in by_table.items():
         table = TABLES[name]
         assert {row.dataset for row in rows} == {table.dataset}
-        assert {row.model for row in rows} == set(table.models)
+        assert {row.model for row in rows} == set(table.networks)
         # Four optimizers, or SGD-SWA for each network; with and without LM.
-        assert len(rows) == (2 * len(table.models) if table.swa else 8)
+        assert len(rows) == (2 * len(table.networks) if table.swa else 8)
 
 
 def test_a_loss_of_guessing_with_an_accuracy_above_it_is_marked():

@@ -45,7 +45,7 @@ def device_data(dataset):
 @functools.cache
 def problem(optimizer="sgd", arm="lm"):
     config = dataclasses.replace(CONFIG, optimizer=optimizer, arm=arm)
-    return make_problem(config, 10, 7)
+    return make_problem(config, 7)
 
 
 @pytest.fixture(scope="module")
@@ -208,7 +208,7 @@ def test_accuracy_and_loss_by_hand(device_data, mode):
 
 def test_bfloat16_keeps_parameters_loss_and_c_in_float32(device_data):
     config = dataclasses.replace(CONFIG, precision="bfloat16")
-    half = make_problem(config, 10, 7)
+    half = make_problem(config, 7)
     state = jax.eval_shape(lambda: init_state(half, KEYS.init))
     batch = Batch(
         jax.ShapeDtypeStruct((4, 32, 32, 3), jnp.float32),

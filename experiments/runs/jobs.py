@@ -20,25 +20,11 @@ from experiments import text
 from experiments.config.options import Execution
 from experiments.config.run import RunConfig
 from experiments.errors import UserError
+from experiments.machine.setup import set_up
 from experiments.machine.stopping import OUTPUT_CLOSED, Stop, Stopped
 
 ASK_EVERY = 0.2  # seconds
 TERMINAL_SIGNALS = {signal.SIGINT, signal.SIGHUP}
-
-
-def prepare(execution: Execution) -> None:
-    """Before JAX starts: refuse what does not go with --jobs, share a GPU's memory."""
-    if execution.jobs < 1:
-        raise UserError(f"--jobs takes a number of 1 or more, got {execution.jobs}")
-    if execution.jobs == 1:
-        return
-    if execution.parallel != "none" or execution.coordinator is not None:
-        raise UserError(
-            "--jobs has several runs at once, each on one device; --parallel and "
-            "--coordinator have one run on several: choose either"
-        )
-    # Else the first process takes most of the memory for itself.
-    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 
 def run_apart(
@@ -105,24 +91,6 @@ def run_apart(
         )
 
 
-def take_share(number: int, jobs: int) -> None:
-    """Keep this process, the `number`-th of `jobs`, to its part of the machine's cores.
-
-    Before JAX starts, which has as many threads as it finds cores. Without this all
-    jobs would have threads for all cores, in each other's way.
-    """
-    if jobs == 1 or not hasattr(os, "sched_setaffinity"):
-        return
-    cores = sorted(os.sched_getaffinity(0))
-    if jobs >= len(cores):
-        mine = {cores[number % len(cores)]}
-    else:
-        mine = set(
-            cores[len(cores) * number // jobs : len(cores) * (number + 1) // jobs]
-        )
-    os.sched_setaffinity(0, mine)
-
-
 def _job(
     number: int,
     jobs: int,
@@ -133,13 +101,9 @@ def _job(
 ) -> None:
     """What a process does; it ends with a status other than 0 where it fails."""
     text.replace_what_cannot_be_shown()
-    take_share(number, jobs)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    import jax
-
-    devices = jax.local_devices()
-    jax.config.update("jax_default_device", devices[number % len(devices)])
     try:
+        set_up(execution, number, jobs)
         work(configs, out, execution)
     except Stopped as stopped:
         # The parent says the rest, but does not know of this.

@@ -1,0 +1,99 @@
+"""The data sets, each one record: where it comes from, and how it is trained on."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from experiments.data.pipeline import DIGITS, Pipeline
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    # Arrays train_images, train_labels, test_images and test_labels; class names.
+    Arrays = tuple[dict[str, np.ndarray], np.ndarray]
+
+
+def _from_tfds(name: str, data_dir: Path | None, cache: Path) -> "Arrays":
+    from experiments.data import prepared
+
+    return prepared.read(name, data_dir, cache)
+
+
+def _digits(name: str, data_dir: Path | None, cache: Path) -> "Arrays":
+    from experiments.data import digits
+
+    return digits.read()
+
+
+@dataclasses.dataclass(frozen=True)
+class DataSet:
+    """A data set of images.
+
+    Attributes:
+      name: on the command line; tensorflow_datasets' name where it comes from there.
+      classes: how many.
+      train, test: how many images each split has.
+      train_fingerprint, test_fingerprint: `loading.fingerprint` of the whole splits.
+      batch_size: the default.
+      pipeline: what its images go through; None for what the network's family has,
+        which is made for CIFAR.
+      read: (name, data_dir, cache) to its arrays; `cache` is for messages.
+      cached: whether what was read is kept as an `.npz` file.
+      image_shape: height, width, channels.
+    """
+
+    name: str
+    classes: int
+    train: int
+    test: int
+    train_fingerprint: int
+    test_fingerprint: int
+    batch_size: int
+    pipeline: Pipeline | None
+    read: "Callable[[str, Path | None, Path], Arrays]"
+    cached: bool
+    image_shape: tuple[int, int, int] = (32, 32, 3)
+
+
+DATASETS = {
+    record.name: record
+    for record in (
+        DataSet(
+            "digits",
+            classes=10,
+            train=1_437,
+            test=360,
+            train_fingerprint=3259135776395,
+            test_fingerprint=593972368160,
+            batch_size=32,  # 128 would make few steps
+            pipeline=DIGITS,
+            read=_digits,
+            cached=False,
+        ),
+        DataSet(
+            "cifar10",
+            classes=10,
+            train=50_000,
+            test=10_000,
+            train_fingerprint=107255981865454,
+            test_fingerprint=21406119098232,
+            batch_size=128,
+            pipeline=None,
+            read=_from_tfds,
+            cached=True,
+        ),
+        DataSet(
+            "cifar100",
+            classes=100,
+            train=50_000,
+            test=10_000,
+            train_fingerprint=107315508359165,
+            test_fingerprint=21420491006609,
+            batch_size=128,
+            pipeline=None,
+            read=_from_tfds,
+            cached=True,
+        ),
+    )
+}

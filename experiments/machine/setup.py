@@ -1,0 +1,113 @@
+"""Setting up the process that a command runs in: once, before JAX starts, in order.
+
+`set_up` is the one place that changes the process: its cores, malloc, the environment
+of XLA, the compilation cache, warnings, and the group of processes that it belongs to.
+A library call changes none of these.
+"""
+
+import dataclasses
+import os
+import warnings
+from pathlib import Path
+
+from experiments.errors import UserError
+from experiments.machine import allocator
+from experiments.machine.files import default_cache_dir
+
+
+@dataclasses.dataclass(frozen=True)
+class Process:
+    """What the process is set up with."""
+
+    cache_dir: Path | None = None
+    """Where NAME.npz and what JAX compiles are kept; by default landmod_jax in the
+    user's cache directory."""
+    jobs: int = 1
+    """Runs at once, each by a process with its part of the cores or its one of the
+    GPUs. On a CPU one for each core is fastest, where memory allows it (see docs)."""
+    coordinator: str | None = None
+    """HOST:PORT of the first of several processes that train each run together
+    (--parallel sharded), or auto under SLURM and on cloud TPUs."""
+    num_processes: int | None = None
+    """How many processes there are."""
+    process_id: int | None = None
+    """Which one this is, from 0."""
+    keep_memory: bool = False
+    """On a CPU: have glibc keep freed memory. Faster steps, more memory (see docs)."""
+    onednn: bool = False
+    """On an x86 CPU, with jax 0.12 or newer: let XLA use oneDNN. Faster steps, but each
+    start compiles anew (see docs); not with --parallel pmap."""
+
+
+def set_up(process: Process, number: int = 0, of: int = 1) -> None:
+    """Set up this process, the `number`-th `of` several runs at once.
+
+    Raises:
+      UserError: the machine cannot do what was asked for.
+    """
+    take_share(number, of)
+    if process.jobs > 1 or of > 1:
+        # Else the first process takes most of a GPU's memory for itself.
+        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    if process.keep_memory and not allocator.keep_memory():
+        raise UserError("--keep-memory needs glibc, which this system does not have")
+    from experiments.machine import hosts
+
+    hosts.give_cpu_devices_threads()
+    keep_compiled(process.cache_dir or default_cache_dir())
+    hosts.start(process.coordinator, process.num_processes, process.process_id)
+    if process.onednn:
+        _check_onednn()
+    if of > 1:
+        import jax
+
+        devices = jax.local_devices()
+        jax.config.update("jax_default_device", devices[number % len(devices)])
+
+
+def take_share(number: int, of: int) -> None:
+    """Keep this process to its part of the machine's cores.
+
+    JAX has as many threads as it finds cores. Without this each of several processes
+    would have threads for all cores, in each other's way.
+    """
+    if of == 1 or not hasattr(os, "sched_setaffinity"):
+        return
+    cores = sorted(os.sched_getaffinity(0))
+    if of >= len(cores):
+        mine = {cores[number % len(cores)]}
+    else:
+        mine = set(cores[len(cores) * number // of : len(cores) * (number + 1) // of])
+    os.sched_setaffinity(0, mine)
+
+
+def keep_compiled(cache_dir: Path) -> None:
+    """Have JAX keep what it compiles; a cache that the user has set is left alone."""
+    import jax
+
+    if getattr(jax.config, "jax_compilation_cache_dir") is None:  # noqa: B009
+        jax.config.update("jax_compilation_cache_dir", str(cache_dir / "compiled"))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+    # Another process may be writing the entry; it is compiled anew then.
+    warnings.filterwarnings(
+        "ignore", "Error reading persistent compilation cache entry", UserWarning
+    )
+
+
+def _check_onednn() -> None:
+    """Refuse --onednn where it cannot be had, and have JAX say nothing of its cache.
+
+    What is compiled for oneDNN cannot be kept, of which JAX warns each time.
+    """
+    from models import compiler_options
+
+    if not compiler_options():
+        import jax
+
+        raise UserError(
+            f"--onednn: jaxlib {jax.lib.__version__} has no oneDNN for "
+            f"{jax.default_backend()}s here; it takes 0.12 or newer, on an x86 CPU"
+        )
+    warnings.filterwarnings(
+        "ignore", "Error writing persistent compilation cache entry", UserWarning
+    )

@@ -1,0 +1,34 @@
+"""The report on any number of runs: report.md, and report.html with its pictures."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from experiments import text
+from experiments.machine import files
+from experiments.report import curves, page, style, tables
+from experiments.report.groups import grouped
+from experiments.runs.run_directory import Run
+
+
+def write_markdown(runs: Sequence[Run], out: Path, title: str) -> None:
+    """Write report.md, the tables, to the directory `out`."""
+    out.mkdir(parents=True, exist_ok=True)
+    markdown = "\n".join(tables.markdown(group) for group in grouped(runs))
+    files.write_text(out / "report.md", f"# {text.markdown(title)}\n\n{markdown}")
+
+
+def write_page(
+    runs: Sequence[Run], out: Path, title: str, drawing: style.Drawing
+) -> None:
+    """Write report.html; pictures that fail to be drawn are left out of it."""
+    groups = grouped(runs)
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        effects = drawing.of(curves.draw_effects, groups, Path(scratch) / "effects.svg")
+        sections = []
+        for group in groups:
+            pictures = drawing.of(curves.draw_curves, group, Path(scratch), "svg")
+            sections.append(page.section(group, pictures, out))
+        html = page.page(title, effects, sections, runs)
+    files.write_text(out / "report.html", html)

@@ -1,0 +1,180 @@
+"""What a sweep is to train, checked as a whole before anything is written."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from experiments.config.arms import ARMS, LM
+from experiments.config.options import Execution, parse_shard
+from experiments.config.run import RunConfig
+from experiments.data import loading
+from experiments.errors import UserError
+from experiments.machine import hosts
+from experiments.runs import checkpoints
+from experiments.runs.run_directory import is_run, read_run, read_weights
+from experiments.train.placement import AXIS
+from experiments.train.step import TrainState, make_problem, with_weights
+from experiments.train.trainer import DeviceData, Trainer
+
+DatasetKey = tuple[str, int | None, int | None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """The runs of a sweep, and what they train.
+
+    Attributes:
+      configs: all runs in order, those that replay another's scales last.
+      mine: those of this shard.
+      trainer: compiled functions, shared by the seeds of a configuration.
+      weights: what every run starts from; None for fresh weights.
+      runs: OUT/runs.
+    """
+
+    configs: tuple[RunConfig, ...]
+    mine: frozenset[RunConfig]
+    trainer: Callable[[RunConfig], Trainer]
+    weights: dict[str, Any] | None
+    runs: Path
+    execution: Execution
+
+    def path(self, config: RunConfig) -> Path:
+        return self.runs / config.run_id
+
+    def finished(self) -> list[Path]:
+        paths = map(self.path, self.configs)
+        return [path for path in paths if is_run(path)]
+
+    def missing(self) -> list[RunConfig]:
+        """Of this shard."""
+        return [c for c in self.mine if not is_run(self.path(c))]
+
+    def prepare(self, config: RunConfig, state: TrainState) -> TrainState:
+        """The fresh state of a run, with other weights or scales where it has them."""
+        if self.weights is not None:
+            state = with_weights(state, self.weights)
+        reorder = ARMS[config.arm].replay
+        if reorder is None:
+            return state
+        from experiments.config import replay
+
+        scales = read_run(self.path(replayed(config))).steps["scale"].to_numpy()
+        steps = config.epochs * self.trainer(config).steps_per_epoch
+        chosen = reorder(scales, steps, config.seed)
+        return state._replace(opt_state=replay.with_scales(state.opt_state, chosen))
+
+
+def make_plan(
+    configs: Sequence[RunConfig], out: Path, execution: Execution, results: Path
+) -> Plan:
+    """Plan a sweep: load its data and make its problems, so that none fails later.
+
+    Args:
+      out: where the runs go.
+      results: the result directory that --overwrite would empty, `out` or around it.
+
+    Raises:
+      UserError: options, data or weights are not sound.
+    """
+    parse_shard(execution.shard)
+    if hosts.several() and execution.parallel != "sharded":
+        raise UserError("several processes train together by --parallel sharded only")
+    weights = None
+    if execution.init_from is not None:
+        source = execution.init_from.resolve()
+        if execution.overwrite and source.is_relative_to(results.resolve()):
+            raise UserError(
+                f"--overwrite would delete {source}, which --init-from names"
+            )
+        weights = read_weights(execution.init_from)
+        digest = checkpoints.digest(weights["params"])
+        configs = [dataclasses.replace(c, init_from=digest) for c in configs]
+    # A run that replays another's scales comes after it.
+    ordered = sorted(dict.fromkeys(configs), key=replays)
+    check_replays(ordered, None if execution.overwrite else out / "runs")
+    datasets = {
+        key: loading.load(
+            name,
+            data_dir=execution.data_dir,
+            cache_dir=execution.cache_dir,
+            limit_train=limit,
+            validation=validation,
+        )
+        for key in map(_dataset_key, ordered)
+        for name, limit, validation in [key]
+    }
+    problems = {
+        config: make_problem(
+            config,
+            steps_per_epoch=-(-len(dataset.train_images) // config.batch_size),
+            axis_name=AXIS if execution.parallel == "pmap" else None,
+        )
+        for config in map(_seedless, ordered)
+        for dataset in [datasets[_dataset_key(config)]]
+    }
+
+    @functools.cache
+    def on_device(key: DatasetKey) -> DeviceData:
+        return DeviceData.put(datasets[key])
+
+    @functools.cache
+    def trainer(seedless: RunConfig) -> Trainer:
+        return Trainer(
+            problems[seedless],
+            on_device(_dataset_key(seedless)),
+            seedless.batch_size,
+            parallel=execution.parallel,
+            onednn=execution.onednn,
+        )
+
+    return Plan(
+        configs=tuple(ordered),
+        mine=frozenset(of_shard(ordered, execution.shard)),
+        trainer=lambda config: trainer(_seedless(config)),
+        weights=weights,
+        runs=out / "runs",
+        execution=execution,
+    )
+
+
+def of_shard(configs: Sequence[RunConfig], shard: str) -> list[RunConfig]:
+    """The runs of shard "i/n": every n-th of the groups that are compared by pair.
+
+    A group is all arms of one seed, network and optimizer, at whatever learning rates,
+    so that no arm has a machine to itself and a replay is where its LM run is.
+    """
+    i, n = parse_shard(shard)
+    keys = [(c.dataset, c.model, c.optimizer, c.seed) for c in configs]
+    place = {key: number for number, key in enumerate(dict.fromkeys(keys), start=1)}
+    return [c for c, key in zip(configs, keys) if place[key] % n == i % n]
+
+
+def replays(config: RunConfig) -> bool:
+    """Whether a run needs another's scales."""
+    return ARMS[config.arm].replay is not None
+
+
+def replayed(config: RunConfig) -> RunConfig:
+    """The LM run whose scales a run replays."""
+    return dataclasses.replace(config, arm=LM.name)
+
+
+def check_replays(configs: Sequence[RunConfig], runs: Path | None) -> None:
+    """Refuse a replay whose LM run is neither planned nor finished under `runs`."""
+    for config in filter(replays, configs):
+        source = replayed(config)
+        if source not in configs and not (runs and is_run(runs / source.run_id)):
+            raise UserError(
+                f"{config.arm} replays the scales of the LM run with the same seed: "
+                "add lm to --arms"
+            )
+
+
+def _dataset_key(config: RunConfig) -> DatasetKey:
+    return config.dataset, config.limit_train, config.validation
+
+
+def _seedless(config: RunConfig) -> RunConfig:
+    return dataclasses.replace(config, seed=0)
