@@ -8,9 +8,9 @@ import pytest
 
 from experiments.config.networks import pipeline
 from experiments.config.options import Protocol
-from experiments.data.augment import augment, normalise
+from experiments.data.augment import PAD, augment, normalise
 from experiments.data.datasets import DATASETS
-from experiments.data.pipeline import CIFAR, CIFAR_VGG, DIGITS
+from experiments.data.pipeline import CIFAR, CIFAR_VGG, DIGITS, Pipeline
 from experiments.train.step import Images, make_batch, make_problem
 
 

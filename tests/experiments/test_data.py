@@ -11,8 +11,9 @@ import pytest
 
 from experiments.data import datasets, loading, prepared
 from experiments.errors import UserError
+from experiments.machine import files
 
-TINY = loading.Published(10, 60, 20, 0, 0)
+TINY = dataclasses.replace(datasets.DATASETS["cifar10"], train=60, test=20)
 
 
 def tiny_splits(seed=0, train=60, test=20):
