@@ -153,8 +153,8 @@ def test_compare_from_config_to_table(tmp_path, capsys):
     names = {path.name for path in out.iterdir()}
     assert names == {
         ".landmod-results", "runs", "report.html", "report.md", "report.csv",
-        "report_loss.csv", "report_avg_loss.csv", "report_c.csv", "report_accuracy.csv", "loss.png",
-        "test_accuracy.png", "c.png", "scale.png",
+        "report_loss.csv", "report_avg_loss.csv", "report_c.csv", "report_accuracy.csv",
+        "loss.png", "test_accuracy.png", "c.png", "scale.png",
     }  # fmt: skip
     runs = list((out / "runs").iterdir())
     assert len(runs) == 4
