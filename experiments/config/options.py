@@ -163,11 +163,12 @@ class Execution(Process):
     resume: bool = False
     """Go on in an existing directory: finished runs are kept."""
     overwrite: bool = False
-    """Delete an existing directory's results first."""
+    """Delete what earlier commands wrote to the directory, and nothing else, first."""
     data_dir: Path | None = None
     """A tensorflow_datasets directory; by default that package's own."""
     time_budget: float | None = None
-    """Minutes after which to save a checkpoint and stop; --resume goes on from it."""
+    """Minutes after which to save a checkpoint and stop, with exit status 75; --resume
+    goes on from it."""
     checkpoint_minutes: float = 5.0
     """Minutes between the checkpoints of a run, at the end of an epoch."""
     parallel: Literal["none", "pmap", "sharded"] = "none"
@@ -177,7 +178,8 @@ class Execution(Process):
     init_from: Path | None = None
     """Start from the weights of this run directory in place of fresh ones."""
     shard: str = "1/1"
-    """i/n: take every n-th run from the i-th on, to split a sweep over machines."""
+    """i/n: take every n-th seed from the i-th on, with all of its arms, to split a
+    sweep over machines."""
 
     def check(self) -> None:
         """Raise UserError for what cannot be, before anything is written or trained."""
