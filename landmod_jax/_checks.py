@@ -323,9 +323,10 @@ def inexact_leaves(user: str, tree: Any) -> None:
         dtype = jnp.result_type(leaf) if dtype is None else dtype
         if dtype == jax.dtypes.float0 or not jnp.issubdtype(dtype, jnp.inexact):
             place = jax.tree_util.keystr(path)
+            dtype_name = "float0" if dtype == jax.dtypes.float0 else dtype
             raise ValueError(
                 f"{user} takes floating-point leaves alone; the leaf "
-                f"{place or 'given'} has dtype {dtype}: leave it out with "
+                f"{place or 'given'} has dtype {dtype_name}: leave it out with "
                 "optax.masked or optax.partition"
             )
 
