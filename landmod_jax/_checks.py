@@ -275,12 +275,16 @@ def loss(value: Any, user: str) -> jax.Array:
             f"{len(value)}: with has_aux=True write (loss, aux), grads = ... and "
             "value=loss"
         )
-    if isinstance(value, (int, float, complex)):
-        shape, dtype = (), np.result_type(type(value))
-    elif isinstance(value, (jax.Array, np.ndarray, np.generic)):
-        shape, dtype = value.shape, value.dtype
-    else:
+    python = isinstance(value, (int, float, complex))
+    if not python and not isinstance(value, (jax.Array, np.ndarray, np.generic)):
         raise ValueError(f"value must be a real scalar, the loss; got {shown(value)}")
+    if isinstance(value, int) and not isinstance(value, bool):
+        try:  # it may be larger than JAX's integers
+            value = float(value)
+        except OverflowError as error:
+            raise ValueError(f"value must be a float, got {shown(value)}") from error
+    shape = () if python else value.shape
+    dtype = np.dtype(type(value)) if python else value.dtype
     if shape:
         raise ValueError(
             f"value must be a scalar, got shape {shape}: average the loss over the "
@@ -288,10 +292,7 @@ def loss(value: Any, user: str) -> jax.Array:
         )
     if dtype == jax.dtypes.float0 or not _is_real(dtype):
         raise ValueError(f"value must be real, got dtype {dtype}")
-    try:  # a Python int may be larger than JAX's
-        return jnp.asarray(float(value) if isinstance(value, int) else value)
-    except OverflowError as error:
-        raise ValueError(f"value must be a float, got {shown(value)}") from error
+    return jnp.asarray(value)
 
 
 def real_array(name: str, value: Any) -> jax.Array:

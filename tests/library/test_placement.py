@@ -20,7 +20,7 @@ contrib = optax.contrib
 
 SCALED = {
     "sgd": lambda: optax.sgd(0.1, 0.9),
-    "noisy_sgd": lambda: optax.noisy_sgd(0.1, eta=0.0),
+    "noisy_sgd": lambda: optax.noisy_sgd(0.1, eta=0.0, key=0),
     "optimistic_gradient_descent": lambda: optax.optimistic_gradient_descent(0.1),
 }
 CANCELS_IF_CONSTANT = {
