@@ -12,8 +12,8 @@ from models.layers import (
     Dense,
     Dtype,
     at_least_float32,
-    check_images,
     avg_pool,
+    check_images,
     normal_fan_out,
 )
 
