@@ -234,8 +234,8 @@ class Trainer:
         state = self._gather(state)
         if not collected:
             return state, Metrics(*(np.zeros(0, np.float32) for _ in Metrics._fields))
-        collected = map(_without_none, jax.device_get(self._gather(collected)))
-        return state, Metrics(*map(np.stack, zip(*collected)))
+        each = map(_without_none, jax.device_get(self._gather(collected)))
+        return state, Metrics(*map(np.stack, zip(*each)))
 
     def _train_on(
         self,
