@@ -37,7 +37,7 @@ def parse(config_class: type, args: Sequence[str], prog: str) -> Any:
         )
 
     _refuse_empty_lists(config_class, args)
-    config = tyro.cli(config_class, args=args, prog=prog, registry=registry)
+    config: Any = tyro.cli(config_class, args=args, prog=prog, registry=registry)
     check(config)
     return config
 

@@ -5,7 +5,7 @@ import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import tyro
 
@@ -121,8 +121,12 @@ class Protocol:
             )
         # What this arm does not read was checked, and is no part of its identity.
         unread = set().union(*ARM_FIELDS.values()) - set(ARM_FIELDS[arm])
-        defaults_of = {field.name: field.default for field in dataclasses.fields(whole)}
-        return dataclasses.replace(whole, **{n: defaults_of[n] for n in unread})
+        defaults_of: dict[str, Any] = {
+            field.name: field.default
+            for field in dataclasses.fields(whole)
+            if field.name in unread
+        }
+        return dataclasses.replace(whole, **defaults_of)
 
 
 def steps_of(config: RunConfig) -> int:
