@@ -40,6 +40,15 @@ def normal_fan_out() -> Init:
     return init
 
 
+def check_images(images: jax.Array, smallest: int) -> None:
+    """Raise ValueError for images that a network's poolings would leave nothing of."""
+    if images.ndim != 4 or min(images.shape[1:3]) < smallest:
+        raise ValueError(
+            "images must be (batch, height, width, channels) with sides of at least "
+            f"{smallest} pixels for this network, got shape {images.shape}"
+        )
+
+
 class Conv(nn.Module):
     """A 2-D convolution, NHWC, with a square kernel.
 

@@ -6,7 +6,15 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from models.layers import BatchNorm, Conv, Dense, Dtype, at_least_float32, max_pool
+from models.layers import (
+    BatchNorm,
+    Conv,
+    Dense,
+    Dtype,
+    at_least_float32,
+    check_images,
+    max_pool,
+)
 
 STAGES = ((32, 64), (128, 128), (256, 256))  # features of the convolutions
 HIDDEN = (1024, 512)
@@ -21,6 +29,7 @@ class NN2(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
+        check_images(x, 8)
         for stage in STAGES:
             for features in stage:
                 x = nn.relu(Conv(features, dtype=self.dtype)(x))

@@ -13,6 +13,7 @@ from models.layers import (
     Dtype,
     at_least_float32,
     avg_pool,
+    check_images,
     normal_fan_out,
 )
 
@@ -64,6 +65,7 @@ class PreResNet(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
+        check_images(x, 1)
         blocks = (self.depth - 2) // 9
         x = Conv(16, bias=False, kernel_init=normal_fan_out(), dtype=self.dtype)(x)
         for stage, width in enumerate(WIDTHS):

@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from models.layers import Conv, Dense, Dtype, at_least_float32, max_pool
+from models.layers import Conv, Dense, Dtype, at_least_float32, check_images, max_pool
 
 
 class SimpleCNN(nn.Module):
@@ -19,6 +19,7 @@ class SimpleCNN(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
         del train
+        check_images(x, 16)
         for features in (6, 16):
             x = Conv(features, kernel=5, padding=0, dtype=self.dtype)(x)
             x = max_pool(nn.relu(x))

@@ -12,6 +12,7 @@ from models.layers import (
     Dense,
     Dtype,
     at_least_float32,
+    check_images,
     max_pool,
     normal_fan_out,
 )
@@ -38,6 +39,7 @@ class VGG(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
+        check_images(x, 32)
         for stage in STAGES[self.depth]:
             for features in stage:
                 x = Conv(features, kernel_init=normal_fan_out(), dtype=self.dtype)(x)

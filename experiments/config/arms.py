@@ -5,7 +5,6 @@ own scales without its timing (their mean; in shuffled order), clipping, a warm-
 """
 
 import dataclasses
-import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,7 +22,7 @@ def _nothing_ahead(steps: int, axis_name: str | None) -> None:
 
 
 def _nothing_seen(opt_state: Any) -> tuple[Any, Any]:
-    return math.nan, math.nan
+    return None, None  # no NaN, of which JAX_DEBUG_NANS would complain
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +39,8 @@ class Arm:
         optimizer; `steps` are those of the whole run.
       schedule: (learning_rate, **parameters) to the arm's own schedule of it, which
         leaves no room for weight averaging's.
-      seen: the c and the scale of the last step, from the optimizer's state.
+      seen: the c and the scale of the last step, from the optimizer's state; None for
+        what the arm does not have.
       replay: of an arm that multiplies gradients by the scales (n,) of the LM run with
         the same seed: (scales, steps, seed) to the scale of each of its steps.
     """
@@ -126,7 +126,7 @@ def _replayed(steps: int, axis_name: str | None, **of_landscape: Any) -> Any:
 def _replay_seen(opt_state: Any) -> tuple[Any, Any]:
     from experiments.config import replay
 
-    return math.nan, replay.current(opt_state).scale
+    return None, replay.current(opt_state).scale
 
 
 def _mean_scale(scales: "np.ndarray", steps: int, seed: int) -> "np.ndarray":

@@ -47,8 +47,8 @@ class Metrics(NamedTuple):
     """Per step: float32 scalars, or (steps,) for an epoch."""
 
     loss: Any
-    c: Any  # NaN for an arm without a landscape
-    scale: Any  # NaN for an arm that scales no gradients by the loss
+    c: Any  # None for an arm without a landscape
+    scale: Any  # None for an arm that scales no gradients by the loss
 
 
 class Images(NamedTuple):
@@ -203,7 +203,7 @@ def train_step(
         grads, state.opt_state, state.params, value=loss
     )
     params = optax.apply_updates(state.params, updates)
-    c, scale = map(jnp.float32, problem.arm.seen(opt_state))
+    c, scale = problem.arm.seen(opt_state)
     return (
         TrainState(state.step + 1, params, batch_stats, opt_state, state.average),
         Metrics(loss, c, scale),

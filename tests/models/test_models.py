@@ -156,6 +156,22 @@ def test_wrong_names_are_answered(name, message):
         models.create(name)
 
 
+@pytest.mark.parametrize(
+    ("name", "smallest"), [("simple_cnn", 16), ("nn2", 8), ("vgg16", 32)]
+)
+def test_images_that_are_too_small_are_refused_with_the_smallest_side(name, smallest):
+    network = models.create(name)
+
+    def shapes(*shape):
+        images = jnp.zeros(shape)
+        return jax.eval_shape(lambda: network.init(jax.random.key(0), images))
+
+    assert shapes(1, smallest, smallest, 3)
+    for shape in ((1, smallest - 1, smallest, 3), (1, 4, 4, 3), (32, 32, 3)):
+        with pytest.raises(ValueError, match=f"at least {smallest} pixels"):
+            shapes(*shape)
+
+
 def imported(file):
     """Modules that a file imports."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
