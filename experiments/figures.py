@@ -4,6 +4,8 @@ import dataclasses
 from pathlib import Path
 
 from experiments.errors import UserError
+from experiments.files import replacing
+from experiments.stopping import Stop
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,6 +16,8 @@ class Config:
     """Directory of the pictures; those that are there are replaced."""
     only: tuple[str, ...] = ()
     """Names such as 2.3 or trajectories; all without it."""
+    resume: bool = False
+    """Draw only those that are not there yet."""
 
 
 def run(config: Config) -> None:
@@ -24,11 +28,32 @@ def run(config: Config) -> None:
         raise UserError(
             f"unknown figures {', '.join(unknown)}: choose from {', '.join(drawings)}"
         )
-    try:
-        config.out.mkdir(parents=True, exist_ok=True)
+    failures = []
+    stop = Stop()
+    with stop.listening():
+        _make(config.out)
         for name in config.only or drawings:
+            if stop():
+                raise stop.stopped()
             path = config.out / f"figure-{name}.png"
-            drawings[name](path)
-            print(path)
+            if config.resume and path.exists():
+                continue
+            try:
+                with replacing(path) as part:
+                    drawings[name](part)
+            # Matplotlib raises whatever the fonts and the disk make of it.
+            except Exception as error:
+                failures.append(f"{path.name}: {type(error).__name__}: {error}")
+                continue
+            print(path, flush=True)
+    if failures:
+        raise UserError(
+            f"could not draw {'; '.join(failures)}; the other figures are written"
+        )
+
+
+def _make(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"cannot write figures to {config.out}: {error}") from error
+        raise UserError(f"cannot write figures to {out}: {error}") from error
