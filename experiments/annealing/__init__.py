@@ -1,1 +1,1 @@
-"""The annealing study: search.py and escape.py measure, report.py shows the rows."""
+"""The study of the annealing methods; may import report, config and machine."""

@@ -1,0 +1,1 @@
+"""Data sets, their records, and what images go through; may import machine."""

@@ -1,0 +1,1 @@
+"""What is made of finished runs; may import runs, config and machine."""

@@ -1,0 +1,1 @@
+"""Runs, sweeps, their directories and rows; may import train, config, data, machine."""

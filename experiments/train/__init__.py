@@ -1,0 +1,1 @@
+"""The pure step, the trainer, where a step runs; may import config, data, machine."""

@@ -14,7 +14,8 @@ from experiments.config.options import Protocol, show_remarks
 
 def test_help_lists_every_command_without_importing_jax():
     code = (
-        "import sys; from experiments.commands.cli import main; status = main(['--help']); "
+        "import sys; from experiments.commands import cli; "
+        "status = cli.main(['--help']); "
         "assert status == 0; assert 'jax' not in sys.modules"
     )
     shown = subprocess.run(

@@ -31,6 +31,7 @@ def test_every_field_is_part_of_the_identity():
         "clip_norm": 0.5, "warmup_steps": 10, "validation": 50,
         "swa_start": 1, "swa_learning_rate": 0.005,
         "until_above_chance": True, "init_from": "0" * 64, "augment": False,
+        "threshold": "smoothed_min",
     }  # fmt: skip
     assert set(changes) == {field.name for field in dataclasses.fields(RunConfig)}
     swa = {"swa_start": 2, "swa_learning_rate": 0.01}  # they come together
