@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.errors import UserError
+from experiments.files import replacing
 
 Figures = Mapping[str, Any]  # a JSON file of a benchmark
 
@@ -68,7 +69,8 @@ def draw_speed(files: Sequence[Figures], path: Path) -> None:
         axis.grid(visible=False, axis="y")
         axis.set_xlabel("PyTorch's time over ours: right of 1 we are faster")
         axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
-        fig.savefig(path)
+        with replacing(path) as part:
+            fig.savefig(part)
 
 
 def _rows(file: Figures) -> list[dict[str, Any]]:
@@ -109,7 +111,8 @@ def draw_batches(files: Sequence[Figures], path: Path) -> None:
             axis.set_xlabel("images a step")
             axis.set_ylabel(label)
         axes[0][0].legend()
-        fig.savefig(path)
+        with replacing(path) as part:
+            fig.savefig(part)
 
 
 def _side(model: str, name: str, row: Figures) -> str:
@@ -145,4 +148,5 @@ def draw_profile(files: Sequence[Figures], path: Path) -> None:
         fig.legend(
             unique.values(), unique, loc="outside lower center", ncols=4, fontsize=8
         )
-        fig.savefig(path)
+        with replacing(path) as part:
+            fig.savefig(part)

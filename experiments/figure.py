@@ -48,7 +48,7 @@ class Config:
 
 
 def run(config: Config) -> None:
-    from experiments import groups, style
+    from experiments import groups, result_dir, style
     from experiments.rundir import find_runs
 
     if config.figure not in FIGURES:
@@ -57,7 +57,9 @@ def run(config: Config) -> None:
             "`figures` draws those of chapters 1 and 2"
         )
     panels = FIGURES[config.figure]
-    found = find_runs(path for path in config.runs if path.exists())
+    roots = [path for path in config.runs if path.exists()]
+    with result_dir.reading(roots):
+        found = find_runs(roots)
     parts = [[r for r in found if _belongs(r.config, panel)] for panel in panels]
     for panel, part in zip(panels, parts):
         if not part:

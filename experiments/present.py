@@ -25,9 +25,8 @@ from experiments.rundir import Run
 def run_and_present(configs: Sequence[RunConfig], out: Path, options: Pairs) -> None:
     """Choose learning rates where asked to, run what is not finished, present it."""
     if options.lr_sweep:
-        sweep.open_results(out, options)
-        options = dataclasses.replace(options, resume=True, overwrite=False)
         configs = lr_sweep.tune(configs, options.lr_sweep, out, options)
+        options = dataclasses.replace(options, resume=True, overwrite=False)
     runs = sweep.run_all(configs, out, options) if configs else []
     if hosts.is_first():
         present(runs, out)

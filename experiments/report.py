@@ -30,9 +30,10 @@ class Config:
 
 
 def run(config: Config) -> None:
-    from experiments import rundir, style
+    from experiments import result_dir, rundir, style
 
-    runs = rundir.find_some_runs(config.runs)
+    with result_dir.reading(config.runs):
+        runs = rundir.find_some_runs(config.runs)
     drawing = style.Drawing()
     try:
         write_markdown(runs, config.out, config.title)

@@ -8,7 +8,9 @@ The tables need runs.csv alone and come out as from the run directories; curves 
 windows' means, which is what is drawn of them.
 """
 
+import contextlib
 import dataclasses
+import gzip
 import json
 import math
 import re
@@ -22,9 +24,9 @@ import pandas as pd
 from experiments import checks, reading
 from experiments.config import RunConfig
 from experiments.errors import UserError
+from experiments.files import replacing
 from experiments.rundir import EPOCH_COLUMNS, WINDOW, Run, same_result
 
-_GZIP: Any = {"method": "gzip", "mtime": 0}  # no time of day: the same bytes each time
 _CONFIG = get_type_hints(RunConfig)
 _RESULT: Mapping[str, type] = {
     "status": str,
@@ -41,18 +43,47 @@ _NESTED = ("machine", "versions")
 
 
 def write(runs: Iterable[Run], study: Path) -> None:
-    """Write the three files of a study, runs in the order of their names."""
-    runs = sorted(runs, key=lambda run: run.path.name)
-    study.mkdir(parents=True, exist_ok=True)
-    table = pd.DataFrame([_row(run) for run in runs])
-    table.to_csv(study / "runs.csv", index=False)
-    for name, frame in (("windows", _windows), ("epochs", lambda run: run.epochs)):
-        pd.concat([frame(run).assign(run=run.path.name) for run in runs]).to_csv(
-            study / f"{name}.csv.gz",
-            index=False,
-            float_format="%.6g",
-            compression=_GZIP,
+    """Write the three files of a study, runs in the order of their names.
+
+    runs.csv is replaced last and says which runs there are. Whoever reads before that,
+    or after this was killed, finds all of them in the other two, which may hold more.
+
+    Raises:
+      UserError: it cannot be written; what is there stays.
+    """
+    runs = sorted(runs, key=lambda run: run.config.run_id)
+    frames = {
+        f"{name}.csv.gz": pd.concat(
+            [frame(run).assign(run=run.config.run_id) for run in runs]
         )
+        for name, frame in (("windows", _windows), ("epochs", lambda run: run.epochs))
+    }
+    table = pd.DataFrame([_row(run) for run in runs])
+    try:
+        study.mkdir(parents=True, exist_ok=True)
+        with contextlib.ExitStack() as parts:
+            # Left in the opposite order: runs.csv takes its name last.
+            part = parts.enter_context(replacing(study / "runs.csv"))
+            table.to_csv(part, index=False, encoding="utf-8", lineterminator="\n")
+            for name, frame in frames.items():
+                part = parts.enter_context(replacing(study / name))
+                # No time of day and no other name: the same bytes each time.
+                with (
+                    open(part, "wb") as raw,
+                    gzip.GzipFile(name, "wb", fileobj=raw, mtime=0) as file,
+                ):
+                    frame.to_csv(
+                        file,
+                        mode="wb",
+                        index=False,
+                        float_format="%.6g",
+                        lineterminator="\n",
+                        encoding="utf-8",
+                    )
+    except OSError as error:
+        raise UserError(
+            f"cannot write the study {study} ({error}); its rows are as they were"
+        ) from error
 
 
 def read(study: Path) -> list[Run]:
@@ -88,7 +119,7 @@ def studies(root: Path) -> list[Path]:
 
 
 def _row(run: Run) -> dict[str, Any]:
-    row = {"run": run.path.name} | dataclasses.asdict(run.config)
+    row = {"run": run.config.run_id} | dataclasses.asdict(run.config)
     row |= {name: run.result[name] for name in _RESULT}
     row |= {name: run.meta.get(name) for name in _META}
     row["command"] = without_places(str(row["command"]))
@@ -184,13 +215,13 @@ def merged(old: Sequence[Run], new: Sequence[Run]) -> list[Run]:
     Raises:
       UserError: a run of the same configuration stands in both with another result.
     """
-    by_name = {run.path.name: run for run in old}
+    by_identity = {run.config.run_id: run for run in old}
     for run in new:
-        there = by_name.get(run.path.name)
-        if there is not None and not same_result(there, run):
+        name = run.config.run_id
+        there = by_identity.setdefault(name, run)
+        if not same_result(there, run):
             raise UserError(
-                f"{run.path.name} is among the rows already, with another result: "
+                f"{name} is among the rows already, with another result: "
                 "delete its row to replace it"
             )
-        by_name.setdefault(run.path.name, run)
-    return list(by_name.values())
+    return list(by_identity.values())

@@ -12,6 +12,7 @@ A directory appears under its name only when it is whole: it is written beside i
 renamed. c and scale are empty for an arm that has no landscape.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -29,10 +30,12 @@ from experiments.checks import WINDOW as WINDOW
 from experiments.checks import average_last_loss as average_last_loss
 from experiments.config import RunConfig
 from experiments.errors import UserError
+from experiments.files import flush_tree
 
 if TYPE_CHECKING:
     import pandas as pd
 
+FILES = ("config.json", "meta.json", "steps.csv", "epochs.csv", "result.json")
 TRIALS = "lr-sweep"  # a directory that is no part of the results around it
 STEP_COLUMNS = ("step", "epoch", "loss", "c", "scale")
 EPOCH_COLUMNS = ("epoch", "test_accuracy", "test_loss", "seconds")
@@ -71,15 +74,27 @@ def write_run(
         _write_json(part / "config.json", dataclasses.asdict(config))
         _write_json(part / "meta.json", meta)
         # Nine significant digits carry a float32 over exactly.
-        steps.to_csv(part / "steps.csv", index=False, float_format="%.9g")
-        epochs.to_csv(part / "epochs.csv", index=False, float_format="%.9g")
+        for name, frame in (("steps", steps), ("epochs", epochs)):
+            frame.to_csv(
+                part / f"{name}.csv",
+                index=False,
+                float_format="%.9g",
+                encoding="utf-8",
+                lineterminator="\n",
+            )
         if weights is not None:
             from flax.traverse_util import flatten_dict
 
             np.savez(part / "weights.npz", **flatten_dict(weights, sep="/"))
-        _write_json(part / "result.json", result)
+        measured = (
+            (part / name).read_bytes()
+            for name in ("config.json", "steps.csv", "epochs.csv")
+        )
+        digest = digest_of(*measured, result)
+        _write_json(part / "result.json", result | {"digest": digest})
+        flush_tree(part)
         if path.exists():
-            shutil.rmtree(path)
+            delete_run(path)
         os.replace(part, path)
     except OSError as error:
         shutil.rmtree(part, ignore_errors=True)
@@ -87,6 +102,34 @@ def write_run(
             f"cannot write the run directory {path} ({error}); make room there, and "
             "--resume goes on from its last checkpoint"
         ) from error
+
+
+def delete_run(path: Path) -> None:
+    """Delete the files of a run directory; others, and then the directory, stay."""
+    if path.is_symlink() or not path.is_dir():
+        return
+    for file in path.iterdir():
+        if file.name in (*FILES, "weights.npz"):
+            file.unlink()
+    remove_if_empty(path)
+
+
+def remove_if_empty(directory: Path) -> None:
+    with contextlib.suppress(OSError):
+        directory.rmdir()
+
+
+def digest_of(
+    config: bytes, steps: bytes, epochs: bytes, result: dict[str, Any]
+) -> str:
+    """SHA-256 over config.json, steps.csv, epochs.csv, and result.json's values.
+
+    Args:
+      config, steps, epochs: the bytes of these files.
+      result: what result.json holds beside the digest.
+    """
+    canonical = json.dumps(result, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(config + steps + epochs + canonical.encode()).hexdigest()
 
 
 def read_run(path: Path) -> Run:
@@ -106,11 +149,10 @@ def read_run(path: Path) -> Run:
 
 
 def _read(path: Path) -> Run:
-    names = ("config.json", "meta.json", "result.json", "steps.csv", "epochs.csv")
-    content = {name: reading.read_bytes(path / name) for name in names}
+    content = {name: reading.read_bytes(path / name) for name in FILES}
     objects = {
         name: reading.json_object(name, content[name])
-        for name in names
+        for name in FILES
         if name.endswith(".json")
     }
     result = objects["result.json"]
@@ -134,19 +176,6 @@ def _read(path: Path) -> Run:
         steps=steps.astype({"step": int, "epoch": int}),
         epochs=epochs.astype({"epoch": int}),
     )
-
-
-def digest_of(
-    config: bytes, steps: bytes, epochs: bytes, result: dict[str, Any]
-) -> str:
-    """SHA-256 over config.json, steps.csv, epochs.csv, and result.json's values.
-
-    Args:
-      config, steps, epochs: the bytes of these files.
-      result: what result.json holds beside the digest.
-    """
-    canonical = json.dumps(result, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(config + steps + epochs + canonical.encode()).hexdigest()
 
 
 def read_weights(path: Path) -> dict[str, Any]:
@@ -245,4 +274,4 @@ def rows(runs: Iterable[Run]) -> "pd.DataFrame":
 
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:
-    path.write_text(json.dumps(value, indent=2, sort_keys=False) + "\n", "utf-8")
+    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from experiments import files
+from experiments.files import replacing
 from experiments.rundir import WINDOW, Run
 
 ARM_WORDS = {"base": "Original", "lm": "LM"}  # the script's
@@ -19,7 +19,7 @@ ARM_WORDS = {"base": "Original", "lm": "LM"}  # the script's
 
 def write_sheets(runs: Sequence[Run], out: Path) -> None:
     """Write the five sheets of `runs` to the directory `out`."""
-    with files.replacing(out / "report.csv") as part:
+    with replacing(out / "report.csv") as part:
         _report(runs).to_csv(part, index=False, encoding="utf-8")
     sheets = {
         "report_loss": [run.steps["loss"] for run in runs],
@@ -30,7 +30,7 @@ def write_sheets(runs: Sequence[Run], out: Path) -> None:
     keys = [_key(run) for run in runs]
     for name, columns in sheets.items():
         sheet = pd.concat(columns, axis=1, keys=keys)
-        with files.replacing(out / f"{name}.csv") as part:
+        with replacing(out / f"{name}.csv") as part:
             sheet.to_csv(
                 part, index_label="index", float_format="%.9g", encoding="utf-8"
             )

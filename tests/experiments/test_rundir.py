@@ -1,6 +1,7 @@
 """Run directories: exact round trips, and refusal of damaged ones."""
 
 import dataclasses
+import hashlib
 import json
 
 import numpy as np
@@ -53,6 +54,28 @@ def test_a_written_run_replaces_the_one_that_is_there(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
+def test_what_was_measured_has_a_digest(tmp_path):
+    path = write(tmp_path / "run", [1.0, 2.0])
+    result = json.loads((path / "result.json").read_text())
+    digest = result.pop("digest")
+    measured = hashlib.sha256()
+    for name in ("config.json", "steps.csv", "epochs.csv"):
+        measured.update((path / name).read_bytes())
+    values = json.dumps(result, sort_keys=True, separators=(",", ":"))
+    measured.update(values.encode())
+    assert digest == measured.hexdigest()
+    assert rundir.read_run(path).result == result
+
+
+def test_a_written_run_deletes_no_file_of_others(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "notes.txt").write_text("precious")
+    with pytest.raises(UserError, match="cannot write the run directory"):
+        write(tmp_path / "run", [1.0])
+    assert (tmp_path / "run" / "notes.txt").read_text() == "precious"
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
 def test_the_last_window_of_391_steps_is_361_to_380():
     losses = np.zeros(391)
     losses[360:380] = 7
@@ -78,6 +101,7 @@ def test_a_damaged_run_is_named(tmp_path, file):
 def test_a_truncated_steps_file_is_named(tmp_path):
     path = write(tmp_path / "run", np.ones(50))
     result = json.loads((path / "result.json").read_text())
+    result.pop("digest", None)
     (path / "result.json").write_text(json.dumps(result | {"steps": 50}))
     content = (path / "steps.csv").read_text()
     (path / "steps.csv").write_text(content[: len(content) // 2])
