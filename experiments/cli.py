@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
+from experiments import parsing
 from experiments.errors import UserError
 from experiments.stopping import (
     INTERRUPTED,
@@ -86,11 +87,9 @@ def _run(
         print(f"unknown command {name!r}.{hint}\n", file=sys.stderr)
         print(_overview(prog, commands), file=sys.stderr)
         return 2
-    import tyro
-
-    module = importlib.import_module(commands[name][0])
-    config = tyro.cli(module.Config, args=rest, prog=f"{prog} {name}")
-    return module.run(config) or 0
+    with parsing.missing_packages_named():
+        module = importlib.import_module(commands[name][0])
+        return module.run(parsing.parse(module.Config, rest, f"{prog} {name}")) or 0
 
 
 def _plainly(error: OSError) -> str:

@@ -198,6 +198,8 @@ def title(runs: Sequence[Run]) -> str:
         parts.append(first.precision)
     if first.eval_mode != "eval":
         parts.append("tested in training mode")
+    if not first.augment:
+        parts.append("no augmentation")
     return ", ".join(parts)
 
 

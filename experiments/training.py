@@ -44,8 +44,8 @@ class Metrics(NamedTuple):
     """Per step: float32 scalars, or (steps,) for an epoch."""
 
     loss: Any
-    c: Any  # NaN for an arm without a landscape
-    scale: Any  # NaN for an arm that scales no gradients by the loss
+    c: Any  # None for an arm without a landscape
+    scale: Any  # None for an arm that scales no gradients by the loss
 
 
 class Images(NamedTuple):
@@ -143,7 +143,7 @@ def make_problem(
     return Problem(
         model=model,
         tx=make_optimizer(config, steps_per_epoch, axis_name),
-        pipeline=pipeline_for(config.dataset, config.model),
+        pipeline=pipeline_for(config.dataset, config.model, config.augment),
         classes=classes,
         arm=config.arm,
         eval_mode=config.eval_mode,
@@ -210,7 +210,7 @@ def train_step(
         grads, state.opt_state, state.params, value=loss
     )
     params = optax.apply_updates(state.params, updates)
-    c = scale = jnp.float32(jnp.nan)
+    c = scale = None  # no NaN, of which JAX_DEBUG_NANS would complain
     if problem.arm == "lm":
         landscape = landmod_jax.current(opt_state)
         c, scale = landscape.c, landscape.scale
