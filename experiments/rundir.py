@@ -157,10 +157,6 @@ def _read(path: Path) -> Run:
     }
     result = objects["result.json"]
     digest = result.pop("digest", None)  # older runs have none
-    if digest is not None and digest != digest_of(
-        content["config.json"], content["steps.csv"], content["epochs.csv"], result
-    ):
-        raise ValueError("its files were changed since they were written")
     config = checks.config(objects["config.json"])
     name = path.absolute().name
     if re.search(r"-[0-9a-f]{10}$", name) and name != config.run_id:
@@ -168,6 +164,10 @@ def _read(path: Path) -> Run:
     steps = reading.numbers("steps.csv", content["steps.csv"], STEP_COLUMNS)
     epochs = reading.numbers("epochs.csv", content["epochs.csv"], EPOCH_COLUMNS)
     checks.measured(config, result, steps, epochs)
+    if digest is not None and digest != digest_of(
+        content["config.json"], content["steps.csv"], content["epochs.csv"], result
+    ):
+        raise ValueError("its files were changed since they were written")
     return Run(
         path=path,
         config=config,
