@@ -86,11 +86,12 @@ def write_run(
             from flax.traverse_util import flatten_dict
 
             np.savez(part / "weights.npz", **flatten_dict(weights, sep="/"))
-        measured = (
-            (part / name).read_bytes()
-            for name in ("config.json", "steps.csv", "epochs.csv")
+        digest = digest_of(
+            (part / "config.json").read_bytes(),
+            (part / "steps.csv").read_bytes(),
+            (part / "epochs.csv").read_bytes(),
+            result,
         )
-        digest = digest_of(*measured, result)
         _write_json(part / "result.json", result | {"digest": digest})
         flush_tree(part)
         if path.exists():
