@@ -44,15 +44,3 @@ def where() -> dict[str, Any]:
     from experiments.provenance import commit, machine, versions
 
     return {"commit": commit(), "versions": versions(), "machine": machine()}
-
-
-def spread(values: Sequence[float]) -> dict[str, Any]:
-    """The median of values, with their quartiles and range."""
-    import numpy as np
-
-    low, first, median, third, high = np.quantile(values, (0, 0.25, 0.5, 0.75, 1))
-    return {
-        "median": float(median),
-        "quartiles": [float(first), float(third)],
-        "range": [float(low), float(high)],
-    }

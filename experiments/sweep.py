@@ -65,7 +65,8 @@ def _run_all(
     if execution.keep_memory and not allocator.keep_memory():
         raise UserError("--keep-memory needs glibc, which this system does not have")
     from experiments import checkpoints, controls, data, hosts, jobs, runner, training
-    from experiments.trainer import AXIS, DeviceData, Trainer
+    from experiments.placement import AXIS
+    from experiments.trainer import DeviceData, Trainer
     from experiments.training import TrainState
 
     jobs.prepare(execution)

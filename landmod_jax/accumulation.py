@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from landmod_jax import _checks
+
 
 class AccumulateState(NamedTuple):
     """State of `accumulate`."""
@@ -27,13 +29,15 @@ def accumulate(
 
     Args:
       tx: an optimizer, with `landscape_modify` somewhere in it or not.
-      every: micro-batches to a step, at least 1.
+      every: micro-batches to a step, at least 1; may be traced.
 
     Returns:
       A transformation whose `update` needs `value=loss`, the micro-batch's.
 
     Raises:
-      ValueError: every is not an integer of at least 1; at update, value is missing.
+      ValueError: tx is not a transformation, or every not an integer of at least 1; at
+        init, a leaf is not floating-point; at update, value is missing or not a real
+        scalar.
 
     Example:
       >>> import jax.numpy as jnp, optax, landmod_jax as lm
@@ -47,11 +51,11 @@ def accumulate(
       [0.] inf
       [-2.] 3.0
     """
-    if not isinstance(every, int) or every < 1:
-        raise ValueError(f"every must be an integer of at least 1, got {every!r}")
-    inner = optax.with_extra_args_support(tx)
+    every = _checks.integer("every", every, least=1, static=False)
+    inner = optax.with_extra_args_support(_checks.transformation("tx", tx))
 
     def init_fn(params: optax.Params) -> AccumulateState:
+        _checks.inexact_leaves("accumulate", params)
         dtype = jax.dtypes.canonicalize_dtype(float)
         return AccumulateState(
             micro_step=jnp.zeros((), jnp.int32),
@@ -68,10 +72,11 @@ def accumulate(
         value: Any = None,
         **extra_args: Any,
     ) -> tuple[optax.Updates, AccumulateState]:
-        if value is None:
+        value = _checks.loss(value, "accumulate")
+        if not isinstance(state, AccumulateState):
             raise ValueError(
-                "accumulate needs the micro-batch's loss: "
-                "tx.update(grads, state, params, value=loss)"
+                "state must be the AccumulateState that init or the last update "
+                f"returned; got {_checks.shown(type(state))}"
             )
         step = state.micro_step + 1
 
@@ -83,21 +88,21 @@ def accumulate(
         grads = jax.tree.map(mean, state.grads, updates)
         loss = mean(state.value, value)
 
+        # optax.tree.zeros_like would lose explicit shardings.
+        zeros = jax.tree.map(jnp.zeros_like, grads)
+
         def make_step() -> tuple[optax.Updates, AccumulateState]:
             stepped, inner_state = inner.update(
                 grads, state.inner, params, value=loss, **extra_args
             )
+            stepped = jax.tree.map(lambda u, g: u.astype(g.dtype), stepped, grads)
             return stepped, AccumulateState(
-                jnp.zeros_like(step),
-                optax.tree.zeros_like(grads),
-                jnp.zeros_like(loss),
-                inner_state,
+                jnp.zeros_like(step), zeros, jnp.zeros_like(loss), inner_state
             )
 
         def wait() -> tuple[optax.Updates, AccumulateState]:
-            zeros = optax.tree.zeros_like(grads)
             return zeros, AccumulateState(step, grads, loss, state.inner)
 
-        return jax.lax.cond(step == every, make_step, wait)
+        return jax.lax.cond(step >= every, make_step, wait)
 
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)

@@ -4,13 +4,15 @@ import functools
 import heapq
 import itertools
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from landmod_jax import shapes
+from landmod_jax import _checks, shapes
+from landmod_jax._numerics import at_height, held_eps
 
 
 def landscape(
@@ -31,19 +33,23 @@ def landscape(
     to about seven digits for any other f. The derivative in u is
     1 / (f((u - c)₊) + eps) to rounding, so that autodiff of H(U(x)) is (2.12).
 
+    Differentiate it as often as you like, in u, c, eps and u_min; at the kink U = c the
+    derivatives are those from below.
+
     Args:
       u: losses U, any shape.
-      c: threshold, in units of the loss.
-      eps: ε > 0.
+      c: threshold, in units of the loss; a scalar or an array that broadcasts to u.
+      eps: ε > 0, broadcast likewise; held at a floor as in `landscape_modify`.
       f: a shape, as in `landscape_modify`.
-      u_min: where H is zero; by default the smallest of `u`.
+      u_min: where H is zero; by default the smallest of `u`, taken for a constant.
       logarithm: add ln(f((U - c)₊) + eps), the full H of (2.9), which annealing needs.
 
     Returns:
       H, of u's shape.
 
     Raises:
-      ValueError: f is not a shape, or eps is not greater than 0.
+      ValueError: f is not a shape, eps is not finite and greater than 0, or an array is
+        not real or does not broadcast to u's shape.
 
     Example:
       >>> import jax.numpy as jnp, landmod_jax as lm
@@ -51,39 +57,131 @@ def landscape(
       [0.     1.     2.0986]
     """
     shape = shapes.resolve(f)
-    if isinstance(eps, (int, float)) and not eps > 0:
-        raise ValueError(f"eps must be greater than 0, got {eps}")
-    u = jnp.asarray(u)
-    u = u.astype(jnp.promote_types(u.dtype, jnp.float32))
+    logarithm = _checks.flag("logarithm", logarithm)
+    u = _checks.real_array("u", u)
+    if not _checks.traced(eps):
+        numbers = _checks.float64("eps", eps)
+        if not ((numbers > 0) & np.isfinite(numbers)).all():
+            raise ValueError(f"eps must be finite and greater than 0, got {eps}")
     if u_min is None:
+        if not u.size:
+            raise ValueError(f"u must not be empty, got shape {u.shape}")
         u_min = jax.lax.stop_gradient(u.min())
-    c, eps, u_min = (jnp.asarray(v, u.dtype) for v in (c, eps, u_min))
+    c, eps, u_min = (
+        _broadcast(name, value, u)
+        for name, value in (("c", c), ("eps", eps), ("u_min", u_min))
+    )
+    eps = held_eps(eps, u.dtype)
     h = _integral(shape, u - c, eps) - _integral(shape, u_min - c, eps)
     if logarithm:
-        h += jnp.log(shape(jnp.maximum(u - c, 0)) + eps)
+        h += jnp.log(at_height(shape, u - c) + eps)
     return h
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _broadcast(name: str, value: Any, u: jax.Array) -> jax.Array:
+    array = _checks.real_array(name, value)
+    try:
+        fits = jnp.broadcast_shapes(u.shape, array.shape) == u.shape
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ValueError(
+            f"{name} must be a scalar or broadcast to the shape of u, {u.shape}; "
+            f"got shape {array.shape}"
+        )
+    return array.astype(u.dtype)
+
+
+class _Traceable(NamedTuple):
+    """f at the heights and at the nodes of the quadrature.
+
+    What f closes over, such as p of power(p), is `parameters`, to be differentiated in.
+    """
+
+    at_heights: Callable
+    at_nodes: Callable
+
+
 def _integral(shape: shapes.Shape, height: jax.Array, eps: jax.Array) -> jax.Array:
     """∫ from 0 to `height` of dv / (f(v₊) + eps); negative heights give it negative."""
-    above = jnp.maximum(height, 0)
-    below = jnp.minimum(height, 0) / (shape(jnp.zeros_like(above)) + eps)
-    if shape.integral is not None:
-        return shape.integral(above, eps) + below
-    places, weights = _tanh_sinh()
-    v = above[..., None] * jnp.asarray(places, above.dtype)
-    return above * (jnp.asarray(weights, v.dtype) / (shape(v) + eps)).sum(-1) + below
+    at_heights, of_heights = jax.closure_convert(shape, height)
+    at_nodes, of_nodes = jax.closure_convert(shape, _nodes(height))
+    f, parameters = _Traceable(at_heights, at_nodes), (of_heights, of_nodes)
+    if shape.integral is None:
+        h = _by_quadrature(1, f, height, eps, parameters)
+    else:
+        below = jnp.minimum(height, 0) / (shape(jnp.zeros_like(height)) + eps)
+        h = shape.integral(jnp.maximum(height, 0), eps) + below
+    return _differentiable(1, f, jax.lax.stop_gradient(h), height, eps, parameters)
 
 
-@_integral.defjvp
-def _integral_jvp(shape: shapes.Shape, primals: Any, tangents: Any) -> Any:
-    height, eps = primals
-    height_tangent, eps_tangent = tangents
-    slope = 1 / (shape(jnp.maximum(height, 0)) + eps)
-    # eps is a setting: H is not differentiated in it.
-    del eps_tangent
-    return _integral(shape, height, eps), slope * height_tangent
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
+def _differentiable(
+    k: int,
+    f: _Traceable,
+    h: jax.Array,
+    height: jax.Array,
+    eps: jax.Array,
+    parameters: Any,
+) -> jax.Array:
+    """h, with the derivatives of ∫ from 0 to `height` of dv / (f(v₊) + eps)ᵏ.
+
+    The closed forms' own derivatives lose digits, and some are NaN at 0.
+    """
+    del k, f, height, eps, parameters
+    return h
+
+
+def _differentiable_jvp(k: int, f: _Traceable, primals: Any, tangents: Any) -> Any:
+    h, height, eps, parameters = primals
+    _, height_dot, eps_dot, parameters_dot = tangents
+    tangent = jnp.zeros_like(h)
+    if not _is_zero(height_dot):
+        value = at_height(lambda u: f.at_heights(u, *parameters[0]), height)
+        tangent += height_dot / (value + eps) ** k
+    if not _is_zero(eps_dot):
+        following = _by_quadrature(k + 1, f, height, eps, parameters)
+        in_eps = _differentiable(
+            k + 1, f, jax.lax.stop_gradient(following), height, eps, parameters
+        )
+        tangent -= eps_dot * k * in_eps
+    if not all(map(_is_zero, jax.tree.leaves(parameters_dot))):
+        parameters_dot = jax.tree.map(
+            lambda dot, value: jnp.zeros_like(value) if _is_zero(dot) else dot,
+            parameters_dot,
+            parameters,
+        )
+        tangent += jax.jvp(
+            lambda parameters: _by_quadrature(k, f, height, eps, parameters),
+            (parameters,),
+            (parameters_dot,),
+        )[1]
+    return h, tangent
+
+
+_differentiable.defjvp(_differentiable_jvp, symbolic_zeros=True)
+
+
+def _is_zero(tangent: Any) -> bool:
+    return isinstance(tangent, jax.custom_derivatives.SymbolicZero)
+
+
+def _by_quadrature(
+    k: int, f: _Traceable, height: jax.Array, eps: jax.Array, parameters: Any
+) -> jax.Array:
+    of_heights, of_nodes = parameters
+    values = f.at_nodes(_nodes(height), *of_nodes) + eps[..., None]
+    _, weights = _tanh_sinh()
+    mean = (jnp.asarray(weights, height.dtype) / values**k).sum(-1)
+    at_c = f.at_heights(jnp.zeros_like(height), *of_heights) + eps
+    return jnp.maximum(height, 0) * mean + jnp.minimum(height, 0) / at_c**k
+
+
+def _nodes(height: jax.Array) -> jax.Array:
+    places, _ = _tanh_sinh()
+    # Away from 0 where nothing is to be integrated: f′(0) may be infinite.
+    above = jnp.where(height > 0, height, 1)
+    return above[..., None] * jnp.asarray(places, height.dtype)
 
 
 @functools.cache
@@ -114,7 +212,7 @@ def critical_height(u: Any, c: float = math.inf) -> float:
       The height, in units of U; 0 where there is no hill on the way.
 
     Raises:
-      ValueError: u is empty or not finite.
+      ValueError: u is empty, traced or not finite, or c is not a number.
 
     Example:
       >>> import landmod_jax as lm
@@ -123,9 +221,15 @@ def critical_height(u: Any, c: float = math.inf) -> float:
       >>> lm.critical_height([0.0, 5.0, 1.0, 2.0], c=3.0)
       2.0
     """
-    u = np.asarray(u, np.float64)
+    if _checks.traced(u) or _checks.traced(c):
+        raise ValueError(
+            "critical_height works on NumPy values: call it outside of jit, grad and "
+            "vmap"
+        )
+    u = _checks.float64("u", u)
     if u.ndim == 0 or u.size == 0 or not np.isfinite(u).all():
         raise ValueError(f"u must be a grid of finite values, got shape {u.shape}")
+    c = _checks.number("c", c, infinite=True)
     highest = np.full(u.shape, math.inf)
     start = np.unravel_index(u.argmin(), u.shape)
     highest[start] = u[start]

@@ -3,6 +3,9 @@
 For ports that must agree with PyTorch step by step, with and without landscape
 modification. optax's own differ in details: `optax.adagrad` and `optax.rmsprop` put
 their epsilon inside the square root and start elsewhere.
+
+A learning rate that a schedule takes below 0 is held at 0, since a jitted schedule to 0
+may end at -1e-8.
 """
 
 from typing import Any, TypeAlias
@@ -11,13 +14,15 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from landmod_jax import _checks
+
 LearningRate: TypeAlias = float | jax.Array | optax.Schedule
 Optimizer: TypeAlias = optax.GradientTransformationExtraArgs
 
 
 def sgd(
     lr: LearningRate = 1e-3,
-    momentum: float = 0.0,
+    momentum: float | None = None,
     weight_decay: float = 0.0,
     *,
     nesterov: bool = False,
@@ -27,9 +32,9 @@ def sgd(
 
     Args:
       lr: learning rate, or a schedule of it.
-      momentum: β; the velocity starts at the first gradient. 0 has none.
+      momentum: β; the velocity starts at the first gradient. None and 0 have none.
       weight_decay: L2, added to the gradient after the landscape has scaled it.
-      nesterov: Nesterov's momentum.
+      nesterov: Nesterov's momentum, which needs a momentum.
       landscape: `landscape_modify(...)`, or None for the plain optimizer.
 
     Returns:
@@ -37,7 +42,8 @@ def sgd(
       without.
 
     Raises:
-      ValueError: lr, momentum or weight_decay is negative.
+      ValueError: lr, momentum or weight_decay is negative or no number, nesterov is
+        True without a momentum, or landscape is not a transformation.
 
     Example:
       >>> import jax.numpy as jnp, landmod_jax as lm
@@ -47,9 +53,8 @@ def sgd(
       >>> print(updates)  # -0.5 * 6 / ((3 - 1) + 1)
       [-1.]
     """
-    _check(lr=lr, momentum=momentum)
-    trace = [optax.trace(momentum, nesterov)] if momentum else []
-    return _chained(landscape, weight_decay, *trace, lr=lr)
+    trace = _trace(momentum, nesterov)
+    return _chained("sgd", landscape, weight_decay, *trace, lr=lr)
 
 
 def adam(
@@ -73,7 +78,8 @@ def adam(
       A transformation that takes `value=loss`.
 
     Raises:
-      ValueError: an argument is negative, or a beta is 1 or more.
+      ValueError: an argument is negative or no number, a beta is 1 or more, or
+        landscape is not a transformation.
 
     Example:
       >>> import jax.numpy as jnp, landmod_jax as lm
@@ -83,10 +89,10 @@ def adam(
       >>> print(f"{updates[0]:.3f}")  # the first step is lr, whatever the gradient
       -0.100
     """
-    b1, b2 = betas
-    _check(lr=lr, eps=eps)
-    _check_fractions(b1=b1, b2=b2)
-    return _chained(landscape, weight_decay, optax.scale_by_adam(b1, b2, eps), lr=lr)
+    b1, b2 = _checks.pair("betas", betas, least=0, below=1)
+    eps = _checks.number("eps", eps, least=0)
+    scale = optax.scale_by_adam(b1, b2, eps)
+    return _chained("adam", landscape, weight_decay, scale, lr=lr)
 
 
 def adagrad(
@@ -110,7 +116,8 @@ def adagrad(
       A transformation that takes `value=loss`.
 
     Raises:
-      ValueError: an argument is negative.
+      ValueError: an argument is negative or no number, or landscape is not a
+        transformation.
 
     Example:
       >>> import jax.numpy as jnp, landmod_jax as lm
@@ -120,9 +127,11 @@ def adagrad(
       >>> print(updates)
       [-0.1]
     """
-    _check(lr=lr, initial_accumulator_value=initial_accumulator_value, eps=eps)
-    scale = _scale_by_adagrad(initial_accumulator_value, eps)
-    return _chained(landscape, weight_decay, scale, lr=lr)
+    scale = _scale_by_adagrad(
+        _checks.number("initial_accumulator_value", initial_accumulator_value, least=0),
+        _checks.number("eps", eps, least=0),
+    )
+    return _chained("adagrad", landscape, weight_decay, scale, lr=lr)
 
 
 def rmsprop(
@@ -130,7 +139,7 @@ def rmsprop(
     alpha: float = 0.99,
     eps: float = 1e-8,
     weight_decay: float = 0.0,
-    momentum: float = 0.0,
+    momentum: float | None = None,
     *,
     landscape: optax.GradientTransformation | None = None,
 ) -> Optimizer:
@@ -141,14 +150,15 @@ def rmsprop(
       alpha: decay rate of the mean of squares, which starts at 0.
       eps: added to its root. Not the landscape's ε.
       weight_decay: L2, added to the gradient after the landscape has scaled it.
-      momentum: of the scaled gradient. 0 has none.
+      momentum: of the scaled gradient. None and 0 have none.
       landscape: `landscape_modify(...)`, or None for the plain optimizer.
 
     Returns:
       A transformation that takes `value=loss`.
 
     Raises:
-      ValueError: an argument is negative, or alpha is 1 or more.
+      ValueError: an argument is negative or no number, alpha is 1 or more, or landscape
+        is not a transformation.
 
     Example:
       >>> import jax.numpy as jnp, landmod_jax as lm
@@ -158,25 +168,58 @@ def rmsprop(
       >>> print(updates)  # -0.1 * 6 / √(0.25 * 6²)
       [-0.2]
     """
-    _check(lr=lr, eps=eps, momentum=momentum)
-    _check_fractions(alpha=alpha)
-    trace = [optax.trace(momentum)] if momentum else []
+    alpha = _checks.number("alpha", alpha, least=0, below=1)
+    eps = _checks.number("eps", eps, least=0)
     scale = optax.scale_by_rms(alpha, eps, eps_in_sqrt=False)
-    return _chained(landscape, weight_decay, scale, *trace, lr=lr)
+    trace = _trace(momentum, nesterov=False)
+    return _chained("rmsprop", landscape, weight_decay, scale, *trace, lr=lr)
 
 
 def _chained(
+    name: str,
     landscape: optax.GradientTransformation | None,
     weight_decay: float,
     *parts: optax.GradientTransformation,
     lr: LearningRate,
 ) -> Optimizer:
-    _check(weight_decay=weight_decay)
-    front = [] if landscape is None else [landscape]
-    if weight_decay:
-        front.append(optax.add_decayed_weights(weight_decay))
-    return optax.with_extra_args_support(
-        optax.chain(*front, *parts, optax.scale_by_learning_rate(lr))
+    front = []
+    if landscape is not None:
+        front.append(_checks.transformation("landscape", landscape))
+    weight_decay = _checks.number("weight_decay", weight_decay, least=0)
+    decays = not (_checks.fixed(weight_decay) and weight_decay == 0)
+    decay = optax.add_decayed_weights(weight_decay) if decays else optax.identity()
+    chain = optax.chain(*front, decay, *parts, _scale_by_lr(lr))
+
+    def init_fn(params: optax.Params) -> optax.OptState:
+        _checks.inexact_leaves(name, params)
+        return chain.init(params)
+
+    return optax.GradientTransformationExtraArgs(
+        init_fn, optax.with_extra_args_support(chain).update
+    )
+
+
+def _trace(momentum: Any, nesterov: Any) -> list[optax.GradientTransformation]:
+    nesterov = _checks.flag("nesterov", nesterov)
+    if momentum is not None:
+        momentum = _checks.number("momentum", momentum, least=0)
+    if momentum is None or (_checks.fixed(momentum) and momentum == 0):
+        if nesterov:
+            raise ValueError(
+                f"nesterov=True needs a momentum greater than 0, got {momentum}"
+            )
+        return []
+    return [optax.trace(momentum, nesterov)]
+
+
+def _scale_by_lr(lr: Any) -> optax.GradientTransformation:
+    lr = _checks.rate("lr", lr, least=0)
+    if _checks.fixed(lr):
+        return optax.scale_by_learning_rate(lr)
+    if not callable(lr):
+        return optax.scale_by_learning_rate(jnp.maximum(lr, 0))
+    return optax.scale_by_learning_rate(
+        lambda step: jnp.maximum(_checks.scheduled("lr", lr(step)), 0)
     )
 
 
@@ -201,15 +244,3 @@ def _scale_by_adagrad(initial: float, eps: float) -> optax.GradientTransformatio
         return updates, optax.ScaleByRssState(sums)
 
     return optax.GradientTransformation(init_fn, update_fn)
-
-
-def _check(**values: Any) -> None:
-    for name, value in values.items():
-        if isinstance(value, (int, float)) and not value >= 0:
-            raise ValueError(f"{name} must be at least 0, got {value}")
-
-
-def _check_fractions(**values: float) -> None:
-    for name, value in values.items():
-        if not 0 <= value < 1:
-            raise ValueError(f"{name} must be in [0, 1), got {value}")

@@ -3,11 +3,12 @@
 import dataclasses
 import math
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from landmod_jax._names import choices
+from landmod_jax import _checks
 
 ScalarFn = Callable[[jax.Array], jax.Array]
 
@@ -18,9 +19,12 @@ class Shape:
 
     Attributes:
       name: for messages and labels.
-      f: u ≥ 0 to f(u) ≥ 0, elementwise.
+      f: u ≥ 0 to f(u) ≥ 0, elementwise; what it returns below 0 counts as 0.
       integral: (u, eps) to ∫₀ᵘ dv / (f(v) + eps), elementwise; None where quadrature
         has to do (`landmod_jax.landscape`).
+
+    Raises:
+      ValueError: name is not a string, or f or integral is not such a function.
 
     Example:
       >>> import jax.numpy as jnp, landmod_jax as lm
@@ -32,8 +36,41 @@ class Shape:
     f: ScalarFn
     integral: Callable[[jax.Array, jax.Array], jax.Array] | None = None
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            raise ValueError(f"name must be a string, got {_checks.shown(self.name)}")
+        _checks.function("f", self.f, 1)
+        if self.integral is not None:
+            _checks.function("integral", self.integral, 2)
+
     def __call__(self, u: jax.Array) -> jax.Array:
-        return self.f(u)
+        u = _checks.real_array("u", u) if not _is_floating(u) else jnp.asarray(u)
+        out = jnp.asarray(self.f(u)).astype(u.dtype)
+        if out.shape not in ((), u.shape):
+            raise ValueError(
+                f"f must be elementwise; for shape {u.shape} the shape {self.name!r} "
+                f"returned shape {out.shape}"
+            )
+        return jnp.broadcast_to(jnp.where(out < 0, 0, out), u.shape)
+
+
+class _Known(Shape):
+    """A shape of this module, which needs no check of what f returns."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Elementwise:
+    """A function of a scalar, applied to each element; equal for equal functions."""
+
+    f: ScalarFn
+
+    def __call__(self, u: jax.Array) -> jax.Array:
+        return jnp.vectorize(lambda u: jnp.asarray(self.f(u)))(u)
+
+
+def _is_floating(u: Any) -> bool:
+    dtype = getattr(u, "dtype", None)
+    return dtype is not None and jnp.issubdtype(dtype, jnp.floating)
 
 
 def power(p: float) -> Shape:
@@ -54,11 +91,10 @@ def power(p: float) -> Shape:
       >>> print(lm.power(3.0)(jnp.float32(2.0)))
       8.0
     """
-    if not (math.isfinite(p) and p > 0):
-        raise ValueError(f"p must be finite and greater than 0, got {p}")
-    if p in _POWERS:
+    p = _checks.number("p", p, above=0)
+    if _checks.fixed(p) and p in _POWERS:
         return _POWERS[p]
-    return Shape(f"power({p:g})", lambda u: jnp.power(u, p))
+    return _Known(f"power({_label(p)})", lambda u: _power(u, p))
 
 
 def bounded(bound: float = 1.0, width: float = 1.0) -> Shape:
@@ -81,9 +117,8 @@ def bounded(bound: float = 1.0, width: float = 1.0) -> Shape:
       >>> print(f(jnp.array([0.0, 0.5, 1e9])))
       [0. 1. 2.]
     """
-    for name, value in (("bound", bound), ("width", width)):
-        if not (math.isfinite(value) and value > 0):
-            raise ValueError(f"{name} must be finite and greater than 0, got {value}")
+    bound = _checks.number("bound", bound, above=0)
+    width = _checks.number("width", width, above=0)
 
     def f(u: jax.Array) -> jax.Array:
         # In powers of width / u where u is large: u³ would overflow.
@@ -105,7 +140,16 @@ def bounded(bound: float = 1.0, width: float = 1.0) -> Shape:
         ) / (k * k)
         return u / a + (width**3 - k**3) / a * of_cubic
 
-    return Shape(f"bounded({bound:g}, {width:g})", f, integral)
+    return _Known(f"bounded({_label(bound)}, {_label(width)})", f, integral)
+
+
+def _label(parameter: Any) -> str:
+    return "traced" if _checks.traced(parameter) else f"{float(parameter):g}"
+
+
+def _power(u: jax.Array, p: Any) -> jax.Array:
+    # A strongly typed p would widen a bfloat16 u.
+    return jnp.power(u, p if _checks.fixed(p) else jnp.asarray(p, u.dtype))
 
 
 def _sqrt_integral(u: jax.Array, eps: jax.Array) -> jax.Array:
@@ -118,14 +162,14 @@ def _cbrt_integral(u: jax.Array, eps: jax.Array) -> jax.Array:
     return 3 * (t * t / 2 - eps * t + eps * eps * jnp.log1p(t / eps))
 
 
-linear = Shape("linear", lambda u: u, lambda u, eps: jnp.log1p(u / eps))
-quadratic = Shape(
+linear = _Known("linear", lambda u: u, lambda u, eps: jnp.log1p(u / eps))
+quadratic = _Known(
     "quadratic",
     jnp.square,
     lambda u, eps: jnp.arctan(u / jnp.sqrt(eps)) / jnp.sqrt(eps),
 )
-sqrt = Shape("sqrt", jnp.sqrt, _sqrt_integral)
-cbrt = Shape("cbrt", jnp.cbrt, _cbrt_integral)
+sqrt = _Known("sqrt", jnp.sqrt, _sqrt_integral)
+cbrt = _Known("cbrt", jnp.cbrt, _cbrt_integral)
 
 _POWERS = {1: linear, 2: quadratic, 1 / 2: sqrt, 1 / 3: cbrt}
 
@@ -138,27 +182,37 @@ SHAPES = {
 }
 
 
-def resolve(f: str | ScalarFn) -> Shape:
+def resolve(f: Any) -> Shape:
     """The shape that `f` names, or `f` itself as a shape.
 
     Raises:
-      ValueError: f is neither a known name nor a callable from a scalar to a scalar.
+      ValueError: f is neither a known name nor a function from a scalar u ≥ 0 to
+        f(u) ≥ 0.
     """
-    if isinstance(f, Shape):
+    if isinstance(f, _Known):
         return f
-    if not callable(f):
-        if f not in SHAPES:
-            raise ValueError(
-                f"f must be a callable or one of {choices(f, SHAPES)} Got {f!r}."
-            )
+    if isinstance(f, str) and f in SHAPES:
         return SHAPES[f]
-    scalar = jax.ShapeDtypeStruct((), jnp.float32)
-    try:
-        out = jax.eval_shape(f, scalar)
-    except Exception as error:
+    if not callable(f):
         raise ValueError(
-            f"f must take one JAX scalar, the height u of the loss above c: {error}"
-        ) from error
-    if getattr(out, "shape", None) != () or not jnp.issubdtype(out.dtype, jnp.floating):
-        raise ValueError(f"f must return a real scalar for a scalar, got {out}")
-    return Shape(getattr(f, "__name__", repr(f)), f)
+            "f must be a function of the height u or one of "
+            f"{_checks.choices(f, SHAPES)}; got {_checks.shown(f)}"
+            + _checks.injected(f)
+        )
+    u = jax.ShapeDtypeStruct((), jnp.float32)
+    shape = f if isinstance(f, Shape) else None
+    _checks.real_scalar_function("f", shape.f if shape else f, u)
+    if shape is None:
+        shape = Shape(getattr(f, "__name__", repr(f)), _Elementwise(f))
+    _check_sign(shape)
+    return shape
+
+
+def _check_sign(shape: Shape) -> None:
+    heights = (0.0, 0.01, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 100.0)
+    with jax.ensure_compile_time_eval():
+        for u in heights:
+            value = shape.f(jnp.float32(u))
+            # Of a traced parameter nothing is known here.
+            if not _checks.traced(value) and not value >= 0:
+                raise ValueError(f"f must be at least 0; {shape.name}({u}) is {value}")

@@ -1,10 +1,11 @@
 """Thresholds c: the height above which the landscape is flattened."""
 
-import math
 from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
+
+from landmod_jax import _checks
 
 
 class InitFn(Protocol):
@@ -22,8 +23,10 @@ class Threshold(NamedTuple):
       init: `init(dtype)` gives the state: arrays only, those that hold losses of that
         dtype.
       update: `update(state, value)` gives c for this step, a scalar of value's dtype,
-        and the next state. What it returns for a value that is not finite is dropped,
-        so it need not look for that.
+        and the next state, of the same structure, shapes and dtypes. It is called with
+        finite values alone.
+
+    The state holds what was learned from losses, never an argument of the threshold.
 
     Example:
       >>> import jax.numpy as jnp, landmod_jax as lm
@@ -74,11 +77,13 @@ def constant(c: float) -> Threshold:
     Below c nothing but eps is in the way of the plain optimizer; +inf switches the
     modification off, -inf stops all steps.
 
+    c is kept in no state: a run that is resumed with another c has that one.
+
     Args:
       c: in units of the loss.
 
     Raises:
-      ValueError: c is not a number.
+      ValueError: c is not a real number.
 
     Example:
       >>> import jax.numpy as jnp, landmod_jax as lm
@@ -87,15 +92,14 @@ def constant(c: float) -> Threshold:
       >>> print(updates)  # 6 / ((3 - 1) + 1)
       [2.]
     """
-    if math.isnan(c):
-        raise ValueError("c must be a number, got nan")
+    c = _checks.number("c", c, infinite=True)
 
-    def init_fn(dtype: Any) -> jax.Array:
-        return jnp.asarray(c, dtype)
+    def init_fn(dtype: Any) -> tuple[()]:
+        del dtype
+        return ()
 
-    def update_fn(state: jax.Array, value: jax.Array) -> tuple[jax.Array, jax.Array]:
-        del value
-        return state, state
+    def update_fn(state: tuple[()], value: jax.Array) -> tuple[jax.Array, tuple[()]]:
+        return jnp.asarray(c, value.dtype), state
 
     return Threshold(init_fn, update_fn)
 
@@ -130,8 +134,7 @@ def smoothed_min(decay: float = 0.9) -> Threshold:
       1.0
       1.0
     """
-    if not 0 <= decay < 1:
-        raise ValueError(f"decay must be in [0, 1), got {decay}")
+    decay = _checks.number("decay", decay, least=0, below=1)
 
     def init_fn(dtype: Any) -> SmoothedMinState:
         return SmoothedMinState(
@@ -146,6 +149,7 @@ def smoothed_min(decay: float = 0.9) -> Threshold:
         steps = state.steps + 1
         average = decay * state.average + (1 - decay) * value
         corrected = average / (1 - decay ** steps.astype(value.dtype))
+        average, corrected = average.astype(value.dtype), corrected.astype(value.dtype)
         c = jnp.minimum(state.c, corrected)
         return c, SmoothedMinState(steps, average, c)
 
@@ -164,7 +168,9 @@ def windowed_min(n: int) -> Threshold:
     changing objective. With n = 1 every step has scale 1 / (f(0) + eps).
 
     Args:
-      n: steps to look back, at least 1; an epoch's is a good start.
+      n: steps to look back, at least 1; an epoch's is a good start. It is the shape of
+        the state, so it cannot be traced. With another n, a run that is resumed
+        starts its window anew, from c.
 
     Raises:
       ValueError: n is not an integer of at least 1.
@@ -180,8 +186,7 @@ def windowed_min(n: int) -> Threshold:
       1.0
       2.0
     """
-    if not isinstance(n, int) or n < 1:
-        raise ValueError(f"n must be an integer of at least 1, got {n!r}")
+    n = _checks.integer("n", n, least=1)
 
     def init_fn(dtype: Any) -> WindowedMinState:
         return WindowedMinState(

@@ -1,14 +1,13 @@
 """Landscape modification as a gradient transformation, and reading its state."""
 
-import math
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from landmod_jax import shapes
+from landmod_jax import _checks, shapes
+from landmod_jax._numerics import at_height, held_eps
 from landmod_jax.thresholds import Threshold, running_min
 
 
@@ -17,12 +16,16 @@ class LandscapeModifyState(NamedTuple):
 
     c and scale are float32, or float64 where jax has that enabled, whatever the dtype
     of the parameters. Both describe the last step: +inf and 0 before the first.
+
+    Setting c, with `optax.tree.set` or `_replace`, starts the threshold anew, as if c
+    had been the only loss so far; +inf forgets everything.
     """
 
     count: Any  # steps so far, int32
     c: Any
     scale: Any  # 1 / (f((value - c)₊) + eps)
     threshold: Any
+    learned_c: Any  # c as the threshold gave it: where c differs, it has been set since
 
 
 def landscape_modify(
@@ -52,7 +55,8 @@ def landscape_modify(
       f: shape of the modification: "linear" (the thesis's), "quadratic", "sqrt",
         "cbrt", "bounded", a `Shape`, or any callable from a scalar u ≥ 0 to f(u) ≥ 0.
       eps: ε > 0, or an `optax.Schedule` of it. Steps at or below c are multiplied by
-        1 / (f(0) + eps).
+        1 / (f(0) + eps). An ε below √(smallest normal number), 1.1e-19 in float32, is
+        held there, where a schedule to 0 ends too.
       threshold: what c is; by default `running_min()`.
       axis_name: a mapped axis, or several, over which `value` is averaged first, so
         that replicas under pmap or shard_map agree on c.
@@ -64,7 +68,8 @@ def landscape_modify(
 
     Raises:
       ValueError: an argument is none of the above; at update, `value` is missing or not
-        a real scalar.
+        a real scalar, the state is not that of this threshold, or `axis_name` is not
+        the name of an axis mapped there.
 
     Example:
       >>> import jax, jax.numpy as jnp, optax
@@ -88,8 +93,10 @@ def landscape_modify(
       2020, https://arxiv.org/abs/2009.00195
     """
     shape = shapes.resolve(f)
-    eps_at = eps if callable(eps) else _constant_eps(eps)
-    threshold = _checked_threshold(threshold)
+    eps = _checks.rate("eps", eps, above=0)
+    threshold = running_min() if threshold is None else threshold
+    own = _checked_threshold(threshold)
+    axis_name = _checks.axis("axis_name", axis_name)
 
     def init_fn(params: optax.Params) -> LandscapeModifyState:
         del params
@@ -99,6 +106,7 @@ def landscape_modify(
             c=jnp.asarray(jnp.inf, dtype),
             scale=jnp.zeros((), dtype),
             threshold=threshold.init(dtype),
+            learned_c=jnp.asarray(jnp.inf, dtype),
         )
 
     def update_fn(
@@ -110,26 +118,73 @@ def landscape_modify(
         **extra_args: Any,
     ) -> tuple[optax.Updates, LandscapeModifyState]:
         del params, extra_args
-        value = _checked_value(value).astype(state.c.dtype)
-        if axis_name is not None:
-            value = jax.lax.pmean(value, axis_name)
+        value = _checks.loss(value, "landscape_modify")
+        _check_state(state, own)
+        dtype = jnp.result_type(state.scale)
+        value = _mean(value.astype(dtype), axis_name)
+        state = _restarted(state, threshold, dtype)
+
         finite = jnp.isfinite(value)
-        c, threshold_state = jax.tree.map(
-            lambda new, old: jnp.where(finite, new, old),
-            threshold.update(state.threshold, value),
-            (state.c, state.threshold),
+        c, threshold_state = threshold.update(
+            state.threshold, jnp.where(finite, value, 1)
         )
-        u = jnp.where(finite, jnp.maximum(value - c, 0), 0)
-        eps_now = jnp.asarray(eps_at(state.count), u.dtype)
-        scale = jnp.where(finite, 1 / (shape(u).astype(u.dtype) + eps_now), 0)
+        c, learned_c, threshold_state = jax.tree.map(
+            lambda new, old: jnp.where(finite, new, old),
+            (c, c, threshold_state),
+            (state.c, state.learned_c, state.threshold),
+        )
+        f_now = at_height(shape, jnp.where(finite, value - c, 0))
+        eps_now = eps
+        if callable(eps):
+            eps_now = _checks.scheduled("eps", eps(state.count))
+        scale = jnp.where(finite, 1 / (f_now + held_eps(eps_now, dtype)), 0)
         return jax.tree.map(lambda g: _scaled(g, scale), updates), LandscapeModifyState(
             count=optax.safe_increment(state.count),
             c=c,
             scale=scale,
             threshold=threshold_state,
+            learned_c=learned_c,
         )
 
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)
+
+
+def _mean(value: jax.Array, axis_name: Any) -> jax.Array:
+    if axis_name is None:
+        return value
+    try:
+        return jax.lax.pmean(value, axis_name)
+    except NameError as error:
+        raise ValueError(
+            f"axis_name is {axis_name!r}, which names no mapped axis here: call update "
+            "inside the pmap, vmap or shard_map that has it, or leave axis_name out"
+        ) from error
+
+
+def _restarted(
+    state: LandscapeModifyState, threshold: Threshold, dtype: Any
+) -> LandscapeModifyState:
+    """The state, with the threshold started anew from c where c was set by hand.
+
+    Likewise where its state has other shapes, as after another n of windowed_min.
+    """
+    first = threshold.init(dtype)
+    if not jax.tree.leaves(first):
+        return state
+    c = jnp.asarray(state.c, dtype)
+    known = jnp.isfinite(c)
+    _, after_c = threshold.update(first, jnp.where(known, c, 1))
+    anew = jax.tree.map(lambda a, b: jnp.where(known, a, b), after_c, first)
+    if _shapes(anew) == _shapes(state.threshold):
+        was_set = c != state.learned_c
+        anew = jax.tree.map(
+            lambda new, old: jnp.where(was_set, new, old), anew, state.threshold
+        )
+    return state._replace(c=c, threshold=anew)
+
+
+def _shapes(tree: Any) -> list[tuple[int, ...]]:
+    return [jnp.shape(leaf) for leaf in jax.tree.leaves(tree)]
 
 
 def current(opt_state: Any) -> LandscapeModifyState:
@@ -174,56 +229,72 @@ def current(opt_state: Any) -> LandscapeModifyState:
     return found[0][1]
 
 
-def _constant_eps(eps: Any) -> Callable[[Any], Any]:
-    try:
-        # Under optax.inject_hyperparams eps is an array, and traced.
-        bad = not isinstance(eps, jax.core.Tracer) and not (
-            math.isfinite(eps) and eps > 0
-        )
-    except TypeError:
-        bad = True
-    if bad:
-        raise ValueError(
-            "eps must be finite and greater than 0, or a schedule (a function of the "
-            f"step); got {eps!r}"
-        )
-    return lambda count: eps
-
-
-def _checked_threshold(threshold: Any) -> Threshold:
-    if threshold is None:
-        return running_min()
+def _checked_threshold(threshold: Any) -> Any:
+    """The structure, shapes and dtypes of the threshold's own state."""
     if not isinstance(threshold, Threshold):
-        hint = ""
-        if isinstance(threshold, (int, float)):
+        hint = _checks.uncalled("threshold", threshold)
+        if isinstance(threshold, (int, float)) and not isinstance(threshold, bool):
             hint = f"; for a fixed c write threshold=constant({threshold})"
-        elif callable(threshold):
-            name = getattr(threshold, "__name__", "it")
-            hint = f"; call it: threshold={name}()"
         raise ValueError(
             "threshold must be a Threshold, such as running_min() or constant(0.5); "
-            f"got {threshold!r}{hint}"
+            f"got {_checks.shown(threshold)}{hint}"
         )
-    return threshold
+    _checks.function("threshold.init", threshold.init, 1)
+    _checks.function("threshold.update", threshold.update, 2)
+    scalar = jax.ShapeDtypeStruct((), jnp.float32)
+    try:
+        state = jax.eval_shape(lambda: threshold.init(jnp.float32))
+        c, following = jax.eval_shape(threshold.update, state, scalar)
+    except Exception as error:
+        raise ValueError(
+            "threshold.init(dtype) must return arrays, and threshold.update(state, "
+            f"value) a pair, c and the next state; {type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(c, jax.ShapeDtypeStruct) or (c.shape, c.dtype) != (
+        (),
+        scalar.dtype,
+    ):
+        raise ValueError(
+            "threshold.update must return for c a scalar of value's dtype; for float32 "
+            f"it returned {c}"
+        )
+    if _types(following) != _types(state):
+        raise ValueError(
+            "threshold.update must return a state of the structure, shapes and dtypes "
+            f"that it got; got {state} and returned {following}"
+        )
+    return state
 
 
-def _checked_value(value: Any) -> jax.Array:
-    if value is None:
+def _check_state(state: Any, own: Any) -> None:
+    if not isinstance(state, LandscapeModifyState):
         raise ValueError(
-            "landscape_modify needs the loss of this step. Write\n"
-            "    updates, state = tx.update(grads, state, params, value=loss)\n"
-            "If you do, a wrapper around it drops the argument: see the page on "
-            "compatibility for what to write instead."
+            "state must be the LandscapeModifyState that init or the last update "
+            f"returned; got {_checks.shown(type(state))}"
         )
-    value = jnp.asarray(value)
-    if value.ndim:
+    shape = jnp.shape(state.c)
+    if shape:
         raise ValueError(
-            f"value must be a scalar, got shape {value.shape}: average the loss over "
-            "the batch, value=loss.mean()"
+            f"state must hold one c, a scalar; its c has shape {shape}: update several "
+            "at once under jax.vmap"
         )
-    if jnp.issubdtype(value.dtype, jnp.complexfloating):
-        raise ValueError(f"value must be real, got dtype {value.dtype}")
-    return value
+    # A threshold without a state of its own has nothing to mistake another's for.
+    if jax.tree.leaves(own) and _structure(own) != _structure(state.threshold):
+        raise ValueError(
+            f"state was made with another threshold: state.threshold is "
+            f"{_checks.shown(state.threshold)}, where this one keeps {own}. To change "
+            "the threshold of a run, take the new one's state: optax.tree.set(state, "
+            "LandscapeModifyState=current(tx.init(params)))"
+        )
+
+
+def _structure(tree: Any) -> Any:
+    return jax.tree.structure(tree), [jnp.ndim(leaf) for leaf in jax.tree.leaves(tree)]
+
+
+def _types(tree: Any) -> Any:
+    leaves = jax.tree.leaves(tree)
+    return jax.tree.structure(tree), [(leaf.shape, leaf.dtype) for leaf in leaves]
 
 
 def _scaled(g: Any, scale: jax.Array) -> Any:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from landmod_jax._names import choices
+from landmod_jax._checks import choices
 from landmod_jax.annealing import cooling
 from landmod_jax.annealing._checks import number
 from landmod_jax.annealing.methods import METHODS, Method

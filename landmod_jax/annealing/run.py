@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from landmod_jax import shapes
-from landmod_jax._names import choices
+from landmod_jax._checks import choices
 from landmod_jax.annealing import arguments, noise
 from landmod_jax.annealing._checks import number
 from landmod_jax.annealing.methods import METHODS, Local, height_above

@@ -1,0 +1,331 @@
+"""Every argument check: what was wrong, its range, what was got.
+
+Values that are traced are checked in shape and dtype alone.
+"""
+
+import difflib
+import inspect
+import math
+import operator
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+_INT32_MAX = 2**31 - 1
+
+
+def choices(name: object, known: Iterable[str]) -> str:
+    """The known names, and the one that was probably meant."""
+    known = list(known)
+    close = difflib.get_close_matches(str(name), known, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return f"{', '.join(map(repr, known))}{hint}"
+
+
+def choice(name: str, value: Any, known: Iterable[str]) -> str:
+    known = list(known)
+    if not isinstance(value, str) or value not in known:
+        raise ValueError(
+            f"{name} must be one of {choices(value, known)}; got {shown(value)}"
+        )
+    return value
+
+
+def shown(value: Any) -> str:
+    """repr, cut where it is long, since arrays and modules print pages."""
+    if isinstance(value, jax.core.Tracer):
+        return f"a traced value of type {jax.typeof(value)}"
+    if callable(value) and hasattr(value, "__name__"):
+        return f"the function {value.__name__}"
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def traced(value: Any) -> bool:
+    return isinstance(value, jax.core.Tracer)
+
+
+def fixed(value: Any) -> bool:
+    """Whether Python may branch on it: not an array, which may be traced later.
+
+    `optax.inject_hyperparams` hands arrays to init and tracers to update, and the state
+    has to have one structure in both.
+    """
+    return isinstance(value, (int, float))
+
+
+def number(
+    name: str,
+    value: Any,
+    *,
+    above: float = -math.inf,
+    least: float = -math.inf,
+    below: float = math.inf,
+    infinite: bool = False,
+    otherwise: str = "",
+) -> Any:
+    """value, a real scalar that is > above, ≥ least, < below, finite if not `infinite`.
+
+    `otherwise` says in the message what else is allowed, such as a schedule.
+    """
+    if _is_real_scalar(value):
+        if traced(value):
+            return value
+        try:
+            concrete = float(value)
+        except OverflowError:  # an int
+            concrete = math.inf
+        fine = not math.isnan(concrete) if infinite else math.isfinite(concrete)
+        low = concrete > above or above == -math.inf
+        high = concrete < below or below == math.inf
+        if fine and low and high and concrete >= least:
+            # NumPy's scalars are strongly typed and would widen what they multiply.
+            return (
+                value.item() if isinstance(value, (np.generic, np.ndarray)) else value
+            )
+    kind = "a real number" if infinite else "a finite real number"
+    limits = ""
+    if below < math.inf:
+        low_end = f"[{least:g}" if least > above else f"({above:g}"
+        limits = f" in {low_end}, {below:g})"
+    elif above > -math.inf:
+        limits = f" greater than {above:g}"
+    elif least > -math.inf:
+        limits = f" of at least {least:g}"
+    raise ValueError(f"{name} must be {kind}{limits}{otherwise}; got {shown(value)}")
+
+
+def pair(name: str, value: Any, **limits: Any) -> tuple[Any, Any]:
+    """Two numbers."""
+    if isinstance(value, (tuple, list)) or getattr(value, "shape", None) == (2,):
+        numbers = tuple(value)
+        if len(numbers) == 2:
+            first, second = (
+                number(f"{name}[{i}]", each, **limits) for i, each in enumerate(numbers)
+            )
+            return first, second
+    raise ValueError(f"{name} must be a pair of numbers; got {shown(value)}")
+
+
+def rate(name: str, value: Any, **limits: Any) -> Any:
+    """A number, or a schedule: a function of the step."""
+    if callable(value):
+        return function(name, value, 1)
+    return number(
+        name, value, **limits, otherwise=", or a schedule (a function of the step)"
+    )
+
+
+def scheduled(name: str, value: Any) -> Any:
+    """What a schedule returned: a real scalar, of any value."""
+    if not _is_real_scalar(value):
+        raise ValueError(
+            f"{name} is a schedule, which must return a real scalar for a step; "
+            f"got {shown(value)}"
+        )
+    return value
+
+
+def integer(name: str, value: Any, *, least: int, static: bool = True) -> Any:
+    """value, an integer ≥ least; may be traced where it is not `static`."""
+    if traced(value) and _is_real_scalar(value):
+        if static:
+            raise ValueError(
+                f"{name} must be known while JAX traces the program, since shapes or "
+                f"loops depend on it; got {shown(value)}"
+            )
+        if jnp.issubdtype(value.dtype, jnp.integer):
+            return value
+    try:
+        if _is_bool(value):
+            raise TypeError
+        number = operator.index(value)
+    except TypeError:
+        number = least - 1
+    if number < least:
+        raise ValueError(
+            f"{name} must be an integer of at least {least}, got {shown(value)}"
+        )
+    if number > _INT32_MAX:
+        raise ValueError(f"{name} must be at most {_INT32_MAX}, got {shown(value)}")
+    return number
+
+
+def flag(name: str, value: Any) -> bool:
+    if traced(value) or not _is_bool(value):
+        raise ValueError(f"{name} must be True or False, got {shown(value)}")
+    return bool(value)
+
+
+def function(name: str, value: Any, arguments: int) -> Callable:
+    """value, callable with so many positional arguments."""
+    takes = "no argument" if not arguments else f"{arguments} positional argument"
+    takes += "s" if arguments > 1 else ""
+    wanted = f"{name} must be a function that can be called with {takes}"
+    if not callable(value):
+        raise ValueError(f"{wanted}; got {shown(value)}")
+    try:
+        signature = inspect.signature(value)
+    except (TypeError, ValueError):  # built-in functions may have none
+        return value
+    try:
+        signature.bind(*range(arguments))
+    except TypeError as error:
+        raise ValueError(f"{wanted}; {shown(value)} cannot: {error}") from error
+    return value
+
+
+def uncalled(name: str, value: Any) -> str:
+    """A hint for those who hand over the factory in place of what it makes."""
+    if not callable(value):
+        return ""
+    called = getattr(value, "__name__", "it")
+    return f"; call it: {name}={called}()"
+
+
+def injected(value: Any) -> str:
+    """A hint where optax.inject_hyperparams has taken a function for a schedule."""
+    if not traced(value) and not isinstance(value, jax.Array):
+        return ""
+    return (
+        "; optax.inject_hyperparams takes functions for schedules: name those that are "
+        "none in its static_args"
+    )
+
+
+def real_scalar_function(name: str, f: Any, *arguments: jax.ShapeDtypeStruct) -> Any:
+    """f, which gives a real scalar for arguments of these shapes and dtypes."""
+    function(name, f, len(arguments))
+    given = ", ".join(f"{a.dtype.name}{list(a.shape)}" for a in arguments)
+    try:
+        out = jax.eval_shape(f, *arguments)
+    except Exception as error:
+        raise ValueError(
+            f"{name} must be a function that JAX can trace; called with {given} it "
+            f"failed: {type(error).__name__}: {error}"
+        ) from error
+    leaf = isinstance(out, jax.ShapeDtypeStruct)
+    if not leaf or out.shape or not _is_real(out.dtype):
+        raise ValueError(
+            f"{name} must return a real scalar; for {given} it returned {shown(out)}"
+        )
+    return f
+
+
+def transformation(name: str, value: Any) -> Any:
+    if not (callable(getattr(value, "init", None)) and hasattr(value, "update")):
+        raise ValueError(
+            f"{name} must be an optax transformation, such as optax.sgd(0.1) or "
+            f"landscape_modify(); got {shown(value)}{uncalled(name, value)}"
+        )
+    return value
+
+
+def axis(name: str, value: Any) -> str | tuple[str, ...] | None:
+    """One axis name, or several as a tuple."""
+    if value is None or isinstance(value, str):
+        return value
+    if (
+        isinstance(value, (tuple, list))
+        and value
+        and all(isinstance(axis, str) for axis in value)
+    ):
+        return tuple(value)
+    raise ValueError(
+        f"{name} must be the name of a mapped axis or a tuple of such names; "
+        f"got {shown(value)}"
+    )
+
+
+def loss(value: Any, user: str) -> jax.Array:
+    """The `value` of an update, a real scalar array."""
+    if value is None:
+        raise ValueError(
+            f"{user} needs the loss of this step. Write\n"
+            "    updates, state = tx.update(grads, state, params, value=loss)\n"
+            "If you do, a wrapper around it drops the argument: see the page on "
+            "compatibility for what to write instead."
+        )
+    if isinstance(value, (tuple, list)):
+        raise ValueError(
+            f"value must be a scalar, the loss alone; got a {type(value).__name__} of "
+            f"{len(value)}: with has_aux=True write (loss, aux), grads = ... and "
+            "value=loss"
+        )
+    if not isinstance(value, (int, float, complex)) and not hasattr(value, "dtype"):
+        raise ValueError(f"value must be a real scalar, the loss; got {shown(value)}")
+    shape, dtype = jnp.shape(value), jnp.result_type(value)
+    if shape:
+        raise ValueError(
+            f"value must be a scalar, got shape {shape}: average the loss over the "
+            "batch, value=loss.mean()"
+        )
+    if not _is_real(dtype) or _is_bool(value):
+        raise ValueError(f"value must be real, got dtype {dtype}")
+    # A Python int may be larger than JAX's.
+    return jnp.asarray(float(value) if isinstance(value, int) else value)
+
+
+def real_array(name: str, value: Any) -> jax.Array:
+    """value as an array of at least float32."""
+    array = _real(jnp.asarray, name, value)
+    return array.astype(jnp.promote_types(array.dtype, jnp.float32))
+
+
+def float64(name: str, value: Any) -> np.ndarray:
+    """value as a NumPy array of float64, whatever JAX has enabled."""
+    return _real(np.asarray, name, value).astype(np.float64)
+
+
+def _real(as_array: Callable, name: str, value: Any) -> Any:
+    wanted = f"{name} must be an array of real numbers"
+    try:
+        array = as_array(value)
+    except Exception as error:
+        raise ValueError(f"{wanted}; got {shown(value)}") from error
+    if not _is_real(array.dtype):
+        raise ValueError(f"{wanted}; got dtype {array.dtype}")
+    return array
+
+
+def inexact_leaves(user: str, tree: Any) -> None:
+    """Raise ValueError at an integer or float0 leaf, which has no gradient."""
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        dtype = getattr(leaf, "dtype", None)
+        dtype = jnp.result_type(leaf) if dtype is None else dtype
+        if dtype == jax.dtypes.float0 or not jnp.issubdtype(dtype, jnp.inexact):
+            place = jax.tree_util.keystr(path)
+            raise ValueError(
+                f"{user} takes floating-point leaves alone; the leaf "
+                f"{place or 'given'} has dtype {dtype}: leave it out with "
+                "optax.masked or optax.partition"
+            )
+
+
+def _is_bool(value: Any) -> bool:
+    dtype = getattr(value, "dtype", None)
+    if dtype is None:
+        return isinstance(value, bool)
+    return jnp.issubdtype(dtype, jnp.bool_) and jnp.shape(value) == ()
+
+
+def _is_real(dtype: Any) -> bool:
+    return jnp.issubdtype(dtype, jnp.floating) or jnp.issubdtype(dtype, jnp.integer)
+
+
+def _is_real_scalar(value: Any) -> bool:
+    if isinstance(value, bool):
+        return False
+    if isinstance(value, (int, float)):
+        return True
+    dtype = getattr(value, "dtype", None)
+    return (
+        isinstance(value, (jax.Array, np.ndarray, np.generic))
+        and dtype is not None
+        and dtype != jax.dtypes.float0
+        and jnp.shape(value) == ()
+        and _is_real(dtype)
+    )
