@@ -31,9 +31,10 @@ class Config:
 
 def run(config: Config) -> None:
     from experiments.report import style
-    from experiments.runs import run_directory
+    from experiments.runs import result_directory, run_directory
 
-    runs = run_directory.find_some_runs(config.runs)
+    with result_directory.reading(config.runs):
+        runs = run_directory.find_some_runs(config.runs)
     drawing = style.Drawing()
     try:
         write_markdown(runs, config.out, config.title)

@@ -153,13 +153,14 @@ class Execution:
     resume: bool = False
     """Go on in an existing directory: finished runs are kept."""
     overwrite: bool = False
-    """Delete an existing directory's results first."""
+    """Delete what earlier commands wrote to the directory, and nothing else, first."""
     data_dir: Path | None = None
     """A tensorflow_datasets directory; by default that package's own."""
     cache_dir: Path | None = None
     """Where NAME.npz is kept; by default landmod_jax in the user's cache directory."""
     time_budget: float | None = None
-    """Minutes after which to save a checkpoint and stop; --resume goes on from it."""
+    """Minutes after which to save a checkpoint and stop, with exit status 75; --resume
+    goes on from it."""
     checkpoint_minutes: float = 5.0
     """Minutes between the checkpoints of a run, at the end of an epoch."""
     parallel: Literal["none", "pmap", "sharded"] = "none"
@@ -184,7 +185,8 @@ class Execution:
     """Runs at once, each by a process with its part of the cores or its one of the
     GPUs. On a CPU one for each core is fastest, where memory allows it (see docs)."""
     shard: str = "1/1"
-    """i/n: take every n-th run from the i-th on, to split a sweep over machines."""
+    """i/n: take every n-th seed from the i-th on, with all of its arms, to split a
+    sweep over machines."""
 
     def check(self) -> None:
         """Raise UserError for what cannot be, before anything is written or trained."""

@@ -44,8 +44,8 @@ class Metrics(NamedTuple):
     """Per step: float32 scalars, or (steps,) for an epoch."""
 
     loss: Any
-    c: Any  # NaN for an arm without a landscape
-    scale: Any  # NaN for an arm that scales no gradients by the loss
+    c: Any  # None for an arm without a landscape
+    scale: Any  # None for an arm that scales no gradients by the loss
 
 
 class Images(NamedTuple):
@@ -225,7 +225,7 @@ def train_step(
         grads, state.opt_state, state.params, value=loss
     )
     params = optax.apply_updates(state.params, updates)
-    c = scale = jnp.float32(jnp.nan)
+    c = scale = None  # no NaN, of which JAX_DEBUG_NANS would complain
     if problem.arm == "lm":
         landscape = landmod_jax.current(opt_state)
         c, scale = landscape.c, landscape.scale

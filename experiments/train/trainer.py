@@ -49,6 +49,12 @@ class DeviceData(NamedTuple):
         )
 
 
+def _without_none(metrics: Metrics) -> Metrics:
+    return Metrics(
+        *(np.full_like(metrics.loss, np.nan) if x is None else x for x in metrics)
+    )
+
+
 class Evaluation(NamedTuple):
     accuracy: float  # per cent
     loss: float  # mean over the test set
@@ -141,7 +147,8 @@ class Trainer:
         """The steps of an epoch from the `first` on.
 
         Returns:
-          The state, and (steps,) metrics fetched from the device once, at the end.
+          The state, and (steps,) metrics fetched from the device once, at the end; what
+          an arm does not have is NaN.
           Fewer steps than the epoch has left were run if `stop()` became true; a
           scanned epoch is one dispatch and does not stop on its way.
         """
@@ -153,7 +160,7 @@ class Trainer:
             state, metrics = self._scan(state, self.data, draw)
             on_steps(self.steps_per_epoch)
             state, metrics = self._place.gather((state, metrics))
-            return state, jax.device_get(metrics)
+            return state, _without_none(jax.device_get(metrics))
         collected = []
         for start, size in list(batch_slices(self._n, self.batch_size))[first:]:
             if stop():
@@ -165,8 +172,8 @@ class Trainer:
         state = self._place.gather(state)
         if not collected:
             return state, Metrics(*(np.zeros(0, np.float32) for _ in Metrics._fields))
-        collected = jax.device_get(self._place.gather(collected))
-        return state, Metrics(*map(np.stack, zip(*collected)))
+        each = map(_without_none, jax.device_get(self._place.gather(collected)))
+        return state, Metrics(*map(np.stack, zip(*each)))
 
     def _train_on(
         self, state: TrainState, data: Images, draw: Draw

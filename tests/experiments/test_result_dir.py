@@ -123,7 +123,7 @@ def test_overwrite_never_empties_these_places(place, made, monkeypatch, tmp_path
     before = files(made)
     for out in (made, link):
         with (
-            pytest.raises(UserError, match="--overwrite deletes nothing in .*, which"),
+            pytest.raises(UserError, match=r"--overwrite deletes nothing in .*, wh"),
             result_directory.opened(out, OVERWRITE),
         ):
             pass

@@ -48,9 +48,14 @@ def test_a_second_interrupt_is_obeyed_at_once(monkeypatch):
     stop = Stop()
     now = iter(range(100))
     monkeypatch.setattr(time, "monotonic", lambda: float(next(now)))
-    with pytest.raises(KeyboardInterrupt), stop.listening():
-        signal.raise_signal(signal.SIGINT)
-        signal.raise_signal(signal.SIGINT)
+
+    def twice():
+        with stop.listening():
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        twice()
 
 
 def test_hangups_stay_ignored_under_nohup():

@@ -154,8 +154,8 @@ def test_compare_from_config_to_table(tmp_path, capsys):
     assert "simple_cnn on digits, 1 epoch, seeds 0, 1, 64 training images" in shown
     names = {path.name for path in out.iterdir()}
     assert names == {
-        ".landmod-results", "runs", "report.html", "report.md", "report.csv", "report_loss.csv",
-        "report_avg_loss.csv", "report_c.csv", "report_accuracy.csv", "loss.png",
+        ".landmod-results", "runs", "report.html", "report.md", "report.csv",
+        "report_loss.csv", "report_avg_loss.csv", "report_c.csv", "report_accuracy.csv", "loss.png",
         "test_accuracy.png", "c.png", "scale.png",
     }  # fmt: skip
     runs = list((out / "runs").iterdir())

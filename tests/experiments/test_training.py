@@ -240,3 +240,13 @@ def test_datasets_are_immutable(dataset):
     assert isinstance(dataset, Dataset)
     with pytest.raises(dataclasses.FrozenInstanceError):
         dataset.name = "other"
+
+
+def test_an_epoch_has_no_nan_that_jax_debug_nans_would_find(device_data):
+    """An arm without a landscape has NaN for c and scale, made after the step."""
+    trainer = Trainer(problem(arm="base"), device_data, 128, scan=True)
+    with jax.debug_nans(True):
+        _, metrics = trainer.run_epoch(trainer.init(KEYS), KEYS, 1)
+    assert metrics.loss.shape == metrics.c.shape == metrics.scale.shape == (2,)
+    assert np.isnan(metrics.c).all()
+    assert np.isnan(metrics.scale).all()
