@@ -50,6 +50,7 @@ class Config:
 
 def run(config: Config) -> None:
     from experiments.report import groups, style
+    from experiments.runs import result_directory
     from experiments.runs.run_directory import find_runs
 
     if config.figure not in FIGURES:
@@ -58,7 +59,9 @@ def run(config: Config) -> None:
             "`figures` draws those of chapters 1 and 2"
         )
     panels = FIGURES[config.figure]
-    found = find_runs(path for path in config.runs if path.exists())
+    roots = [path for path in config.runs if path.exists()]
+    with result_directory.reading(roots):
+        found = find_runs(roots)
     parts = [[r for r in found if _belongs(r.config, panel)] for panel in panels]
     for panel, part in zip(panels, parts):
         if not part:

@@ -25,9 +25,10 @@ class Config:
 
 def run(config: Config) -> None:
     from experiments.report import document, style
-    from experiments.runs import run_directory
+    from experiments.runs import result_directory, run_directory
 
-    runs = run_directory.find_some_runs(config.runs)
+    with result_directory.reading(config.runs):
+        runs = run_directory.find_some_runs(config.runs)
     drawing = style.Drawing()
     try:
         document.write_markdown(runs, config.out, config.title)

@@ -14,7 +14,7 @@ import sys
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,19 +28,26 @@ if TYPE_CHECKING:
 LIMIT = 2**30  # bytes of a file, unpacked
 
 
-def directories_with(name: str, root: Path, skip: Sequence[str] = ()) -> Iterator[Path]:
+def directories_with(
+    name: str,
+    root: Path,
+    skip: Sequence[str] = (),
+    say: Callable[[str], None] | None = None,
+) -> Iterator[Path]:
     """The directories at or below `root` that hold an entry of this name.
 
     Links are not followed; hidden directories and those named in `skip` are not
-    entered. One that cannot be read is left out and named.
+    entered. One that cannot be read is left out, of which `say` gets a line; without it
+    stderr does.
     """
+    say = say or leave_out
     waiting = [root]
     while waiting:
         directory = waiting.pop()
         try:
             entries = list(os.scandir(directory))
         except OSError as error:
-            leave_out(str(error))
+            say(str(error))
             continue
         if any(entry.name == name for entry in entries):
             yield directory

@@ -11,6 +11,7 @@ OUT/…                   the sheets, the table and the curves made from the run
 
 import contextlib
 import fcntl
+import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator
@@ -20,6 +21,7 @@ from pathlib import Path
 from experiments.config.options import Execution
 from experiments.errors import UserError
 from experiments.machine.locks import locked
+from experiments.machine.untrusted import directories_with
 from experiments.runs.run_directory import TRIALS, delete_run, remove_if_empty
 
 MARK = ".landmod-results"
@@ -76,9 +78,12 @@ def reading(roots: Iterable[Path]) -> Iterator[None]:
     with contextlib.ExitStack() as held:
         for root in roots:
             near = [root / MARK, root.parent / MARK, root.parent.parent / MARK]
-            for mark in {*near, *root.rglob(MARK)}:
+            below = directories_with(MARK, root, say=lambda reason: None)
+            for mark in {*near, *(directory / MARK for directory in below)}:
                 try:
-                    file = held.enter_context(open(mark, encoding="utf-8"))
+                    # Opening a pipe that nobody writes to would wait for ever.
+                    file = os.open(mark, os.O_RDONLY | os.O_NONBLOCK)
+                    held.callback(os.close, file)
                     fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
                 except BlockingIOError as error:
                     raise UserError(

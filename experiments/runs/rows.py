@@ -219,7 +219,8 @@ def merged(old: Sequence[Run], new: Sequence[Run]) -> list[Run]:
     by_identity = {run.config.run_id: run for run in old}
     for run in new:
         name = run.config.run_id
-        if not same_result(by_identity.setdefault(name, run), run):
+        there = by_identity.setdefault(name, run)
+        if not same_result(there, run):
             raise UserError(
                 f"{name} is among the rows already, with another result: "
                 "delete its row to replace it"

@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FILES = ("config.json", "meta.json", "steps.csv", "epochs.csv", "result.json")
+TRIALS = "lr-sweep"  # a directory that is no part of the results around it
 STEP_COLUMNS = ("step", "epoch", "loss", "c", "scale")
 EPOCH_COLUMNS = ("epoch", "test_accuracy", "test_loss", "seconds")
-TRIALS = "lr-sweep"  # a directory that is no part of the results around it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,10 +159,6 @@ def _read(path: Path) -> Run:
     }
     result = objects["result.json"]
     digest = result.pop("digest", None)  # older runs have none
-    if digest is not None and digest != digest_of(
-        content["config.json"], content["steps.csv"], content["epochs.csv"], result
-    ):
-        raise ValueError("its files were changed since they were written")
     config = checks.config(objects["config.json"])
     name = path.absolute().name
     if re.search(r"-[0-9a-f]{10}$", name) and name != config.run_id:
@@ -170,6 +166,10 @@ def _read(path: Path) -> Run:
     steps = untrusted.numbers("steps.csv", content["steps.csv"], STEP_COLUMNS)
     epochs = untrusted.numbers("epochs.csv", content["epochs.csv"], EPOCH_COLUMNS)
     checks.measured(config, result, steps, epochs)
+    if digest is not None and digest != digest_of(
+        content["config.json"], content["steps.csv"], content["epochs.csv"], result
+    ):
+        raise ValueError("its files were changed since they were written")
     return Run(
         path=path,
         config=config,

@@ -353,6 +353,7 @@ def test_a_run_with_a_digest_is_believed_as_it_was_written_only(runs):
 def test_deep_and_looping_directories_are_walked(runs, capsys):
     deep = runs / "deep"
     deep.mkdir()
+    os.mkfifo(deep / ".landmod-results")
     (deep / "up").symlink_to(runs)
     (deep / "self").symlink_to("self")
     os.mkfifo(deep / "pipe")
