@@ -17,7 +17,7 @@ class Config:
 
 
 def run(config: Config) -> None:
-    from experiments import figure_drawings
+    from experiments import figure_drawings, style
 
     drawings = figure_drawings.DRAWINGS
     if unknown := [name for name in config.only if name not in drawings]:
@@ -26,9 +26,11 @@ def run(config: Config) -> None:
         )
     try:
         config.out.mkdir(parents=True, exist_ok=True)
-        for name in config.only or drawings:
-            path = config.out / f"figure-{name}.png"
-            drawings[name](path)
-            print(path)
     except OSError as error:
         raise UserError(f"cannot write figures to {config.out}: {error}") from error
+    drawing = style.Drawing()
+    for name in config.only or drawings:
+        path = config.out / f"figure-{name}.png"
+        for picture in drawing.of(drawings[name], path):
+            print(picture)
+    drawing.raise_failures()
