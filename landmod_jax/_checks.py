@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 _INT32_MAX = 2**31 - 1
 
@@ -42,6 +43,11 @@ def shown(value: Any) -> str:
         return f"the function {value.__name__}"
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def brief(error: Exception) -> str:
+    """The first line of an error of JAX, whose others are for its developers."""
+    return f"{type(error).__name__}: {(str(error).strip() or '?').splitlines()[0]}"
 
 
 def traced(value: Any) -> bool:
@@ -77,7 +83,10 @@ def number(
         try:
             concrete = float(value)
         except OverflowError:  # an int
-            concrete = math.inf
+            concrete = math.nan
+        if math.isfinite(concrete) and abs(concrete) > _largest():
+            otherwise += f" and within ±{_largest():.3g}, the range of JAX's floats"
+            concrete = math.nan
         fine = not math.isnan(concrete) if infinite else math.isfinite(concrete)
         low = concrete > above or above == -math.inf
         high = concrete < below or below == math.inf
@@ -96,6 +105,10 @@ def number(
     elif least > -math.inf:
         limits = f" of at least {least:g}"
     raise ValueError(f"{name} must be {kind}{limits}{otherwise}; got {shown(value)}")
+
+
+def _largest() -> float:
+    return float(jnp.finfo(jax.dtypes.canonicalize_dtype(float)).max)
 
 
 def pair(name: str, value: Any, **limits: Any) -> tuple[Any, Any]:
@@ -119,13 +132,15 @@ def rate(name: str, value: Any, **limits: Any) -> Any:
     )
 
 
-def scheduled(name: str, value: Any) -> Any:
-    """What a schedule returned: a real scalar, of any value."""
+def scheduled(name: str, schedule: Callable, step: Any) -> Any:
+    """What the schedule gives for a step: a real scalar, of any value."""
+    wanted = f"{name} is a schedule, which must return a real scalar for a step"
+    try:
+        value = schedule(step)
+    except Exception as error:
+        raise ValueError(f"{wanted}; it failed: {brief(error)}") from error
     if not _is_real_scalar(value):
-        raise ValueError(
-            f"{name} is a schedule, which must return a real scalar for a step; "
-            f"got {shown(value)}"
-        )
+        raise ValueError(f"{wanted}; got {shown(value)}")
     return value
 
 
@@ -205,7 +220,7 @@ def real_scalar_function(name: str, f: Any, *arguments: jax.ShapeDtypeStruct) ->
     except Exception as error:
         raise ValueError(
             f"{name} must be a function that JAX can trace; called with {given} it "
-            f"failed: {type(error).__name__}: {error}"
+            f"failed: {brief(error)}"
         ) from error
     leaf = isinstance(out, jax.ShapeDtypeStruct)
     if not leaf or out.shape or not _is_real(out.dtype):
@@ -216,11 +231,16 @@ def real_scalar_function(name: str, f: Any, *arguments: jax.ShapeDtypeStruct) ->
 
 
 def transformation(name: str, value: Any) -> Any:
-    if not (callable(getattr(value, "init", None)) and hasattr(value, "update")):
+    if isinstance(value, optax.GradientTransformation):
+        return value
+    try:  # or what has its methods, such as optax.MultiSteps
+        function("init", value.init, 1)
+        function("update", value.update, 3)
+    except (AttributeError, ValueError) as error:
         raise ValueError(
             f"{name} must be an optax transformation, such as optax.sgd(0.1) or "
             f"landscape_modify(); got {shown(value)}{uncalled(name, value)}"
-        )
+        ) from error
     return value
 
 
@@ -255,18 +275,24 @@ def loss(value: Any, user: str) -> jax.Array:
             f"{len(value)}: with has_aux=True write (loss, aux), grads = ... and "
             "value=loss"
         )
-    if not isinstance(value, (int, float, complex)) and not hasattr(value, "dtype"):
+    python = isinstance(value, (int, float, complex))
+    if not python and not isinstance(value, (jax.Array, np.ndarray, np.generic)):
         raise ValueError(f"value must be a real scalar, the loss; got {shown(value)}")
-    shape, dtype = jnp.shape(value), jnp.result_type(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        try:  # it may be larger than JAX's integers
+            value = float(value)
+        except OverflowError as error:
+            raise ValueError(f"value must be a float, got {shown(value)}") from error
+    shape = () if python else value.shape
+    dtype = np.dtype(type(value)) if python else value.dtype
     if shape:
         raise ValueError(
             f"value must be a scalar, got shape {shape}: average the loss over the "
             "batch, value=loss.mean()"
         )
-    if not _is_real(dtype) or _is_bool(value):
+    if dtype == jax.dtypes.float0 or not _is_real(dtype):
         raise ValueError(f"value must be real, got dtype {dtype}")
-    # A Python int may be larger than JAX's.
-    return jnp.asarray(float(value) if isinstance(value, int) else value)
+    return jnp.asarray(value)
 
 
 def real_array(name: str, value: Any) -> jax.Array:
@@ -298,9 +324,10 @@ def inexact_leaves(user: str, tree: Any) -> None:
         dtype = jnp.result_type(leaf) if dtype is None else dtype
         if dtype == jax.dtypes.float0 or not jnp.issubdtype(dtype, jnp.inexact):
             place = jax.tree_util.keystr(path)
+            dtype_name = "float0" if dtype == jax.dtypes.float0 else dtype
             raise ValueError(
                 f"{user} takes floating-point leaves alone; the leaf "
-                f"{place or 'given'} has dtype {dtype}: leave it out with "
+                f"{place or 'given'} has dtype {dtype_name}: leave it out with "
                 "optax.masked or optax.partition"
             )
 

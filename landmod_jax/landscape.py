@@ -230,6 +230,8 @@ def critical_height(u: Any, c: float = math.inf) -> float:
     if u.ndim == 0 or u.size == 0 or not np.isfinite(u).all():
         raise ValueError(f"u must be a grid of finite values, got shape {u.shape}")
     c = _checks.number("c", c, infinite=True)
+    if c <= u.min():
+        return 0.0
     highest = np.full(u.shape, math.inf)
     start = np.unravel_index(u.argmin(), u.shape)
     highest[start] = u[start]

@@ -219,7 +219,7 @@ def _scale_by_lr(lr: Any) -> optax.GradientTransformation:
     if not callable(lr):
         return optax.scale_by_learning_rate(jnp.maximum(lr, 0))
     return optax.scale_by_learning_rate(
-        lambda step: jnp.maximum(_checks.scheduled("lr", lr(step)), 0)
+        lambda step: jnp.maximum(_checks.scheduled("lr", lr, step), 0)
     )
 
 

@@ -118,7 +118,7 @@ def bounded(bound: float = 1.0, width: float = 1.0) -> Shape:
       [0. 1. 2.]
     """
     bound = _checks.number("bound", bound, above=0)
-    width = _checks.number("width", width, above=0)
+    width = _checks.number("width", width, above=float(jnp.finfo(jnp.float32).tiny))
 
     def f(u: jax.Array) -> jax.Array:
         # In powers of width / u where u is large: u³ would overflow.
@@ -129,16 +129,18 @@ def bounded(bound: float = 1.0, width: float = 1.0) -> Shape:
         return bound * jnp.where(near, small**3 / (1 + small**3), 1 / (1 + large**3))
 
     def integral(u: jax.Array, eps: jax.Array) -> jax.Array:
-        # (w³ + u³) / (a·u³ + eps·w³) with a = bound + eps; k³ = eps·w³ / a. The rest
-        # over a·(u³ + k³) integrates to a logarithm and an arctangent.
+        # (1 + t³) / (a·(t³ + k³)) in t = u / w, with a = bound + eps and k³ = eps / a.
+        # What is left beside 1/a integrates to a logarithm and an arctangent.
         a = bound + eps
-        k = width * jnp.cbrt(eps / a)
+        k = jnp.cbrt(eps / a)
+        t = u / width
+        q = jnp.minimum(t, k) / jnp.maximum(t, k)
         root3 = math.sqrt(3.0)
         of_cubic = (
-            jnp.log(jnp.square(u + k) / (u * u - k * u + k * k)) / 6
-            + (jnp.arctan((2 * u - k) / (root3 * k)) + math.pi / 6) / root3
+            jnp.log1p(3 * q / (1 - q + q * q)) / 6
+            + jnp.arctan2(root3 * t, 2 * k - t) / root3
         ) / (k * k)
-        return u / a + (width**3 - k**3) / a * of_cubic
+        return u / a + width * (bound / a) / a * of_cubic
 
     return _Known(f"bounded({_label(bound)}, {_label(width)})", f, integral)
 
@@ -202,6 +204,8 @@ def resolve(f: Any) -> Shape:
     u = jax.ShapeDtypeStruct((), jnp.float32)
     shape = f if isinstance(f, Shape) else None
     _checks.real_scalar_function("f", shape.f if shape else f, u)
+    if shape is not None and shape.integral is not None:
+        _checks.real_scalar_function("integral", shape.integral, u, u)
     if shape is None:
         shape = Shape(getattr(f, "__name__", repr(f)), _Elementwise(f))
     _check_sign(shape)

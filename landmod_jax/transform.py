@@ -136,7 +136,7 @@ def landscape_modify(
         f_now = at_height(shape, jnp.where(finite, value - c, 0))
         eps_now = eps
         if callable(eps):
-            eps_now = _checks.scheduled("eps", eps(state.count))
+            eps_now = _checks.scheduled("eps", eps, state.count)
         scale = jnp.where(finite, 1 / (f_now + held_eps(eps_now, dtype)), 0)
         return jax.tree.map(lambda g: _scaled(g, scale), updates), LandscapeModifyState(
             count=optax.safe_increment(state.count),
@@ -248,7 +248,7 @@ def _checked_threshold(threshold: Any) -> Any:
     except Exception as error:
         raise ValueError(
             "threshold.init(dtype) must return arrays, and threshold.update(state, "
-            f"value) a pair, c and the next state; {type(error).__name__}: {error}"
+            f"value) a pair, c and the next state; {_checks.brief(error)}"
         ) from error
     if not isinstance(c, jax.ShapeDtypeStruct) or (c.shape, c.dtype) != (
         (),

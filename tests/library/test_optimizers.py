@@ -154,7 +154,15 @@ def test_value_is_ignored_without_a_landscape():
             functools.partial(lm.sgd, -1.0),
             "lr must be .* of at least 0, or a schedule.*; got -1.0",
         ),
+        (functools.partial(lm.sgd, None), "lr must be .*got None"),
         (functools.partial(lm.sgd, 0.1, momentum=-0.5), "momentum must be"),
+        (functools.partial(lm.sgd, 0.1, nesterov=True), "nesterov=True needs a mom"),
+        (functools.partial(lm.sgd, 0.1, 0.0, nesterov=True), "nesterov=True needs"),
+        (functools.partial(lm.sgd, 0.1, 0.9, nesterov=1), "nesterov must be True or F"),
+        (
+            functools.partial(lm.adam, landscape=lm.landscape_modify),
+            r"landscape must be .*call it: landscape=landscape_modify\(\)",
+        ),
         (
             functools.partial(lm.adam, 0.1, (0.9, 1.0)),
             r"betas\[1\] must be .* in \[0, 1\)",

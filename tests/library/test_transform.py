@@ -255,6 +255,22 @@ def test_axis_name_averages_the_value_first():
     assert len(set(np.asarray(states.scale).tolist())) == 1
 
 
+@pytest.mark.parametrize("names", ["batch", ("i", "batch")])
+def test_an_axis_that_is_not_mapped_is_named(names):
+    tx = lm.landscape_modify(axis_name=names)
+    with pytest.raises(ValueError, match=r"axis_name is .*batch.*names no mapped"):
+        jax.vmap(lambda v: tx.update(v, tx.init(v), value=v), axis_name="i")(
+            jnp.ones(2)
+        )
+
+
+@pytest.mark.parametrize("schedule", [lambda step: "1", lambda step: step.no_such])
+def test_a_schedule_of_eps_that_fails_is_named(schedule):
+    tx = lm.landscape_modify(eps=schedule)
+    with pytest.raises(ValueError, match="eps is a schedule, which must return a real"):
+        tx.update(PARAMS, tx.init(PARAMS), value=1.0)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -269,6 +285,18 @@ def test_axis_name_averages_the_value_first():
         ({"eps": "1"}, "eps must be .*got '1'"),
         ({"threshold": 0.5}, r"threshold=constant\(0.5\)"),
         ({"threshold": lm.running_min}, r"threshold=running_min\(\)"),
+        ({"f": jnp.sin}, r"f must be at least 0; sin\(5.0\) is -0.9"),
+        ({"f": True}, "f must be a function of the height u or one of"),
+        ({"eps": True}, "eps must be a finite real number.*got True"),
+        ({"axis_name": 0}, "axis_name must be the name of a mapped axis"),
+        (
+            {"threshold": lm.Threshold(lambda dtype: 0.0, lambda s, v: (v[None], s))},
+            "threshold.update must return for c a scalar",
+        ),
+        (
+            {"threshold": lm.Threshold(lambda dtype: 0, lambda s, v: (v, v))},
+            "threshold.update must return a state of the structure",
+        ),
     ],
 )
 def test_wrong_arguments_are_named(arguments, message):
@@ -283,6 +311,8 @@ def test_wrong_arguments_are_named(arguments, message):
         (jnp.ones(3), r"got shape \(3,\).*loss\.mean\(\)"),
         (jnp.ones((1, 1)), r"got shape \(1, 1\)"),
         (1j, "value must be real"),
+        ((1.0, {"aux": 2}), r"got a tuple of 2: with has_aux=True"),
+        (True, "value must be real, got dtype bool"),
     ],
 )
 def test_a_wrong_value_is_named(value, message):
