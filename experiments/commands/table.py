@@ -7,7 +7,8 @@ from typing import Annotated
 import tyro
 
 from experiments.config import options
-from experiments.config.optimizers import OPTIMIZERS, OptimizerName
+from experiments.config.arms import ArmName
+from experiments.config.optimizers import OptimizerName
 from experiments.config.run import RunConfig
 from experiments.config.tables import PUBLISHED, TABLES
 from experiments.errors import UserError
@@ -19,8 +20,10 @@ class Config(options.Pairs):
 
     table: Annotated[str, tyro.conf.Positional] = "digits"
     """digits, 3.5, 3.6, 3.8, 3.10, 3.11, C.1, or all of the thesis's."""
-    optimizers: tuple[OptimizerName, ...] = tuple(OPTIMIZERS)
-    """The table's rows; C.1 has SGD alone."""
+    optimizers: tuple[OptimizerName, ...] = ()
+    """Rows of the table, by default all: SGD alone in C.1, else all four."""
+    arms: tuple[ArmName, ...] = ()
+    """By default the table's, base and lm; the others are controls."""
 
 
 def run(config: Config) -> None:
@@ -49,7 +52,8 @@ def run(config: Config) -> None:
 
 def rows_of(name: str, config: Config) -> list[OptimizerName]:
     """Those of the table's optimizers that were asked for."""
-    return [o for o in config.optimizers if o in TABLES[name].optimizers]
+    of_table = TABLES[name].optimizers
+    return [o for o in config.optimizers or of_table if o in of_table]
 
 
 def runs_of(name: str, config: Config) -> list[RunConfig]:
@@ -62,6 +66,7 @@ def runs_of(name: str, config: Config) -> list[RunConfig]:
         )
     given = dataclasses.replace(
         config,
+        arms=config.arms or table.arms,
         epochs=table.epochs if config.epochs is None else config.epochs,
         augment=table.augment if config.augment is None else config.augment,
     )

@@ -187,6 +187,7 @@ ARMS = {
         Arm("warmup", "warm-up", "#CC79A7", ("warmup_steps",), schedule=_warmed_up),
     )
 }
+DEFAULT_ARMS = (BASE.name, LM.name)
 # Every field that some arm reads.
 PARAMETERS = frozenset(name for arm in ARMS.values() for name in arm.parameters)
 if TYPE_CHECKING:

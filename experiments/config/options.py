@@ -11,7 +11,7 @@ from typing import Any, Literal
 import tyro
 
 from experiments.config import networks, spelled
-from experiments.config.arms import ARMS, BASE, LM, PARAMETERS, ArmName
+from experiments.config.arms import ARMS, DEFAULT_ARMS, PARAMETERS, ArmName
 from experiments.config.optimizers import OptimizerName
 from experiments.config.run import MOST, RUNNING_MIN, SEEDS, RunConfig
 from experiments.data import loading
@@ -251,7 +251,7 @@ def parse_shard(shard: str) -> tuple[int, int]:
 class Pairs(Execution, Protocol):
     """What is run for each optimizer: every arm with every seed."""
 
-    arms: tuple[ArmName, ...] = (BASE.name, LM.name)
+    arms: tuple[ArmName, ...] = DEFAULT_ARMS
     """base, lm, and the controls mean_scale, shuffled_scale, clip, warmup."""
     seeds: tuple[int, ...] = SEEDS
     """Of weights, data order, augmentation and dropout: the same in each arm."""

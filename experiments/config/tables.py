@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 
+from experiments.config.arms import DEFAULT_ARMS, ArmName
 from experiments.config.optimizers import OPTIMIZERS, OptimizerName
 
 
@@ -25,7 +26,7 @@ class Table:
     dataset: str
     networks: tuple[str, ...]
     optimizers: tuple[OptimizerName, ...] = tuple(OPTIMIZERS)
-    arms: tuple[str, ...] = ("base", "lm")
+    arms: tuple[ArmName, ...] = DEFAULT_ARMS
     swa: bool = False
     epochs: int | None = None
     augment: bool | None = None
