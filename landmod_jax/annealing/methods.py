@@ -5,6 +5,7 @@ and f, is a scalar or (chains,) and broadcasts.
 """
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable
 from typing import NamedTuple
@@ -12,6 +13,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from landmod_jax._numerics import at_height
+from landmod_jax.annealing._numerics import root
 from landmod_jax.shapes import Shape
 
 
@@ -41,7 +44,7 @@ class Kinetic(NamedTuple):
 
 def langevin(grad: jax.Array, at: Local) -> Overdamped:
     """dX = −∇U dt + √(2T) dB  (2.2); its law at constant T is exp(−U/T)."""
-    return Overdamped(drift=-grad, diffusion=jnp.sqrt(2 * at.T))
+    return Overdamped(drift=-grad, diffusion=root(2 * at.T))
 
 
 def improved(grad: jax.Array, at: Local) -> Overdamped:
@@ -50,7 +53,7 @@ def improved(grad: jax.Array, at: Local) -> Overdamped:
     At constant T and c, −∇U·p = ∇((f + T)·p) gives the law exp(−H), with H of (2.9),
     its logarithm included, and ε = T.
     """
-    return Overdamped(drift=-grad, diffusion=jnp.sqrt(2 * (at.f + at.T)))
+    return Overdamped(drift=-grad, diffusion=root(2 * (at.f + at.T)))
 
 
 def kinetic(grad: jax.Array, at: Local) -> Kinetic:
@@ -76,9 +79,8 @@ def height_above(
     shape: Shape, value: jax.Array, c: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     """f((U − c)₊) and its derivative in U, which is 0 at and below c."""
-    above = jnp.maximum(value - c, 0)
-    f, slope = jax.jvp(shape, (above,), (jnp.ones_like(above),))
-    return f, jnp.where(value > c, slope, 0)
+    u = value - c
+    return jax.jvp(functools.partial(at_height, shape), (u,), (jnp.ones_like(u),))
 
 
 Bound = Callable[[jax.Array, jax.Array | None], tuple[jax.Array, jax.Array | None]]
@@ -132,7 +134,7 @@ def _baoa(
     friction, force, diffusion = terms
     decay = jnp.exp(-friction * dt)
     # √2 noise against friction 1/T: variance (√2)² / (2/T) = T in the long run.
-    spread = diffusion * jnp.sqrt((1 - decay * decay) / (2 * friction))
+    spread = diffusion * root((1 - decay * decay) / (2 * friction))
     y = y + force * dt / 2
     x, y = bound(x + y * dt / 2, y)  # type: ignore[assignment]
     y = decay * y + spread * noise
