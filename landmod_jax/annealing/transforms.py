@@ -163,7 +163,8 @@ def kinetic_langevin(
         before = dt_at(jnp.maximum(state.count - 1, 0))
         # The half kick that ends the last step, if there was one, and our first half.
         kick = (jnp.where(state.count == 0, 0, before) + dt) / 2
-        decay = jnp.exp(-dt / held_eps(T, jnp.result_type(T, jnp.float32)))
+        wide = jnp.promote_types(jnp.result_type(T, float), jnp.float32)
+        decay = jnp.exp(-dt / held_eps(T, wide))
         spread = root(T * (1 - decay * decay))
         noise = _noise_like(jax.random.fold_in(state.key, state.count), updates)
 
