@@ -10,7 +10,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from benchmarks.timing import in_turns
 from landmod_jax import annealing
-from landmod_jax.annealing import METHODS, objectives
+from landmod_jax.annealing import METHODS, MethodName, objectives
 from landmod_jax.annealing.objectives import Objective
 
 STEP_SIZE = {False: 1e-4, True: 1e-2}  # overdamped, kinetic
@@ -51,7 +51,7 @@ def loop(
     x: np.ndarray,
     rng: np.random.Generator,
     *,
-    method: str,
+    method: MethodName,
     steps: int,
     box: tuple[float, float],
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -143,7 +143,7 @@ def compare(chains: int, steps: int, blocks: int) -> list[dict[str, Any]]:
 
 
 def _ours(
-    objective: Objective, method: str, start: np.ndarray, steps: int
+    objective: Objective, method: MethodName, start: np.ndarray, steps: int
 ) -> Callable[[], Any]:
     devices = jax.device_count() if len(start) % jax.device_count() == 0 else 1
     mesh = jax.make_mesh((devices,), ("chains",))
@@ -169,7 +169,7 @@ def _ours(
 def _numpys(
     objective: Objective,
     evaluate: Gradient,
-    method: str,
+    method: MethodName,
     start: np.ndarray,
     steps: int,
     dtype: str,

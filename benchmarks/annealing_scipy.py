@@ -83,7 +83,7 @@ def compare(seeds: int, most: int, study: Path = STUDY) -> list[dict[str, Any]]:
     `anneal` the settings are those that the study chose in its first tuning, the chains
     fresh ones.
     """
-    rows = report.read_rows(study)
+    rows = tables.read_rows(study)
     sizes = search.Sizes(**rows.about["sizes"])
     found = []
     for name, dimension, evaluate in PROBLEMS:
@@ -94,7 +94,7 @@ def compare(seeds: int, most: int, study: Path = STUDY) -> list[dict[str, Any]]:
             found.append(what | _scipys(p, optimizer, run, u, seeds))
         tuned = rows.settings[rows.settings["chosen"] & (rows.settings["tuning"] == 0)]
         for method in METHODS:
-            row = tuned.set_index([*report.PROBLEM, "method"]).loc[
+            row = tuned.set_index([*tables.PROBLEM, "method"]).loc[
                 (name, dimension, method)
             ]
             setting = search.Setting(

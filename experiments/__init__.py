@@ -1,7 +1,7 @@
 """The experiments, in wings. Imports go from a wing to those below it, never up.
 
 commands     a module a command: its options and what it calls; all other wings
-annealing    the study of the annealing methods; report, machine
+annealing    the study of the annealing methods; report, runs
 report       tables, curves and pages, from run directories and rows alone; runs
 runs         a run, a sweep, and what they leave: directories, rows; train
 train        the pure step, the trainer, placements; config, data

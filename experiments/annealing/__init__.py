@@ -1,1 +1,1 @@
-"""The study of the annealing methods; may import report, config and machine."""
+"""The study of the annealing methods; may import report, runs, config, machine."""

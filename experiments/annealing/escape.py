@@ -14,6 +14,7 @@ import numpy as np
 
 import landmod_jax as lm
 from landmod_jax import annealing
+from landmod_jax.annealing import MethodName
 
 START, END, LOW = -1.0, 1.0, -2.0
 SHAPE = lm.bounded()
@@ -51,7 +52,11 @@ def energy(barrier: Any, c: Any, x: jax.Array) -> jax.Array:
 
 
 def escapes(
-    method: str, share: float | None, barrier: float, temperature: float, sizes: Sizes
+    method: MethodName,
+    share: float | None,
+    barrier: float,
+    temperature: float,
+    sizes: Sizes,
 ) -> dict[str, Any]:
     """A row: how many chains got over, and the mean time.
 

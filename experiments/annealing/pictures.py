@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from experiments.annealing.problems import problem
-from experiments.annealing.report import PROBLEM, WORDS, Rows, summarise
+from experiments.annealing.rows import PROBLEM, WORDS, Rows
+from experiments.annealing.tables import summarise
 from experiments.report import style
 from landmod_jax.annealing import METHODS
 

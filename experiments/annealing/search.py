@@ -49,6 +49,11 @@ class Sizes:
     records: int
 
 
+def _diffusion(method: str) -> annealing.MethodName:
+    """Gradient descent is the overdamped diffusion at temperature 0."""
+    return next((known for known in METHODS if known == method), "langevin")
+
+
 def draw(method: str, tuning: int, count: int) -> list[Setting]:
     """`count` settings; the same random numbers for each method."""
     u = np.random.default_rng(tuning).uniform(size=(count, 4))
@@ -81,7 +86,7 @@ def trial(
             energy,
             x,
             key,
-            method="langevin" if method == DESCENT else method,
+            method=_diffusion(method),
             steps=sizes.steps,
             step_size=setting.step_size,
             temperature=temperature,

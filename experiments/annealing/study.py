@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 
 from experiments.annealing import escape, search
+from experiments.annealing.options import Study
 from experiments.annealing.parts import Parts
 from experiments.annealing.problems import Problem, problem
-from experiments.annealing.report import PROBLEM, Rows
-from experiments.commands.anneal import Config
+from experiments.annealing.rows import PROBLEM, Rows
 from experiments.runs.provenance import provenance
 from experiments.runs.rows import without_places
 from landmod_jax import annealing
@@ -25,7 +25,7 @@ PATH_ON = "rastrigin"
 PATH_STEPS = 500
 
 
-def measure(config: Config, parts: Parts) -> Rows:
+def measure(config: Study, parts: Parts) -> Rows:
     """Run the study; prints a line for each problem and method.
 
     Raises:
@@ -43,8 +43,8 @@ def measure(config: Config, parts: Parts) -> Rows:
         found = []
         for i in range(config.tunings):
             name = f"{p.name}-{p.dimension}-{method}-{i}"
-            run = functools.partial(search.tuned, p, method, i, sizes)
-            found.append(_pair(parts.of(name, lambda run=run: _arrays(run()))))
+            measured = parts.of(name, functools.partial(_tuned, p, method, i, sizes))
+            found.append(_pair(measured))
         rates = [(chains["evaluations"] > 0).mean() for _, chains in found]
         percent = ", ".join(f"{100 * rate:.0f} %" for rate in rates)
         print(f"{p.name}, d = {p.dimension}, {method}: {percent}", flush=True)
@@ -73,6 +73,12 @@ def measure(config: Config, parts: Parts) -> Rows:
         | origin
         | {"command": without_places(origin["command"])},
     )
+
+
+def _tuned(
+    p: Problem, method: str, tuning: int, sizes: search.Sizes
+) -> dict[str, np.ndarray]:
+    return _arrays(search.tuned(p, method, tuning, sizes))
 
 
 def _arrays(found: tuple[pd.DataFrame, pd.DataFrame]) -> dict[str, np.ndarray]:
@@ -118,7 +124,7 @@ def _curves(chains: pd.DataFrame, sizes: search.Sizes) -> pd.DataFrame:
 
 
 def _escapes(
-    config: Config, map_: Callable[..., Iterable[Any]], parts: Parts
+    config: Study, map_: Callable[..., Iterable[Any]], parts: Parts
 ) -> pd.DataFrame:
     sizes = escape.Sizes(config.chains, config.escape_steps)
     first, last = config.temperatures[0], config.barriers[-1]

@@ -3,11 +3,12 @@
 import dataclasses
 from pathlib import Path
 
+from experiments.annealing.options import Study
 from experiments.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(Study):
     """Compare the four diffusions on objectives with known minima; time their escapes.
 
     Each method is tuned on the same number of settings and judged on fresh chains, at
@@ -18,33 +19,6 @@ class Config:
 
     out: Path = Path("annealing")
     """Directory of the study."""
-    objectives: tuple[str, ...] = (
-        "rastrigin",
-        "ackley",
-        "griewank",
-        "schwefel",
-        "levy",
-        "styblinski_tang",
-    )
-    """Objectives, see landmod_jax.annealing.objectives."""
-    dimensions: tuple[int, ...] = (2, 5)
-    """Of each objective."""
-    steps: int = 2000
-    """Evaluations a chain."""
-    chains: int = 200
-    """Chains of a trial."""
-    settings: int = 16
-    """Settings that each method is tuned on."""
-    tunings: int = 3
-    """How often all of it is done, with other settings, starts and noise."""
-    records: int = 50
-    """Points of a convergence curve."""
-    barriers: tuple[float, ...] = (0.5, 1.0, 1.5, 2.0, 2.5)
-    """Heights of the double well; over temperatures, the last."""
-    temperatures: tuple[float, ...] = (0.3, 0.4, 0.5, 0.7, 1.0)
-    """Temperatures of the double well; over barriers, the first."""
-    escape_steps: int = 400_000
-    """After so many steps a chain that is not over the barrier is cut off."""
     overwrite: bool = False
     """Replace a study that lies in `out`."""
     resume: bool = False
@@ -53,10 +27,10 @@ class Config:
 
 def run(config: Config) -> None:
     _check(config)
-    from experiments.annealing import parts, report, study
+    from experiments.annealing import document, parts, rows, study
     from experiments.machine.stopping import Stop
 
-    complete = (config.out / report.FILES["chains"]).exists()
+    complete = (config.out / rows.FILES["chains"]).exists()
     if config.resume and complete and not parts.interrupted(config.out):
         raise UserError(f"{config.out} holds a complete study: nothing to resume")
     if not (config.resume or config.overwrite):
@@ -72,13 +46,13 @@ def run(config: Config) -> None:
         options = parts.options_of(config)
         try:
             kept = parts.Parts(config.out, options, config.resume, stop)
-            report.write_rows(study.measure(config, kept), config.out)
+            rows.write_rows(study.measure(config, kept), config.out)
             kept.remove()
         except OSError as error:
             if error.filename is None:  # the terminal or pipe that lines go to
                 raise
             raise UserError(f"cannot write the study: {error}") from error
-    report.write(config.out)
+    document.write(config.out)
     print(f"{config.out}: tables.md, curves.png, success.png, escapes.png, paths.png")
 
 

@@ -20,13 +20,14 @@ class Config:
 
 def run(config: Config) -> None:
     from experiments import text
-    from experiments.annealing import report as annealing
+    from experiments.annealing import document as annealing
+    from experiments.annealing.rows import studies as annealing_studies
     from experiments.machine import files
     from experiments.report import curves, document, groups, style
     from experiments.runs import rows, run_directory
 
     drawing = style.Drawing()
-    for study in annealing.studies(config.root):
+    for study in annealing_studies(config.root):
         annealing.write_with(drawing, study)
         print(f"{text.printable(study.name)}: tables.md, pictures")
     studies = rows.studies(config.root)

@@ -10,6 +10,7 @@ from landmod_jax.annealing import objectives as objectives
 from landmod_jax.annealing.cooling import geometric as geometric
 from landmod_jax.annealing.cooling import logarithmic as logarithmic
 from landmod_jax.annealing.methods import METHODS as METHODS
+from landmod_jax.annealing.methods import MethodName as MethodName
 from landmod_jax.annealing.run import AnnealResult as AnnealResult
 from landmod_jax.annealing.run import AnnealState as AnnealState
 from landmod_jax.annealing.run import Trajectory as Trajectory

@@ -12,7 +12,8 @@ from landmod_jax.annealing.methods import METHODS, Method
 
 
 def method_of(method: Any, scheme: Any, f: Any, eps: Any, threshold: Any) -> Method:
-    how = METHODS[_checks.choice("method", method, METHODS)]
+    _checks.choice("method", method, METHODS)
+    how = METHODS[method]
     if scheme is not None:
         _checks.choice(f"scheme of {method!r}", scheme, how.schemes)
     for name, value in (("f", f), ("threshold", threshold)):
@@ -87,7 +88,7 @@ def _temperature(schedule: Callable, step: Any) -> float | None:
     """T at a step, where it is known already."""
     if step is None or _checks.traced(step):
         return None
-    T = _checks.scheduled(f"temperature({step})", schedule(jnp.int32(step)))
+    T = _checks.scheduled(f"temperature({step})", schedule, jnp.int32(step))
     return None if _checks.traced(T) else float(T)
 
 

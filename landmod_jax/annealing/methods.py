@@ -8,7 +8,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -155,20 +155,24 @@ EULER = Scheme(_euler, _keep)
 BAOAB = Scheme(_baoa, _b)
 
 
+MethodName = Literal["langevin", "kinetic", "improved", "improved_kinetic"]
+SchemeName = Literal["euler", "baoab"]
+
+
 @dataclasses.dataclass(frozen=True)
 class Method:
     """A diffusion and the schemes it can be discretised with, the default one first."""
 
     coefficients: Callable[[jax.Array, Local], Overdamped | Kinetic]
-    schemes: dict[str, Scheme]
+    schemes: dict[SchemeName, Scheme]
     kinetic: bool = False
     modified: bool = False
 
 
-_OVERDAMPED = {"euler": EULER_MARUYAMA}
-_KINETIC = {"baoab": BAOAB, "euler": EULER}
+_OVERDAMPED: dict[SchemeName, Scheme] = {"euler": EULER_MARUYAMA}
+_KINETIC: dict[SchemeName, Scheme] = {"baoab": BAOAB, "euler": EULER}
 
-METHODS = {
+METHODS: dict[MethodName, Method] = {
     "langevin": Method(langevin, _OVERDAMPED),
     "kinetic": Method(kinetic, _KINETIC, kinetic=True),
     "improved": Method(improved, _OVERDAMPED, modified=True),

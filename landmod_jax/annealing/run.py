@@ -12,12 +12,17 @@ from landmod_jax import _checks, shapes
 from landmod_jax._numerics import held_eps
 from landmod_jax.annealing import arguments, noise
 from landmod_jax.annealing._numerics import held
-from landmod_jax.annealing.methods import METHODS, Local, Method, height_above
+from landmod_jax.annealing.methods import (
+    METHODS,
+    Local,
+    Method,
+    MethodName,
+    SchemeName,
+    height_above,
+)
 from landmod_jax.thresholds import Threshold, running_min
 from landmod_jax.transform import _checked_threshold
 
-MethodName = Literal["langevin", "kinetic", "improved", "improved_kinetic"]
-SchemeName = Literal["euler", "baoab"]
 AtBounds = Literal["reflect", "clip"]
 _PROGRAMS = 64  # compiled and kept, the last ones used
 
@@ -187,7 +192,7 @@ def anneal(
       molecular sampling, 2013, https://arxiv.org/abs/1203.5428 (BAOAB)
     """
     how = arguments.method_of(method, scheme, f, eps, threshold)
-    scheme = scheme or next(iter(how.schemes))
+    used = scheme or next(iter(how.schemes))
     _checks.choice("at_bounds", at_bounds, get_args(AtBounds))
     steps = _checks.integer("steps", steps, least=1)
     records = _checks.integer("records", records, least=0)
@@ -209,7 +214,7 @@ def anneal(
     if not isinstance(energy, jax.tree_util.Partial):
         energy = jax.tree_util.Partial(energy)
     numbers, functions = jax.tree.flatten((energy, schedule))
-    static = (functions, method, scheme, shape, threshold, at_bounds)
+    static = (functions, method, used, shape, threshold, at_bounds)
     run = (_program if _hashable(static) else _program.__wrapped__)(*static)
     state, trajectory = run(numbers, x, start, key, step_size, eps, box, ends)
     if records == 0:
@@ -220,8 +225,8 @@ def anneal(
 @functools.lru_cache(_PROGRAMS)
 def _program(
     functions: Any,
-    method: str,
-    scheme: str,
+    method: MethodName,
+    scheme: SchemeName,
     shape: shapes.Shape,
     threshold: Threshold,
     at_bounds: str,
@@ -254,8 +259,8 @@ def _run(
     box: Any,
     ends: jax.Array,
     *,
-    method: str,
-    scheme: str,
+    method: MethodName,
+    scheme: SchemeName,
     shape: shapes.Shape,
     threshold: Threshold,
     at_bounds: str,

@@ -193,7 +193,7 @@ def _schedule(name: str, value: Any, **limits: float) -> Any:
     rate = _checks.rate(name, value, **limits)
     if not callable(rate):
         return lambda count: rate
-    return lambda count: held(_checks.scheduled(f"{name}(count)", rate(count)))
+    return lambda count: held(_checks.scheduled(name, rate, count))
 
 
 def _copy(key: Any) -> jax.Array:

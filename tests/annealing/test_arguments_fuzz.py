@@ -1,4 +1,4 @@
-"""Every public name of annealing with generated arguments: works, or says what is wrong.
+"""Generated arguments of every public name of annealing: they work, or are named.
 
 A call is right or raises a ValueError that names the argument and says what was got.
 """

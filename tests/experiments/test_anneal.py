@@ -10,14 +10,22 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.annealing import chapters, escape, parts, report, search
+from experiments.annealing import (
+    chapters,
+    document,
+    escape,
+    parts,
+    rows,
+    search,
+    tables,
+)
 from experiments.annealing.problems import problem
 from experiments.commands.cli import main
 from experiments.errors import UserError
 from experiments.machine import stopping
 
 ROOT = Path(__file__).resolve().parents[2]
-STUDIES = report.studies(ROOT / "results")
+STUDIES = rows.studies(ROOT / "results")
 SIZES = search.Sizes(steps=40, chains=6, settings=2, records=4)
 
 
@@ -98,7 +106,7 @@ def chains(**reached):
 
 
 def test_summary_by_hand():
-    table = report.summarise(
+    table = tables.summarise(
         chains(langevin=[0] * 8 + [50] * 2, improved=[20] * 9 + [0]), steps=100
     ).set_index("method")
     plain, ours = table.loc["langevin"], table.loc["improved"]
@@ -109,24 +117,24 @@ def test_summary_by_hand():
     # exact two-sided sign test of 8 in 9.
     assert ours["p"] == pytest.approx(2 * (1 + 9) / 2**9)
     assert ours["p_holm"] == ours["p"]
-    assert report.verdict(ours) == "better (+70.0 points, p 0.039)"
-    assert report.verdict(plain) == ""
+    assert tables.verdict(ours) == "better (+70.0 points, p 0.039)"
+    assert tables.verdict(plain) == ""
 
 
 def test_a_difference_that_the_tunings_do_not_share_is_not_told():
     first = chains(langevin=[0] * 40, improved=[20] * 40)
     second = chains(langevin=[50] * 20, improved=[50] * 19 + [0]).assign(tuning=1)
-    table = report.summarise(pd.concat([first, second]), steps=100)
+    table = tables.summarise(pd.concat([first, second]), steps=100)
     row = table.set_index("method").loc["improved"]
     assert row["p_holm"] < 0.001
-    assert report.verdict(row).startswith("cannot tell (+65.0 points")
-    assert "the tunings differ" in report.verdict(row)
+    assert tables.verdict(row).startswith("cannot tell (+65.0 points")
+    assert "the tunings differ" in tables.verdict(row)
 
 
 def test_no_success_is_said_so():
-    table = report.summarise(chains(langevin=[0] * 5, improved=[0] * 5), steps=100)
+    table = tables.summarise(chains(langevin=[0] * 5, improved=[0] * 5), steps=100)
     assert np.isinf(table["evaluations"]).all()
-    assert report.verdict(table.iloc[1]).startswith("cannot tell")
+    assert tables.verdict(table.iloc[1]).startswith("cannot tell")
 
 
 TINY = (
@@ -146,7 +154,7 @@ def test_the_command_writes_rows_tables_and_pictures(tmp_path, capsys):
     assert "improved kinetic (2.8)" in text
     # From the rows alone, again.
     (out / "tables.md").unlink()
-    report.write(out)
+    document.write(out)
     assert (out / "tables.md").read_text() == text
     assert main(argv) == 2
     assert "--overwrite" in capsys.readouterr().err
@@ -158,7 +166,7 @@ def whole(tmp_path_factory):
     out = tmp_path_factory.mktemp("whole") / "study"
     assert main([*" ".join(TINY).split(), "--out", str(out)]) == 0
     assert not (out / "parts").exists()
-    return {file: (out / file).read_bytes() for file in report.FILES.values()}
+    return {file: (out / file).read_bytes() for file in rows.FILES.values()}
 
 
 @pytest.mark.parametrize("place", ["tuned", "escapes"])
@@ -255,9 +263,9 @@ def test_bad_options_are_named(tmp_path, capsys, argv, message):
 
 @pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
 def test_committed_tables_are_those_of_the_rows(study):
-    rows = report.read_rows(study)
-    assert (study / "tables.md").read_text() == report.tables(rows)
-    chosen = rows.settings[rows.settings["chosen"]]
-    keys = [*report.PROBLEM, "method", "tuning"]
+    found = rows.read_rows(study)
+    assert (study / "tables.md").read_text() == tables.tables(found)
+    chosen = found.settings[found.settings["chosen"]]
+    keys = [*rows.PROBLEM, "method", "tuning"]
     assert not chosen.duplicated(keys).any()
-    assert len(chosen) == len(rows.chains.drop_duplicates(keys))
+    assert len(chosen) == len(found.chains.drop_duplicates(keys))

@@ -24,7 +24,7 @@ import numpy as np
 import pytest
 from markdown_it import MarkdownIt
 
-from experiments.annealing import report as annealing
+from experiments.annealing import rows as annealing
 from experiments.commands.cli import main
 from experiments.data import loading
 from experiments.errors import UserError

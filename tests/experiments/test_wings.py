@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "train": {"config", "data", "machine"},
     "runs": {"train", "config", "data", "machine"},
     "report": {"runs", "config", "machine"},
-    "annealing": {"report", "config", "machine"},
+    "annealing": {"report", "runs", "config", "machine"},
 }
 MAY_IMPORT["commands"] = set(MAY_IMPORT)
 FILES = sorted(ROOT.rglob("*.py"))
