@@ -36,8 +36,8 @@ parity: $(VENV)/.experiments+test+parity
 	$(BIN)/python -m pytest -n $(JOBS) -m torch $(PYTEST_ARGS)
 
 kill-test: $(VENV)/.experiments
-	$(BIN)/python -m tests.experiments.kill_campaign --parallel none
-	$(BIN)/python -m tests.experiments.kill_campaign --parallel pmap
+	$(BIN)/python -m tests.experiments.runs.kill_campaign --parallel none
+	$(BIN)/python -m tests.experiments.runs.kill_campaign --parallel pmap
 
 results: $(VENV)/.experiments
 	$(BIN)/python -m experiments results

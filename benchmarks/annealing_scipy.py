@@ -15,7 +15,8 @@ import numpy as np
 from scipy import optimize
 
 from benchmarks.annealing_numpy import Gradient, rastrigin, schwefel, styblinski_tang
-from experiments.annealing import report, search
+from experiments.annealing import rows as study_rows
+from experiments.annealing import search
 from experiments.annealing.problems import Problem, problem
 from landmod_jax.annealing import METHODS
 
@@ -83,7 +84,7 @@ def compare(seeds: int, most: int, study: Path = STUDY) -> list[dict[str, Any]]:
     `anneal` the settings are those that the study chose in its first tuning, the chains
     fresh ones.
     """
-    rows = tables.read_rows(study)
+    rows = study_rows.read_rows(study)
     sizes = search.Sizes(**rows.about["sizes"])
     found = []
     for name, dimension, evaluate in PROBLEMS:
@@ -94,7 +95,7 @@ def compare(seeds: int, most: int, study: Path = STUDY) -> list[dict[str, Any]]:
             found.append(what | _scipys(p, optimizer, run, u, seeds))
         tuned = rows.settings[rows.settings["chosen"] & (rows.settings["tuning"] == 0)]
         for method in METHODS:
-            row = tuned.set_index([*tables.PROBLEM, "method"]).loc[
+            row = tuned.set_index([*study_rows.PROBLEM, "method"]).loc[
                 (name, dimension, method)
             ]
             setting = search.Setting(

@@ -12,9 +12,9 @@ from experiments.commands.cli import main
 from experiments.report import groups, tables
 from experiments.runs import rows
 from experiments.runs.run_directory import find_runs
-from tests.experiments.test_report import PAIRS, VGG, written
+from tests.helpers import PAIRS, VGG, written
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 STUDIES = rows.studies(ROOT / "results")
 
 

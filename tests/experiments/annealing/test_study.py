@@ -24,7 +24,7 @@ from experiments.commands.cli import main
 from experiments.errors import UserError
 from experiments.machine import stopping
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 STUDIES = rows.studies(ROOT / "results")
 SIZES = search.Sizes(steps=40, chains=6, settings=2, records=4)
 

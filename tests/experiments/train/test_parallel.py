@@ -11,7 +11,7 @@ from experiments.data import loading
 from experiments.train.placement import AXIS
 from experiments.train.step import Draw, make_problem
 from experiments.train.trainer import DeviceData, Keys, Trainer
-from tests.experiments.test_config import CONFIG
+from tests.helpers import CONFIG
 
 KEYS = Keys.of(0)
 

@@ -31,7 +31,7 @@ from experiments.errors import UserError
 from experiments.report import curves
 from experiments.runs import rows
 from experiments.runs.run_directory import find_runs, read_run, read_weights
-from tests.experiments.test_report import PAIRS, VGG, written
+from tests.helpers import PAIRS, VGG, written
 
 Change = Callable[[Path], Any]
 SECONDS = 20  # a hang is one of far longer
@@ -508,7 +508,7 @@ def test_a_damaged_study_is_named(change, sound, tmp_path):
     assert in_time(read).isprintable()
 
 
-ANNEALING = Path(__file__).resolve().parents[2] / "results" / "annealing"
+ANNEALING = Path(__file__).resolve().parents[3] / "results" / "annealing"
 ANNEALED: dict[str, Change] = {
     f"{name} {kind}": replace(name, make)
     for name in ("escapes.csv", "paths.csv.gz", "about.json")

@@ -27,7 +27,7 @@ from experiments.train.step import (
     train_step,
 )
 from experiments.train.trainer import DeviceData, Keys, Trainer, batch_slices
-from tests.experiments.test_config import CONFIG
+from tests.helpers import CONFIG
 
 
 @pytest.fixture(scope="module")

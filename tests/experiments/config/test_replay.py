@@ -21,8 +21,7 @@ from experiments.train.step import (
 )
 from experiments.train.trainer import DeviceData, Keys, Trainer, batch_slices
 from models.layers import conv
-from tests.experiments.test_config import CONFIG
-from tests.experiments.test_sweep import small
+from tests.helpers import CONFIG, small
 
 LM_SCALES = np.array([1.0, 0.5, 0.25, 0.25], np.float32)
 

@@ -12,7 +12,7 @@ from experiments.errors import UserError
 from experiments.machine import locks
 from experiments.runs import result_directory, single, sweep
 from experiments.runs.run_directory import find_runs, is_run
-from tests.experiments.test_sweep import small
+from tests.helpers import small
 
 OVERWRITE = Execution(overwrite=True)
 RUN = "digits-simple_cnn-sgd-lm-s0-0123456789"

@@ -10,16 +10,7 @@ from experiments.config.networks import hyperparameters
 from experiments.config.options import Protocol
 from experiments.config.run import RunConfig
 from experiments.errors import UserError
-
-CONFIG = RunConfig(
-    dataset="digits",
-    model="simple_cnn",
-    optimizer="sgd",
-    arm="lm",
-    seed=0,
-    epochs=2,
-    learning_rate=0.01,
-)
+from tests.helpers import CONFIG
 
 
 def test_every_field_is_part_of_the_identity():

@@ -10,7 +10,7 @@ import pytest
 
 from experiments.errors import UserError
 from experiments.runs import run_directory
-from tests.experiments.test_config import CONFIG
+from tests.helpers import CONFIG
 
 
 def write(path, losses, c=np.nan, seed=0):

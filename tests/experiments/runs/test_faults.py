@@ -16,8 +16,7 @@ from experiments.errors import UserError
 from experiments.report import sheets
 from experiments.runs import checkpoints, rows
 from experiments.runs.run_directory import find_runs, is_run, read_run
-from tests.experiments.test_report import VGG, written
-from tests.experiments.test_sweep import small
+from tests.helpers import VGG, small, written
 
 COMMAND = [sys.executable, "-m", "experiments"]
 

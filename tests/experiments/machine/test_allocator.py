@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.experiments.test_sweep import small
+from tests.helpers import small
 
 needs_glibc = pytest.mark.skipif(
     platform.libc_ver()[0] != "glibc", reason="the settings are glibc's"

@@ -21,7 +21,7 @@ from experiments.runs import checkpoints, plan, single, sweep
 from experiments.runs.run_directory import read_run
 from experiments.train.step import make_problem
 from experiments.train.trainer import DeviceData, Trainer
-from tests.experiments.test_config import CONFIG
+from tests.helpers import CONFIG, small
 
 LIMITED = dataclasses.replace(CONFIG, limit_train=200, epochs=3, batch_size=32)
 PER_EPOCH = 7
@@ -139,10 +139,6 @@ def test_a_run_that_diverges_is_recorded(tmp_path):
     assert result["status"] == "diverged"
     assert result["collapsed"]
     assert result["steps"] == PER_EPOCH
-
-
-def small(*argv):
-    return [*argv, "--limit-train", "64", "--epochs", "1", "--batch-size", "32"]
 
 
 def test_compare_from_config_to_table(tmp_path, capsys):

@@ -1,6 +1,5 @@
 """The page, the figures and the choice of rates, made from run directories alone."""
 
-import dataclasses
 import json
 import os
 import re
@@ -15,33 +14,8 @@ from experiments.commands import figure
 from experiments.commands.cli import main
 from experiments.report import curves, groups
 from experiments.runs import lr_sweep
-from experiments.runs.run_directory import find_runs, write_run
-from tests.experiments.test_sweep import small
-from tests.experiments.test_tables import make_run
-
-VGG = {"dataset": "cifar10", "model": "vgg16"}
-
-
-def written(path, accuracy, digest="abc", **changes):
-    """Run directories with these accuracies by (arm, seed)."""
-    for (arm, seed), value in accuracy.items():
-        run = make_run(
-            path, arm, seed, value, optimizer=changes.get("optimizer", "sgd")
-        )
-        config = dataclasses.replace(run.config, **changes)
-        meta = {
-            "command": "python -m experiments table 3.8 --out /home/me/runs",
-            "commit": "abc",
-            "versions": {"jax": "0.10.2"},
-            "machine": {"cpu": "abacus", "cores": 2},
-        }
-        result = run.result | {
-            "steps": len(run.steps), "seconds": 1.0, "params_sha256": digest,
-        }  # fmt: skip
-        write_run(path / config.run_id, config, meta, result, run.steps, run.epochs)
-
-
-PAIRS = {("base", 0): 10.0, ("lm", 0): 88.0, ("base", 10): 86.0, ("lm", 10): 87.0}
+from experiments.runs.run_directory import find_runs
+from tests.helpers import PAIRS, VGG, small, written
 
 
 def test_a_page_is_one_file_with_the_thesis_beside_ours(tmp_path, capsys):
@@ -116,6 +90,7 @@ from pathlib import Path
 from experiments import text
 from experiments.commands import cli, present
 from experiments.runs import run_directory
+from tests.helpers import PAIRS, VGG, written
 text.replace_what_cannot_be_shown()
 present.present(run_directory.find_runs([Path(sys.argv[1])]), Path(sys.argv[2]))
 cli.main(["report", "--help"])

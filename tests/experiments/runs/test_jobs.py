@@ -19,8 +19,7 @@ from experiments.machine import setup
 from experiments.machine.stopping import Stop
 from experiments.runs import jobs
 from experiments.runs.run_directory import find_runs
-from tests.experiments.test_config import CONFIG
-from tests.experiments.test_sweep import small
+from tests.helpers import CONFIG, small
 
 
 def pairs(out, *argv):

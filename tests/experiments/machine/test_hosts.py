@@ -14,7 +14,7 @@ from experiments.errors import UserError
 from experiments.machine import hosts
 from experiments.machine.stopping import BUDGET_SPENT
 from experiments.runs.run_directory import find_runs
-from tests.experiments.kill_campaign import compare
+from tests.helpers import compare
 
 
 def free_port():

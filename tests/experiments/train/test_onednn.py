@@ -12,8 +12,7 @@ from experiments.commands.cli import main
 from experiments.data import loading
 from experiments.train.step import make_problem
 from experiments.train.trainer import DeviceData, Keys, Trainer
-from tests.experiments.test_config import CONFIG
-from tests.experiments.test_sweep import small
+from tests.helpers import CONFIG, small
 
 needs_onednn = pytest.mark.skipif(
     not models.compiler_options(), reason="oneDNN comes with jaxlib 0.12, for x86 CPUs"

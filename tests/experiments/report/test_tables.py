@@ -12,47 +12,10 @@ from experiments.commands import figures, present
 from experiments.commands.cli import main
 from experiments.errors import UserError
 from experiments.report import curves, groups, sheets, style, tables
-from experiments.runs.run_directory import Run
-from tests.experiments.test_config import CONFIG
+from tests.helpers import make_run
 
 ACCURACY = {"base": [83.0, 10.0, 84.5], "lm": [84.0, 85.0, 84.0]}
 SEEDS = (0, 10, 100)
-
-
-def make_run(path, arm, seed, accuracy, steps=45, epochs=2, optimizer="sgd"):
-    config = dataclasses.replace(CONFIG, arm=arm, seed=seed, optimizer=optimizer)
-    step = np.arange(1, steps * epochs + 1)
-    loss = 2.0 / step + seed / 1000
-    has_c = arm != "base"
-    return Run(
-        path=path / f"{optimizer}-{arm}-{seed}",
-        config=config,
-        meta={},
-        result={
-            "status": "finished",
-            # Of 45 steps in the last epoch, the 21st to the 40th.
-            "average_last_loss": float(loss[-steps:][20:40].mean()),
-            "test_accuracy": accuracy,
-            "collapsed": accuracy <= 14,
-        },
-        steps=pd.DataFrame(
-            {
-                "step": step,
-                "epoch": (step - 1) // steps + 1,
-                "loss": loss,
-                "c": loss if has_c else np.nan,
-                "scale": 1.0 if has_c else np.nan,
-            }
-        ),
-        epochs=pd.DataFrame(
-            {
-                "epoch": np.arange(1, epochs + 1),
-                "test_accuracy": np.linspace(50, accuracy, epochs),
-                "test_loss": 1.0,
-                "seconds": 1.0,
-            }
-        ),
-    )
 
 
 @pytest.fixture

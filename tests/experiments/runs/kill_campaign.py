@@ -1,6 +1,6 @@
 """SIGKILL a sweep at random moments, resume it, and compare with one left alone.
 
-python -m tests.experiments.kill_campaign --kills 20 --parallel pmap
+python -m tests.experiments.runs.kill_campaign --kills 20 --parallel pmap
 """
 
 import argparse
@@ -11,9 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
-
 from experiments.runs.run_directory import Run, find_runs
+from tests.helpers import compare
 
 
 def command(out: Path, epochs: int, parallel: str) -> list[str]:
@@ -72,17 +71,6 @@ def campaign(out: Path, kills: int, epochs: int, parallel: str, seed: int) -> in
 
 def inode(run: Run) -> int:
     return (run.path / "result.json").stat().st_ino
-
-
-def compare(whole: list[Run], killed: list[Run]) -> None:
-    assert [run.path.name for run in whole] == [run.path.name for run in killed]
-    for one, other in zip(whole, killed, strict=True):
-        for name in ("step", "epoch", "loss", "c", "scale"):
-            np.testing.assert_array_equal(one.steps[name], other.steps[name])
-        for name in ("test_accuracy", "test_loss"):
-            np.testing.assert_array_equal(one.epochs[name], other.epochs[name])
-        for name in ("params_sha256", "average_last_loss", "steps"):
-            assert one.result[name] == other.result[name], (one.path.name, name)
 
 
 def main() -> None:
