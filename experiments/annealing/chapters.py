@@ -53,11 +53,17 @@ def figure_1_1(path: Path) -> list[Path]:
     with style.figure(1, 2) as (fig, axes):
         left, right = axes[0]
         left.plot(X, U, color="0.6")
-        _path(left, wave, descend(wave, 3.9, lm.sgd(0.03), 25), "#0072B2", "descent")
+        _path(
+            left,
+            wave,
+            descend(wave, 3.9, lm.torch_optim.sgd(0.03), 25),
+            "#0072B2",
+            "descent",
+        )
         left.set_title("a local minimum")
         xs = np.linspace(-1, 1.2, 200)
         right.plot(xs, cubic(xs), color="0.6")
-        points = descend(cubic, 1.1, lm.sgd(0.06), 60)
+        points = descend(cubic, 1.1, lm.torch_optim.sgd(0.06), 60)
         _path(right, cubic, points, "#0072B2", "descent")
         right.set_title("a saddle point, U(x) = x³")
         for axis in axes[0]:
@@ -79,7 +85,13 @@ def figure_1_2(path: Path) -> list[Path]:
             axes[0], ((1.06, 1.5, 6, "too large"), (0.01, 2.8, 12, "too small"))
         ):
             axis.plot(xs, bowl(xs), color="0.6")
-            _path(axis, bowl, descend(bowl, start, lm.sgd(lr), steps), "#D55E00", "")
+            _path(
+                axis,
+                bowl,
+                descend(bowl, start, lm.torch_optim.sgd(lr), steps),
+                "#D55E00",
+                "",
+            )
             axis.set_title(f"{name} a step, η = {lr}")
             axis.set_xlabel("x")
         axes[0][0].set_ylabel("U(x)")
@@ -193,7 +205,7 @@ def trajectories(path: Path) -> list[Path]:
         for row, column in itertools.product(range(2), range(len(OPTIMIZERS))):
             axis, optimizer = axes[row][column], list(OPTIMIZERS.values())[column]
             landscape = lm.landscape_modify(threshold=lm.constant(0.0)) if row else None
-            tx = getattr(lm, optimizer.name)(
+            tx = getattr(lm.torch_optim, optimizer.name)(
                 LEARNING_RATES[optimizer.name], landscape=landscape
             )
             # The modified landscape is that of c = 0, the height of the minima.

@@ -33,7 +33,7 @@ class Optimizer:
         ahead: "optax.GradientTransformation | None",
     ) -> "optax.GradientTransformationExtraArgs":
         """The optax chain; `ahead` comes before weight decay."""
-        import landmod_jax as torch_optim
+        from landmod_jax import torch_optim
 
         options: dict[str, Any] = {"weight_decay": weight_decay}
         if momentum:

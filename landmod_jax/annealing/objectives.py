@@ -15,7 +15,7 @@ import numpy as np
 
 from landmod_jax import _checks
 from landmod_jax._memo import same_for_same_arguments
-from landmod_jax.annealing import arguments
+from landmod_jax.annealing import _arguments as arguments
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

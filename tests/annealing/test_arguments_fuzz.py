@@ -28,7 +28,7 @@ NOT_NUMBERS = [
 NOT_ABOVE_0 = [*NOT_NUMBERS, -1, -0.5, 0, 0.0, np.float32(-1), jnp.float32(0)]
 NOT_SCHEDULES = [lambda: 1.0, lambda a, b: 1.0]
 NOT_INTEGERS = [
-    "2", None, [2], 2.0, 0, -1, True, np.float64(2), jnp.ones(2, int), 2**40, 1j,
+    "2", None, [2], 2.0, -1, True, np.float64(2), jnp.ones(2, int), 2**40, 1j,
 ]  # fmt: skip
 NOT_KEYS = ["key", None, [0, 1], 0.5, True, jnp.ones(3), jax.random.split(KEY), lm]
 NOT_FUNCTIONS = [None, 3, "U", [U], X0, lambda: 1.0, lambda x, y: 1.0]
@@ -87,7 +87,7 @@ BAD = [
         ],
         key=[*NOT_KEYS, 0],
         method=["langvin", None, 3, ["kinetic"], True],
-        steps=NOT_INTEGERS,
+        steps=[0, *NOT_INTEGERS],
         step_size=NOT_ABOVE_0,
         temperature=[
             *NOT_ABOVE_0, *NOT_SCHEDULES, annealing.geometric, lambda t: -1.0,
@@ -103,7 +103,7 @@ BAD = [
         ],
         at_bounds=["wrap", None, 3, True],
         scheme=["rk4", 3, True, ["euler"]],
-        records=[value for value in NOT_INTEGERS if value != 0],
+        records=NOT_INTEGERS,
     ),
     *call(
         "langevin_noise",

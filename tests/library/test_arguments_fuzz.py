@@ -121,7 +121,7 @@ VALUES = [
     *([], [0.5], [0.5, 0.9], (0.5, 0.9), (0.5, 1.5), (1,), {}, {"a": 1}, {1}),
     *(jax.ShapeDtypeStruct((), jnp.float32), range(3), math, iter([1])),
     *(F, zero, halves, negative, of_two, vector, untraceable, len, str),
-    *(lm.landscape_modify, lm.running_min, lm.power, lm.sgd, lm.Threshold),
+    *(lm.landscape_modify, lm.running_min, lm.power, lm.torch_optim.sgd, lm.Threshold),
     *(SHAPE, lm.bounded(), lm.running_min(), THRESHOLD, lm.Threshold(1, 2), LM, SGD),
     *(lm.Threshold(zero, of_two), lm.Threshold(THRESHOLD.init, vector)),
     *(LM.init(W), SGD.init(W), lm.accumulate(LM, 2).init(W), np.random.default_rng(0)),
@@ -246,7 +246,7 @@ FUNCTIONS = {
         },
     ),
     "sgd": (
-        stepped(functools.partial(lm.sgd)),
+        stepped(functools.partial(lm.torch_optim.sgd)),
         {
             "lr": either(at_least_0, schedule),
             "momentum": moments,
@@ -255,11 +255,11 @@ FUNCTIONS = {
         },
     ),
     "nesterov": (
-        lambda nesterov: stepped(lm.sgd)(momentum=0.9, nesterov=nesterov),
+        lambda nesterov: stepped(lm.torch_optim.sgd)(momentum=0.9, nesterov=nesterov),
         {"nesterov": flag},
     ),
     "adam": (
-        stepped(lm.adam),
+        stepped(lm.torch_optim.adam),
         {
             "lr": either(at_least_0, schedule),
             "betas": lambda v: (
@@ -274,7 +274,7 @@ FUNCTIONS = {
         },
     ),
     "adagrad": (
-        stepped(lm.adagrad),
+        stepped(lm.torch_optim.adagrad),
         {
             "lr": either(at_least_0, schedule),
             "weight_decay": at_least_0,
@@ -284,7 +284,7 @@ FUNCTIONS = {
         },
     ),
     "rmsprop": (
-        stepped(lm.rmsprop),
+        stepped(lm.torch_optim.rmsprop),
         {
             "lr": either(at_least_0, schedule),
             "alpha": fraction,

@@ -108,7 +108,9 @@ PASSING = {
     )(eps=1.0, lr=0.05),
     "MultiSteps of 1": lambda: optax.MultiSteps(chained(), 1),
     "accumulate of 1": lambda: lm.accumulate(chained(), 1),
-    "our own optimizer": lambda: lm.sgd(0.05, landscape=lm.landscape_modify()),
+    "our own optimizer": lambda: lm.torch_optim.sgd(
+        0.05, landscape=lm.landscape_modify()
+    ),
 }
 
 
@@ -225,10 +227,10 @@ def test_accumulate_without_value_says_what_to_write():
 def test_accumulate_and_our_optimizers_name_integer_leaves_and_masking_helps():
     params = {"w": jnp.ones(2), "steps": jnp.arange(3)}
     makes = (
-        lm.sgd,
-        lm.adam,
-        lm.adagrad,
-        lm.rmsprop,
+        lm.torch_optim.sgd,
+        lm.torch_optim.adam,
+        lm.torch_optim.adagrad,
+        lm.torch_optim.rmsprop,
         lambda: lm.accumulate(chained(), 1),
     )
     for make in makes:

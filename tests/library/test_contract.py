@@ -48,13 +48,19 @@ METHODS = {
         ),
         {},
     ),
-    "sgd": (lm.sgd, {"lr": 0.1}),
-    "sgd momentum": (lm.sgd, {"lr": 0.05, "momentum": 0.5, "nesterov": True}),
-    "sgd landscape": (lm.sgd, {"lr": 0.1, "landscape": lm.landscape_modify()}),
-    "adam": (lm.adam, {"lr": 0.1}),
-    "adagrad": (lm.adagrad, {"lr": 1.0}),
-    "rmsprop": (lm.rmsprop, {"lr": 0.01}),
-    "rmsprop momentum": (lm.rmsprop, {"lr": 0.01, "momentum": 0.5}),
+    "sgd": (lm.torch_optim.sgd, {"lr": 0.1}),
+    "sgd momentum": (
+        lm.torch_optim.sgd,
+        {"lr": 0.05, "momentum": 0.5, "nesterov": True},
+    ),
+    "sgd landscape": (
+        lm.torch_optim.sgd,
+        {"lr": 0.1, "landscape": lm.landscape_modify()},
+    ),
+    "adam": (lm.torch_optim.adam, {"lr": 0.1}),
+    "adagrad": (lm.torch_optim.adagrad, {"lr": 1.0}),
+    "rmsprop": (lm.torch_optim.rmsprop, {"lr": 0.01}),
+    "rmsprop momentum": (lm.torch_optim.rmsprop, {"lr": 0.01, "momentum": 0.5}),
 }
 
 
@@ -167,8 +173,8 @@ def test_vmap_over_every_number(name):
 
 
 def test_vmap_over_both_betas():
-    update = lambda betas: lm.adam(betas=betas).update(
-        jnp.ones(2), lm.adam().init(jnp.ones(2)), jnp.ones(2)
+    update = lambda betas: lm.torch_optim.adam(betas=betas).update(
+        jnp.ones(2), lm.torch_optim.adam().init(jnp.ones(2)), jnp.ones(2)
     )[0]
     betas = jnp.array([[0.9, 0.99], [0.5, 0.9]])
     expected = [update(tuple(map(float, pair))) for pair in betas]
@@ -220,7 +226,7 @@ def test_accumulate_with_a_traced_count():
 def test_numbers_that_are_concrete_are_checked_under_jit_too():
     @jax.jit
     def step(w):
-        return lm.sgd(-1.0).update(w, lm.sgd(-1.0).init(w), w)
+        return lm.torch_optim.sgd(-1.0).update(w, lm.torch_optim.sgd(-1.0).init(w), w)
 
     with pytest.raises(ValueError, match="lr must be"):
         step(jnp.ones(2))

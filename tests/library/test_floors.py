@@ -51,7 +51,7 @@ def test_an_ordinary_eps_is_untouched():
 @pytest.mark.parametrize("name", ["sgd", "adam", "adagrad", "rmsprop"])
 @pytest.mark.parametrize("injected", [False, True])
 def test_a_learning_rate_is_held_at_0(name, injected):
-    make = getattr(lm, name)
+    make = getattr(lm.torch_optim, name)
     tx = (optax.inject_hyperparams(make) if injected else make)(lr=TO_ZERO)
     update, w = jax.jit(tx.update), jnp.ones(2)
     state = tx.init(w)

@@ -40,7 +40,7 @@ SETTINGS = {
 
 def ours(name, shape):
     landscape = None if shape == "base" else lm.landscape_modify(shape)
-    tx = getattr(lm, name.split()[0])(**SETTINGS[name], landscape=landscape)
+    tx = getattr(lm.torch_optim, name.split()[0])(**SETTINGS[name], landscape=landscape)
     with jax.enable_x64(True):
         w = jnp.asarray(START)
         state = tx.init(w)
@@ -131,7 +131,7 @@ def test_the_landscape_changes_the_path():
 def test_a_schedule_is_taken_for_lr_and_momentum_sees_it_late():
     """torch.optim's momentum is of gradients: the learning rate is applied after it."""
     schedule = optax.piecewise_constant_schedule(1.0, {1: 0.1})
-    tx = lm.rmsprop(schedule, momentum=0.5, alpha=0.0, eps=0.0)
+    tx = lm.torch_optim.rmsprop(schedule, momentum=0.5, alpha=0.0, eps=0.0)
     w = jnp.array([0.0])
     state = tx.init(w)
     steps = []
@@ -143,7 +143,7 @@ def test_a_schedule_is_taken_for_lr_and_momentum_sees_it_late():
 
 def test_value_is_ignored_without_a_landscape():
     for name in ("sgd", "adam", "adagrad", "rmsprop"):
-        tx = getattr(lm, name)()
+        tx = getattr(lm.torch_optim, name)()
         tx.update(jnp.ones(2), tx.init(jnp.ones(2)), jnp.ones(2), value=1.0)
 
 
@@ -151,32 +151,41 @@ def test_value_is_ignored_without_a_landscape():
     ("make", "message"),
     [
         (
-            functools.partial(lm.sgd, -1.0),
+            functools.partial(lm.torch_optim.sgd, -1.0),
             "lr must be .* of at least 0, or a schedule.*; got -1.0",
         ),
-        (functools.partial(lm.sgd, None), "lr must be .*got None"),
-        (functools.partial(lm.sgd, 0.1, momentum=-0.5), "momentum must be"),
-        (functools.partial(lm.sgd, 0.1, nesterov=True), "nesterov=True needs a mom"),
-        (functools.partial(lm.sgd, 0.1, 0.0, nesterov=True), "nesterov=True needs"),
-        (functools.partial(lm.sgd, 0.1, 0.9, nesterov=1), "nesterov must be True or F"),
+        (functools.partial(lm.torch_optim.sgd, None), "lr must be .*got None"),
+        (functools.partial(lm.torch_optim.sgd, 0.1, momentum=-0.5), "momentum must be"),
         (
-            functools.partial(lm.adam, landscape=lm.landscape_modify),
+            functools.partial(lm.torch_optim.sgd, 0.1, nesterov=True),
+            "nesterov=True needs a mom",
+        ),
+        (
+            functools.partial(lm.torch_optim.sgd, 0.1, 0.0, nesterov=True),
+            "nesterov=True needs",
+        ),
+        (
+            functools.partial(lm.torch_optim.sgd, 0.1, 0.9, nesterov=1),
+            "nesterov must be True or F",
+        ),
+        (
+            functools.partial(lm.torch_optim.adam, landscape=lm.landscape_modify),
             r"landscape must be .*call it: landscape=landscape_modify\(\)",
         ),
         (
-            functools.partial(lm.adam, 0.1, (0.9, 1.0)),
+            functools.partial(lm.torch_optim.adam, 0.1, (0.9, 1.0)),
             r"betas\[1\] must be .* in \[0, 1\)",
         ),
         (
-            functools.partial(lm.rmsprop, 0.1, alpha=1.5),
+            functools.partial(lm.torch_optim.rmsprop, 0.1, alpha=1.5),
             r"alpha must be .* in \[0, 1\)",
         ),
         (
-            functools.partial(lm.adagrad, 0.1, -0.1),
+            functools.partial(lm.torch_optim.adagrad, 0.1, -0.1),
             "weight_decay must be .* of at least 0",
         ),
         (
-            functools.partial(lm.adagrad, 0.1, eps=float("nan")),
+            functools.partial(lm.torch_optim.adagrad, 0.1, eps=float("nan")),
             "eps must be .* of at least 0; got nan",
         ),
     ],
@@ -188,7 +197,7 @@ def test_wrong_arguments_are_named(make, message):
 
 def test_complex_gradients_of_adagrad():
     """As two real numbers that share a sum of squares."""
-    tx = lm.adagrad(1.0)
+    tx = lm.torch_optim.adagrad(1.0)
     z = jnp.array([3 + 4j], jnp.complex64)
     updates, _ = tx.update(z, tx.init(z), z)
     np.testing.assert_allclose(updates, [-(3 + 4j) / 5], rtol=1e-6)

@@ -100,10 +100,12 @@ TORCH_OPTIMIZERS = {
     "rmsprop": lambda p: torch.optim.RMSprop(p, lr=1e-3),
 }
 OURS = {
-    "sgd": functools.partial(landmod_jax.sgd, 0.01, momentum=0.9, weight_decay=5e-4),
-    "adam": functools.partial(landmod_jax.adam, 1e-3),
-    "adagrad": functools.partial(landmod_jax.adagrad, 1e-2),
-    "rmsprop": functools.partial(landmod_jax.rmsprop, 1e-3),
+    "sgd": functools.partial(
+        landmod_jax.torch_optim.sgd, 0.01, momentum=0.9, weight_decay=5e-4
+    ),
+    "adam": functools.partial(landmod_jax.torch_optim.adam, 1e-3),
+    "adagrad": functools.partial(landmod_jax.torch_optim.adagrad, 1e-2),
+    "rmsprop": functools.partial(landmod_jax.torch_optim.rmsprop, 1e-3),
 }
 
 

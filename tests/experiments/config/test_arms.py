@@ -82,7 +82,7 @@ def test_names_labels_and_colours_tell_arms_apart():
 @pytest.mark.parametrize("optimizer", sorted(OPTIMIZERS))
 def test_an_optimizer_record_makes_torchs_optimizer(optimizer):
     updates, _ = updates_of("base", optimizer)
-    tx = getattr(lm, optimizer)(0.1)
+    tx = getattr(lm.torch_optim, optimizer)(0.1)
     params = jnp.zeros(2)
     state = tx.init(params)
     for mine in updates:

@@ -22,7 +22,7 @@ EPOCHS = 3
 def losses_and_weights(optimizer, landscape, device_data):
     config = Protocol().run("digits", "simple_cnn", optimizer, "base", 0)
     options = {"momentum": config.momentum} if config.momentum else {}
-    tx = getattr(landmod_jax, optimizer)(
+    tx = getattr(landmod_jax.torch_optim, optimizer)(
         config.learning_rate, landscape=landscape, **options
     )
     problem = dataclasses.replace(make_problem(config, 7), tx=tx)

@@ -47,7 +47,7 @@ def sgd(
 
     Example:
       >>> import jax.numpy as jnp, landmod_jax as lm
-      >>> tx = lm.sgd(0.5, landscape=lm.landscape_modify(threshold=lm.constant(1.0)))
+      >>> tx = lm.torch_optim.sgd(0.5, landscape=lm.landscape_modify(threshold=lm.constant(1.0)))
       >>> w = jnp.array([2.0])
       >>> updates, _ = tx.update(jnp.array([6.0]), tx.init(w), w, value=3.0)
       >>> print(updates)  # -0.5 * 6 / ((3 - 1) + 1)
@@ -83,7 +83,7 @@ def adam(
 
     Example:
       >>> import jax.numpy as jnp, landmod_jax as lm
-      >>> tx = lm.adam(0.1, landscape=lm.landscape_modify())
+      >>> tx = lm.torch_optim.adam(0.1, landscape=lm.landscape_modify())
       >>> w = jnp.array([2.0])
       >>> updates, _ = tx.update(jnp.array([6.0]), tx.init(w), w, value=3.0)
       >>> print(f"{updates[0]:.3f}")  # the first step is lr, whatever the gradient
@@ -121,7 +121,7 @@ def adagrad(
 
     Example:
       >>> import jax.numpy as jnp, landmod_jax as lm
-      >>> tx = lm.adagrad(0.1, landscape=lm.landscape_modify())
+      >>> tx = lm.torch_optim.adagrad(0.1, landscape=lm.landscape_modify())
       >>> w = jnp.array([2.0])
       >>> updates, _ = tx.update(jnp.array([6.0]), tx.init(w), w, value=3.0)
       >>> print(updates)
@@ -162,7 +162,7 @@ def rmsprop(
 
     Example:
       >>> import jax.numpy as jnp, landmod_jax as lm
-      >>> tx = lm.rmsprop(0.1, alpha=0.75, landscape=lm.landscape_modify())
+      >>> tx = lm.torch_optim.rmsprop(0.1, alpha=0.75, landscape=lm.landscape_modify())
       >>> w = jnp.array([2.0])
       >>> updates, _ = tx.update(jnp.array([6.0]), tx.init(w), w, value=3.0)
       >>> print(updates)  # -0.1 * 6 / √(0.25 * 6²)

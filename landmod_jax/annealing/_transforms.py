@@ -8,7 +8,7 @@ import optax
 
 from landmod_jax import _checks
 from landmod_jax._numerics import held_eps
-from landmod_jax.annealing import arguments
+from landmod_jax.annealing import _arguments as arguments
 from landmod_jax.annealing._numerics import held, root
 
 

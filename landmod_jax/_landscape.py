@@ -11,7 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from landmod_jax import _checks, shapes
+from landmod_jax import _checks
+from landmod_jax import _shapes as shapes
 from landmod_jax._numerics import at_height, held_eps
 
 

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 
 from landmod_jax import _checks
-from landmod_jax.annealing import cooling
-from landmod_jax.annealing.methods import METHODS, Method
+from landmod_jax.annealing import _cooling as cooling
+from landmod_jax.annealing._methods import METHODS, Method
 
 
 def method_of(method: Any, scheme: Any, f: Any, eps: Any, threshold: Any) -> Method:

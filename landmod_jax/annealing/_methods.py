@@ -14,8 +14,8 @@ import jax
 import jax.numpy as jnp
 
 from landmod_jax._numerics import at_height
+from landmod_jax._shapes import Shape
 from landmod_jax.annealing._numerics import root
-from landmod_jax.shapes import Shape
 
 
 class Local(NamedTuple):

@@ -8,11 +8,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from landmod_jax import _checks, shapes
+from landmod_jax import _checks
+from landmod_jax import _shapes as shapes
 from landmod_jax._numerics import held_eps
-from landmod_jax.annealing import arguments, noise
-from landmod_jax.annealing._numerics import held
-from landmod_jax.annealing.methods import (
+from landmod_jax._thresholds import Threshold, running_min
+from landmod_jax._transform import _checked_threshold
+from landmod_jax.annealing import _arguments as arguments
+from landmod_jax.annealing import _noise as noise
+from landmod_jax.annealing._methods import (
     METHODS,
     Local,
     Method,
@@ -20,8 +23,7 @@ from landmod_jax.annealing.methods import (
     SchemeName,
     height_above,
 )
-from landmod_jax.thresholds import Threshold, running_min
-from landmod_jax.transform import _checked_threshold
+from landmod_jax.annealing._numerics import held
 
 AtBounds = Literal["reflect", "clip"]
 _PROGRAMS = 64  # compiled and kept, the last ones used

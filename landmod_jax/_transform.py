@@ -6,9 +6,10 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from landmod_jax import _checks, shapes
+from landmod_jax import _checks
+from landmod_jax import _shapes as shapes
 from landmod_jax._numerics import at_height, held_eps
-from landmod_jax.thresholds import Threshold, running_min
+from landmod_jax._thresholds import Threshold, running_min
 
 
 class LandscapeModifyState(NamedTuple):
