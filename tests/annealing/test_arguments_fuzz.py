@@ -30,6 +30,7 @@ NOT_SCHEDULES = [lambda: 1.0, lambda a, b: 1.0]
 NOT_INTEGERS = [
     "2", None, [2], 2.0, -1, True, np.float64(2), jnp.ones(2, int), 2**40, 1j,
 ]  # fmt: skip
+NOT_COUNTS = [0, *NOT_INTEGERS]
 NOT_KEYS = ["key", None, [0, 1], 0.5, True, jnp.ones(3), jax.random.split(KEY), lm]
 NOT_FUNCTIONS = [None, 3, "U", [U], X0, lambda: 1.0, lambda x, y: 1.0]
 NOT_ENERGIES = [
@@ -87,7 +88,7 @@ BAD = [
         ],
         key=[*NOT_KEYS, 0],
         method=["langvin", None, 3, ["kinetic"], True],
-        steps=[0, *NOT_INTEGERS],
+        steps=NOT_COUNTS,
         step_size=NOT_ABOVE_0,
         temperature=[
             *NOT_ABOVE_0, *NOT_SCHEDULES, annealing.geometric, lambda t: -1.0,
@@ -137,11 +138,11 @@ BAD = [
         case
         for name in objectives.OBJECTIVES
         if name not in ("himmelblau", "sines", "double_well")
-        for case in call(name, {}, d=[*NOT_INTEGERS, jnp.float32(2)])
+        for case in call(name, {}, d=[*NOT_COUNTS, jnp.float32(2)])
     ),
     *call("rosenbrock", {}, d=[1]),
-    *call("double_well", {}, barrier=NOT_ABOVE_0, d=[*NOT_INTEGERS, 17]),
-    *call("sample", {"key": KEY, "chains": 2}, key=[*NOT_KEYS, 0], chains=NOT_INTEGERS),
+    *call("double_well", {}, barrier=NOT_ABOVE_0, d=[*NOT_COUNTS, 17]),
+    *call("sample", {"key": KEY, "chains": 2}, key=[*NOT_KEYS, 0], chains=NOT_COUNTS),
     *call(
         "Objective",
         {
@@ -150,7 +151,7 @@ BAD = [
         },
         name=[None, 3],
         function=NOT_FUNCTIONS,
-        dimension=NOT_INTEGERS,
+        dimension=NOT_COUNTS,
         low=[*NOT_NUMBERS, 2.0],
         high=[*NOT_NUMBERS, -2.0],
         minimisers=[None, 3, [(0, 0)], ((0,),), ((0, 0, 0),), (0.0, 0.0)],
