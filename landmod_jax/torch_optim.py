@@ -47,7 +47,8 @@ def sgd(
 
     Example:
       >>> import jax.numpy as jnp, landmod_jax as lm
-      >>> tx = lm.torch_optim.sgd(0.5, landscape=lm.landscape_modify(threshold=lm.constant(1.0)))
+      >>> landscape = lm.landscape_modify(threshold=lm.constant(1.0))
+      >>> tx = lm.torch_optim.sgd(0.5, landscape=landscape)
       >>> w = jnp.array([2.0])
       >>> updates, _ = tx.update(jnp.array([6.0]), tx.init(w), w, value=3.0)
       >>> print(updates)  # -0.5 * 6 / ((3 - 1) + 1)
