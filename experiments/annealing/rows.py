@@ -29,7 +29,6 @@ WORDS = {
     "descent": "gradient descent",
     "random": "random points",
 }
-_GZIP: Any = {"method": "gzip", "mtime": 0}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,13 +77,7 @@ def write_rows(rows: Rows, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     for name, file in FILES.items():
         with files.replacing(out / file) as part:
-            getattr(rows, name).to_csv(
-                part,
-                index=False,
-                float_format="%.6g",
-                encoding="utf-8",
-                compression=_GZIP if file.endswith(".gz") else None,
-            )
+            files.write_frame(getattr(rows, name), part, file, float_format="%.6g")
     files.write_text(out / "about.json", json.dumps(rows.about, indent=2) + "\n")
 
 

@@ -87,7 +87,9 @@ class Drawing:
         # Matplotlib raises whatever the numbers and fonts make of it.
         except Exception as error:
             reason = (str(error).strip() or "no reason given").splitlines()[0]
-            name = draw.__name__.strip("_").replace("_", " ")
+            path = next((arg for arg in reversed(args) if isinstance(arg, Path)), None)
+            name = path.name if path is not None and path.suffix else draw.__name__
+            name = name.strip("_").replace("_", " ")
             self._failures[f"{name}: {type(error).__name__}: {reason}"] = None
             return ()
 

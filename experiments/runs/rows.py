@@ -10,7 +10,6 @@ windows' means, which is what is drawn of them.
 
 import contextlib
 import dataclasses
-import gzip
 import json
 import math
 import re
@@ -24,7 +23,7 @@ import pandas as pd
 from experiments.config.run import RunConfig
 from experiments.errors import UserError
 from experiments.machine import untrusted
-from experiments.machine.files import replacing
+from experiments.machine.files import replacing, write_frame
 from experiments.runs import checks
 from experiments.runs.run_directory import EPOCH_COLUMNS, WINDOW, Run, same_result
 
@@ -65,22 +64,10 @@ def write(runs: Iterable[Run], study: Path) -> None:
         with contextlib.ExitStack() as parts:
             # Left in the opposite order: runs.csv takes its name last.
             part = parts.enter_context(replacing(study / "runs.csv"))
-            table.to_csv(part, index=False, encoding="utf-8", lineterminator="\n")
+            write_frame(table, part, "runs.csv")
             for name, frame in frames.items():
                 part = parts.enter_context(replacing(study / name))
-                # No time of day and no other name: the same bytes each time.
-                with (
-                    open(part, "wb") as raw,
-                    gzip.GzipFile(name, "wb", fileobj=raw, mtime=0) as file,
-                ):
-                    frame.to_csv(
-                        file,
-                        mode="wb",
-                        index=False,
-                        float_format="%.6g",
-                        lineterminator="\n",
-                        encoding="utf-8",
-                    )
+                write_frame(frame, part, name, float_format="%.6g")
     except OSError as error:
         raise UserError(
             f"cannot write the study {study} ({error}); its rows are as they were"

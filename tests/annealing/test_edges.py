@@ -204,17 +204,17 @@ def small(**options):
 )
 def test_equal_shapes_and_thresholds_are_compiled_once(options):
     small(**options())
-    before = annealing.run._program.cache_info().misses
+    before = annealing._run._program.cache_info().misses
     small(**options())
-    assert annealing.run._program.cache_info().misses == before
+    assert annealing._run._program.cache_info().misses == before
 
 
 @pytest.mark.parametrize("what", ["f", "energy", "threshold", "temperature"])
 def test_what_is_thrown_away_is_not_kept_for_ever(what, monkeypatch):
     monkeypatch.setattr(
-        annealing.run,
+        annealing._run,
         "_program",
-        functools.lru_cache(2)(annealing.run._program.__wrapped__),
+        functools.lru_cache(2)(annealing._run._program.__wrapped__),
     )
 
     class Once:

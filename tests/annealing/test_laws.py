@@ -14,6 +14,7 @@ from scipy import integrate, stats
 
 import landmod_jax as lm
 from landmod_jax import annealing
+from landmod_jax.annealing import _noise
 
 CHAINS, T, C = 4000, 0.5, -0.1
 GRID = np.linspace(-3, 3, 6001)
@@ -118,9 +119,7 @@ def test_one_step_of_each_scheme_by_hand():
     x0, dt = jnp.array([[0.7]]), 0.1
     key = jax.random.key(5)
     noise = float(
-        annealing.noise.normal(
-            annealing.noise.words(key), jnp.int32(0), 1, 1, jnp.float32
-        )[0, 0]
+        _noise.normal(_noise.words(key), jnp.int32(0), 1, 1, jnp.float32)[0, 0]
     )
     g = lambda x: 4 * x * (x * x - 1) + 0.3
     u = (0.49 - 1) ** 2 + 0.21

@@ -11,6 +11,7 @@ import importlib
 import pytest
 
 from experiments.commands import cli, present
+from experiments.machine import setup
 from experiments.runs import single, sweep
 
 NUMBER = ("x", "nan", "inf", "")
@@ -21,8 +22,12 @@ PROTOCOL = {
     "momentum": (["0", "0.5"], ["-1", "1", *NUMBER]),
     "weight-decay": (["0", "1e-4"], ["-0.1", *NUMBER]),
     "batch-size": (["1", "100000"], ["0", "-3", "1.5", *NUMBER]),
-    "f": (["quadratic"], ["linaer", "", "2"]),
+    "f": (["quadratic", "bounded(2, 0.5)"], ["linaer", "", "2", "power()"]),
     "eps": (["0.5"], ["0", "-1", *NUMBER]),
+    "threshold": (
+        ["smoothed_min", "windowed_min(20)", "constant(0.5)"],
+        ["", "min", "constant", "windowed_min(0)", "constant(1) --c 1"],
+    ),
     "c": (["-1", "0", "2.5"], ["-inf", *NUMBER]),
     "clip-norm": (["2"], ["0", "-1", *NUMBER]),
     "warmup-steps": (["1"], ["0", "-1", "1.5", *NUMBER]),
@@ -223,11 +228,14 @@ def test_a_bad_line_is_refused_and_changes_nothing(argv, at, capsys, monkeypatch
 @pytest.mark.parametrize("argv", GOOD, ids=" ".join)
 def test_a_good_line_reaches_the_sweep(argv, at, monkeypatch):
     reached = []
-    monkeypatch.setattr(
-        sweep, "run_all", lambda configs, out, *rest: reached.append(out) or []
-    )
+    monkeypatch.setattr(setup, "set_up", lambda process: None)
+
+    def run_all(configs, out, execution, within=None):
+        reached.append(within or out)
+        return []
+
+    monkeypatch.setattr(sweep, "run_all", run_all)
     monkeypatch.setattr(present, "present", lambda *arguments: None)
-    monkeypatch.setattr(sweep, "open_results", lambda *arguments: None, raising=False)
     # --resume excludes it.
     argv = [word for word in argv if word != "--overwrite" or "--resume" not in argv]
     with contextlib.chdir(at):
