@@ -4,15 +4,17 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 JOBS ?= 2
+NEWEST ?= python3
 
-.PHONY: help demo test parity kill-test results lint format docs clean
+.PHONY: help demo test test-slow newest parity results lint format docs clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo     train SimpleCNN on digits with and without landscape modification"
-	@echo "make test     all tests"
+	@echo "make test     the tests, but for the slow ones"
+	@echo "make test-slow  kill campaigns, several hosts, full disks"
+	@echo "make newest   the library's tests on the newest JAX (NEWEST=python3.13)"
 	@echo "make parity   the tests against PyTorch (installs torch)"
-	@echo "make kill-test  sweeps killed at random moments, against ones left alone"
 	@echo "make results  the tables and pictures of results/, from its rows"
 	@echo "make lint     ruff and mypy"
 	@echo "make docs     the documentation as HTML in docs/_build/html"
@@ -30,14 +32,20 @@ demo: $(VENV)/.experiments
 	$(BIN)/python -m experiments table digits --out demo --overwrite
 
 test: $(VENV)/.experiments+data+test
-	$(BIN)/python -m pytest -n $(JOBS) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) -m "not slow" $(PYTEST_ARGS)
+
+test-slow: $(VENV)/.experiments+data+test
+	$(BIN)/python -m pytest -n $(JOBS) -m slow $(PYTEST_ARGS)
+
+newest:
+	test -x .venv-newest/bin/python || $(NEWEST) -m venv .venv-newest
+	.venv-newest/bin/python -m pip install --quiet --disable-pip-version-check '.[experiments,test]'
+	.venv-newest/bin/python -m pytest -n $(JOBS) -m "not slow" \
+	  tests/library tests/annealing tests/models landmod_jax $(PYTEST_ARGS)
 
 parity: $(VENV)/.experiments+test+parity
+	$(BIN)/python -c "import torch"
 	$(BIN)/python -m pytest -n $(JOBS) -m torch $(PYTEST_ARGS)
-
-kill-test: $(VENV)/.experiments
-	$(BIN)/python -m tests.experiments.runs.kill_campaign --parallel none
-	$(BIN)/python -m tests.experiments.runs.kill_campaign --parallel pmap
 
 results: $(VENV)/.experiments
 	$(BIN)/python -m experiments results

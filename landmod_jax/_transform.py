@@ -207,15 +207,7 @@ def current(opt_state: Any) -> LandscapeModifyState:
       >>> print(lm.current(tx.init({"w": 1.0})).c)
       inf
     """
-
-    def is_ours(node: Any) -> bool:
-        return isinstance(node, LandscapeModifyState)
-
-    found = [
-        (path, node)
-        for path, node in jax.tree_util.tree_leaves_with_path(opt_state, is_ours)
-        if is_ours(node)
-    ]
+    found = optax.tree.get_all_with_path(opt_state, LandscapeModifyState.__name__)
     if not found:
         raise ValueError(
             "no LandscapeModifyState in this optimizer state: is landscape_modify in "
