@@ -1,4 +1,4 @@
-"""Every public name of annealing with generated arguments: works, or says what is wrong.
+"""Every public name with generated arguments: it works, or says what is wrong.
 
 A call is right or raises a ValueError that names the argument and says what was got.
 """
@@ -103,7 +103,7 @@ BAD = [
         ],
         at_bounds=["wrap", None, 3, True],
         scheme=["rk4", 3, True, ["euler"]],
-        records=[value for value in NOT_INTEGERS if value != 0],
+        records=[v for v in NOT_INTEGERS if type(v) is not int or v != 0],
     ),
     *call(
         "langevin_noise",
