@@ -43,8 +43,8 @@ def measure(config: Config, parts: Parts) -> Rows:
         found = []
         for i in range(config.tunings):
             name = f"{p.name}-{p.dimension}-{method}-{i}"
-            run = functools.partial(search.tuned, p, method, i, sizes)
-            found.append(_pair(parts.of(name, lambda run=run: _arrays(run()))))
+            run = functools.partial(_tuned, p, method, i, sizes)
+            found.append(_pair(parts.of(name, run)))
         rates = [(chains["evaluations"] > 0).mean() for _, chains in found]
         percent = ", ".join(f"{100 * rate:.0f} %" for rate in rates)
         print(f"{p.name}, d = {p.dimension}, {method}: {percent}", flush=True)
@@ -73,6 +73,12 @@ def measure(config: Config, parts: Parts) -> Rows:
         | origin
         | {"command": without_places(origin["command"])},
     )
+
+
+def _tuned(
+    p: Problem, method: str, tuning: int, sizes: search.Sizes
+) -> dict[str, np.ndarray]:
+    return _arrays(search.tuned(p, method, tuning, sizes))
 
 
 def _arrays(found: tuple[pd.DataFrame, pd.DataFrame]) -> dict[str, np.ndarray]:
@@ -154,6 +160,7 @@ def _paths() -> pd.DataFrame:
     p = problem(PATH_ON, 2)
     low, width = p.objective.low, p.objective.high - p.objective.low
     parts = []
+    method: Any
     for method in METHODS:
         path = annealing.anneal(
             jax.tree_util.Partial(p.scaled, np.float32(p.spread)),

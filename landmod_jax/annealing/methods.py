@@ -8,7 +8,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +16,9 @@ import jax.numpy as jnp
 from landmod_jax._numerics import at_height
 from landmod_jax.annealing._numerics import root
 from landmod_jax.shapes import Shape
+
+MethodName = Literal["langevin", "kinetic", "improved", "improved_kinetic"]
+SchemeName = Literal["euler", "baoab"]
 
 
 class Local(NamedTuple):
@@ -160,15 +163,15 @@ class Method:
     """A diffusion and the schemes it can be discretised with, the default one first."""
 
     coefficients: Callable[[jax.Array, Local], Overdamped | Kinetic]
-    schemes: dict[str, Scheme]
+    schemes: dict[SchemeName, Scheme]
     kinetic: bool = False
     modified: bool = False
 
 
-_OVERDAMPED = {"euler": EULER_MARUYAMA}
-_KINETIC = {"baoab": BAOAB, "euler": EULER}
+_OVERDAMPED: dict[SchemeName, Scheme] = {"euler": EULER_MARUYAMA}
+_KINETIC: dict[SchemeName, Scheme] = {"baoab": BAOAB, "euler": EULER}
 
-METHODS = {
+METHODS: dict[str, Method] = {
     "langevin": Method(langevin, _OVERDAMPED),
     "kinetic": Method(kinetic, _KINETIC, kinetic=True),
     "improved": Method(improved, _OVERDAMPED, modified=True),

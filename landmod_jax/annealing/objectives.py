@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from landmod_jax import _checks
 from landmod_jax._memo import same_for_same_arguments
@@ -65,7 +66,7 @@ class Objective:
                 f"{_checks.shown(self.minimisers)}"
             )
         for point in self.minimisers:
-            if jnp.shape(point) != (self.dimension,):
+            if np.shape(point) != (self.dimension,):
                 raise ValueError(
                     f"minimisers must be points of {self.dimension} numbers, got "
                     f"{_checks.shown(point)}"

@@ -12,12 +12,17 @@ from landmod_jax import _checks, shapes
 from landmod_jax._numerics import held_eps
 from landmod_jax.annealing import arguments, noise
 from landmod_jax.annealing._numerics import held
-from landmod_jax.annealing.methods import METHODS, Local, Method, height_above
+from landmod_jax.annealing.methods import (
+    METHODS,
+    Local,
+    Method,
+    MethodName,
+    SchemeName,
+    height_above,
+)
 from landmod_jax.thresholds import Threshold, running_min
 from landmod_jax.transform import _checked_threshold
 
-MethodName = Literal["langevin", "kinetic", "improved", "improved_kinetic"]
-SchemeName = Literal["euler", "baoab"]
 AtBounds = Literal["reflect", "clip"]
 _PROGRAMS = 64  # compiled and kept, the last ones used
 
@@ -220,8 +225,8 @@ def anneal(
 @functools.lru_cache(_PROGRAMS)
 def _program(
     functions: Any,
-    method: str,
-    scheme: str,
+    method: MethodName,
+    scheme: SchemeName,
     shape: shapes.Shape,
     threshold: Threshold,
     at_bounds: str,
@@ -254,8 +259,8 @@ def _run(
     box: Any,
     ends: jax.Array,
     *,
-    method: str,
-    scheme: str,
+    method: MethodName,
+    scheme: SchemeName,
     shape: shapes.Shape,
     threshold: Threshold,
     at_bounds: str,
