@@ -6,13 +6,8 @@ from experiments.cli import dispatch
 BENCHMARKS: dict[str, tuple[str, str]] = {
     "training": ("benchmarks.training", "a training step against PyTorch's"),
     "layers": ("benchmarks.layers", "single layers against XLA's own forms"),
-    "loop": ("benchmarks.loop", "what the training loop adds to a step"),
-    "scaling": ("benchmarks.scaling", "cost over epochs and over the batch"),
     "several": ("benchmarks.several", "ways to have several runs on one device"),
     "startup": ("benchmarks.startup", "how long a command takes to be ready"),
-    "profile": ("benchmarks.profile", "where the time of a step goes"),
-    "precision": ("benchmarks.precision", "bfloat16's accuracy beside float32's"),
-    "pictures": ("benchmarks.pictures", "the rows, drawn"),
     "annealing": ("benchmarks.annealing", "simulated annealing against NumPy, SciPy"),
     "overhead": ("benchmarks.overhead", "what landscape_modify adds to a step"),
 }

@@ -1,7 +1,6 @@
 """`anneal`'s four methods as a loop in NumPy over all chains at once, and its time."""
 
 import math
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +8,7 @@ import jax
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
+from benchmarks.timing import in_turns
 from landmod_jax import annealing
 from landmod_jax.annealing import METHODS, objectives
 from landmod_jax.annealing.objectives import Objective
@@ -123,15 +123,10 @@ def compare(chains: int, steps: int, blocks: int) -> list[dict[str, Any]]:
             sides = {"jax": _ours(objective, method, start, steps)}
             for dtype in ("float64", "float32"):
                 sides[dtype] = _numpys(objective, evaluate, method, start, steps, dtype)
-            times: dict[str, list[float]] = {name: [] for name in sides}
-            for side in sides.values():
-                side()
-            for block in range(blocks):
-                for name in list(sides)[:: -1 if block % 2 else 1]:
-                    began = time.perf_counter()
-                    sides[name]()
-                    times[name].append(1e6 * (time.perf_counter() - began) / steps)
-            medians = {name: float(np.median(t)) for name, t in times.items()}
+            times = in_turns(sides, blocks, warm=1)
+            medians = {
+                name: 1e6 * float(np.median(t)) / steps for name, t in times.items()
+            }
             row: dict[str, Any] = {
                 "objective": objective.name,
                 "dimension": objective.dimension,

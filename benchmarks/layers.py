@@ -1,13 +1,13 @@
-"""`layers`: what each CPU formulation of models/ is worth, beside the native form."""
+"""`layers`: what each formulation of models/cpu/ is worth, beside the native form."""
 
 import dataclasses
 import functools
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks import report
+from benchmarks.timing import in_turns, spread
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +38,7 @@ def run(config: Config) -> None:
     rows = []
     for layer in _layers():
         times = _times(config, layer)
-        row = layer._asdict() | {k: report.spread(v) for k, v in times.items()}
+        row = layer._asdict() | {k: spread(v) for k, v in times.items()}
         rows.append(row)
         print(
             f"{layer.name:22} {layer.side:2}² {layer.inputs:3} → {layer.outputs:3}  "
@@ -50,7 +50,7 @@ def run(config: Config) -> None:
 
 
 def _layers() -> Iterator[Layer]:
-    from models import conv, norm, pool
+    from models.cpu import conv, norm, pool
 
     def convolution(name, side, inputs, outputs, kernel=3, stride=1):
         shape = {"stride": stride, "padding": kernel // 2}
@@ -86,7 +86,9 @@ def _layers() -> Iterator[Layer]:
         32,
         64,
         64,
-        batch_norm(lambda x, *params: norm.normalise(x, *params, 1e-5, None)[0]),
+        batch_norm(
+            lambda x, scale, bias: norm.normalise(x, scale, bias, 1e-5, None)[0]
+        ),
         batch_norm(_norm_by_autodiff),
     )
     yield Layer(
@@ -121,11 +123,9 @@ def _times(config: Config, layer: Layer) -> dict[str, list[float]]:
         name: jax.jit(functools.partial(both_ways, getattr(layer, name)))
         for name in ("native", "ours")
     }
-    times: dict[str, list[float]] = {name: [] for name in forms}
-    for call in range(config.calls + 5):
-        for name, form in forms.items():
-            began = time.perf_counter()
-            jax.block_until_ready(form(x, w, g))
-            if call >= 5:
-                times[name].append(1e3 * (time.perf_counter() - began))
-    return times
+    sides = {
+        name: lambda form=form: jax.block_until_ready(form(x, w, g))
+        for name, form in forms.items()
+    }
+    times = in_turns(sides, config.calls, warm=5)
+    return {name: [1e3 * second for second in times[name]] for name in times}

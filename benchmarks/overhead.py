@@ -2,11 +2,12 @@
 
 import dataclasses
 import functools
-import time
+import itertools
 from pathlib import Path
 from typing import Any
 
 from benchmarks import report
+from benchmarks.timing import in_turns
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,12 +53,10 @@ def run(config: Config) -> None:
         state = tx.init(params)
         compiled = step.lower(params, state, grads, jnp.float32(0)).compile()
         held = [(params, state)]
+        values = itertools.cycle([jnp.float32(1 + i) for i in range(5)])
 
-        def call(value: Any) -> float:
-            began = time.perf_counter()
-            held[0] = compiled(*held[0], grads, value)
-            jax.block_until_ready(held[0])
-            return time.perf_counter() - began
+        def call() -> None:
+            held[0] = jax.block_until_ready(compiled(*held[0], grads, next(values)))
 
         return (compiled.cost_analysis() or {})["bytes accessed"], call
 
@@ -65,22 +64,15 @@ def run(config: Config) -> None:
     for name, tx in optimizers.items():
         plain_bytes, plain = stepper(tx)
         lm_bytes, modified = stepper(optax.chain(lm.landscape_modify(), tx))
-        times: list[tuple[float, float]] = []
-        for i in range(config.pairs + 3):
-            value = jnp.float32(1 + i % 5)
-            if i % 2:
-                second, first = modified(value), plain(value)
-            else:
-                first, second = plain(value), modified(value)
-            times.append((first, second))
-        paired = np.array(times[3:])
-        ratios = paired[:, 1] / paired[:, 0]
+        times = in_turns({"plain": plain, "modified": modified}, config.pairs, warm=3)
+        seconds = {side: np.array(times[side]) for side in times}
+        ratios = seconds["modified"] / seconds["plain"]
         rows.append(
             {
                 "optimizer": name,
                 "bytes_added_percent": 100 * (lm_bytes / plain_bytes - 1),
-                "plain_ms": 1e3 * float(np.median(paired[:, 0])),
-                "modified_ms": 1e3 * float(np.median(paired[:, 1])),
+                "plain_ms": 1e3 * float(np.median(seconds["plain"])),
+                "modified_ms": 1e3 * float(np.median(seconds["modified"])),
                 "ratio_median": float(np.median(ratios)),
                 "ratio_quartiles": np.quantile(ratios, (0.25, 0.75)).tolist(),
             }

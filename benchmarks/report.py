@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from experiments.files import write_text
+
 
 def write(
     out: Path | None, config: Any, rows: Sequence[dict[str, Any]], **more: Any
@@ -29,7 +31,7 @@ def write(
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     figures = {"written": started, "settings": settings, **more, "rows": list(rows)}
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
+    write_text(out, json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
 
 
 def _has_path(value: Any) -> bool:
@@ -42,15 +44,3 @@ def where() -> dict[str, Any]:
     from experiments.provenance import commit, machine, versions
 
     return {"commit": commit(), "versions": versions(), "machine": machine()}
-
-
-def spread(values: Sequence[float]) -> dict[str, Any]:
-    """The median of values, with their quartiles and range."""
-    import numpy as np
-
-    low, first, median, third, high = np.quantile(values, (0, 0.25, 0.5, 0.75, 1))
-    return {
-        "median": float(median),
-        "quartiles": [float(first), float(third)],
-        "range": [float(low), float(high)],
-    }

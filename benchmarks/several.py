@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from benchmarks import report
 from benchmarks.side import Device, Options, Precision
+from benchmarks.timing import order, spread
 from benchmarks.worker import Worker
 
 Way = Literal["alone", "processes", "unrolled", "vmap"]
@@ -67,7 +68,7 @@ def _measure(config: Config, model: str) -> dict[str, Any]:
     seconds: dict[Way, list[float]] = {way: [] for way in ways}
     peaks: dict[Way, list[float]] = {way: [] for way in ways}
     for turn in range(config.rounds):
-        for way in ways[:: -1 if turn % 2 else 1]:
+        for way in order(ways, turn):
             blocks, peak = _started(config, model, way)
             seconds[way] += blocks
             peaks[way].append(peak)
@@ -79,7 +80,7 @@ def _measure(config: Config, model: str) -> dict[str, Any]:
             "peak_mib": float(np.median(peaks[way])),
         }
         if way != "alone":
-            row[way]["speed"] = report.spread((alone / seconds[way]).tolist())
+            row[way]["speed"] = spread((alone / seconds[way]).tolist())
     return row
 
 

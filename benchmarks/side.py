@@ -1,4 +1,4 @@
-"""What a side of the training benchmark is told, and what it is."""
+"""A side of the training benchmark: what it trains, what it is told, and what it is."""
 
 import dataclasses
 import time
@@ -8,6 +8,9 @@ from typing import Any, Literal
 Framework = Literal["jax", "torch"]
 Precision = Literal["float32", "tensorfloat32", "bfloat16"]
 Device = Literal["cpu", "cuda"]
+# Of LM-SGD on images like CIFAR-10's.
+LEARNING_RATE, MOMENTUM = 0.01, 0.9
+CLASSES = 10
 # Sides of the square matrices whose product is the measure of a machine.
 PRODUCT_SIZES = {"cpu": (1024, 2048, 4096), "cuda": (4096, 8192)}
 

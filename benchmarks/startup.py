@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import report
+from benchmarks.timing import spread
 from experiments.errors import UserError
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -35,7 +36,7 @@ def run(config: Config) -> None:
     rows: list[dict[str, Any]] = []
     for what in ("--help", "train --help"):
         seconds = [_until(what.split(), "usage:") for _ in range(config.helps)]
-        rows.append({"what": what, "seconds": report.spread(seconds)})
+        rows.append({"what": what, "seconds": spread(seconds)})
         print(f"{what:13} {statistics.median(seconds):.2f} s", flush=True)
     for model in config.models:
         starts = [_starts(model) for _ in range(config.pairs)]
@@ -43,8 +44,8 @@ def run(config: Config) -> None:
         rows.append(
             {
                 "what": model,
-                "first_start_seconds": report.spread([s for s, _ in first]),
-                "second_start_seconds": report.spread([s for s, _ in second]),
+                "first_start_seconds": spread([s for s, _ in first]),
+                "second_start_seconds": spread([s for s, _ in second]),
                 "programs_compiled_by_the_first": first[0][1],
                 "programs_compiled_by_the_second": second[0][1],
             }

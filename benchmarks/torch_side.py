@@ -5,17 +5,26 @@ back during the steps, and torch.compile where it is asked for. With `author_loo
 user of the original script runs it: a DataLoader, the loss read at every step.
 """
 
+import importlib.util
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch.nn.functional import cross_entropy, pad
 
-from benchmarks import torch_models
-from benchmarks.protocol import CLASSES, LEARNING_RATE, MOMENTUM
-from benchmarks.side import Options, Side, product_flops
+from benchmarks.side import (
+    CLASSES,
+    LEARNING_RATE,
+    MOMENTUM,
+    Options,
+    Side,
+    product_flops,
+)
 
+# By its file: the package `models` would bring JAX, its memory and its threads.
+_FILE = Path(__file__).resolve().parent.parent / "models" / "torch" / "networks.py"
 LOADER_WORKERS = 2
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)
 
@@ -34,13 +43,22 @@ def make(options: Options) -> Side:
         "product_flops": product_flops(options.device, _product(options)),
         "compile_seconds": 0.0,
     }
-    train = (_as_its_author if options.author_loop else alone)(options)
+    train = (_as_its_author if options.author_loop else _alone)(options)
     return Side(train, about, _device_peak if cuda else lambda: None)
+
+
+def _networks() -> Any:
+    spec = importlib.util.spec_from_file_location("networks", _FILE)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def _network(options: Options) -> tuple[Any, Any, Any]:
     """The network, how it is called, and its optimizer."""
-    net: Any = torch_models.create(options.model).train().to(options.device)
+    net: Any = _networks().create(options.model).train().to(options.device)
     net = net.to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(net.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
     half = torch.autocast(
@@ -56,7 +74,7 @@ def _network(options: Options) -> tuple[Any, Any, Any]:
     return net, loss_of, optimizer
 
 
-def alone(options: Options) -> Callable[[int], int]:
+def _alone(options: Options) -> Callable[[int], int]:
     """Side's `train`, on one random batch."""
     net, loss_of, optimizer = _network(options)
     images = torch.randn(options.batch, 3, 32, 32, device=options.device)

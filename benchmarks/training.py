@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmarks import report
 from benchmarks.side import Device, Framework, Options, Precision
+from benchmarks.timing import order
 from benchmarks.worker import Worker
 
 STEPS_AN_EPOCH = 391
@@ -70,14 +71,10 @@ def measure(config: Config, model: str, torch: bool) -> dict[str, Any]:
     """One network's row: our side and, where there is `torch`, PyTorch's, in turns."""
     import numpy as np
 
-    from benchmarks.memory import Memory
-
-    memory = Memory()
     pythons: dict[Framework, Path] = {"jax": config.jax_python}
     if torch:
         pythons["torch"] = config.torch_python
     blocks: dict[Framework, list[float]] = {name: [] for name in pythons}
-    rates: dict[Framework, list[float]] = {name: [] for name in pythons}
     abouts: dict[Framework, list[dict[str, Any]]] = {name: [] for name in pythons}
     for _ in range(config.processes):
         sides: dict[Framework, Worker] = {}
@@ -90,7 +87,6 @@ def measure(config: Config, model: str, torch: bool) -> dict[str, Any]:
         for name, seconds, peaks in _take_turns(sides, config):
             ready[name] |= peaks
             blocks[name].append(seconds)
-            rates[name].append(memory.bytes_a_second())
         for name, side in sides.items():
             abouts[name].append(ready[name])
             side.close()
@@ -106,7 +102,6 @@ def measure(config: Config, model: str, torch: bool) -> dict[str, Any]:
         row[name] = {
             "seconds_a_step": second,
             "seconds_a_step_of_blocks": blocks[name],
-            "memory_bytes_a_second_after_blocks": rates[name],
             "images_a_second": config.batch / second,
             "seconds_an_epoch": second * STEPS_AN_EPOCH,
             "share_of_product_rate": operations / second / about["product_flops"],
@@ -145,7 +140,7 @@ def _take_turns(
             second = answer["seconds"] / answer["steps"]
             steps[name] = max(1, round(config.seconds / second))
     for block in range(config.blocks):
-        for name in list(sides)[:: -1 if block % 2 else 1]:
+        for name in order(sides, block):
             sides[name].tell(steps[name])
             answer = sides[name].wait()
             peaks = {key: answer[key] for key in ("peak_mib", "device_peak_mib")}

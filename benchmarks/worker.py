@@ -1,18 +1,29 @@
-"""A process that trains when it is told to (training_worker.py), from the outside."""
+"""A process that trains when it is told to: `Worker` from outside, `main` inside.
+
+It reads a number of steps a line on standard input and answers each with a line of
+JSON. The first line that it writes says that it is ready, and what it is.
+"""
 
 import dataclasses
+import importlib
 import json
 import os
+import resource
 import subprocess
+import sys
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.side import Framework, Options
+from experiments import allocator
 from experiments.errors import UserError
+from experiments.jobs import take_share
 
 # glibc keeps what is freed, in huge pages: both sides get it (docs/performance.md).
 _TUNABLES = {"mmap_max": 0, "trim_threshold": 2**60, "arena_max": 1, "hugetlb": 1}
-ALLOCATOR = {
+_ALLOCATOR = {
     "GLIBC_TUNABLES": ":".join(f"glibc.malloc.{k}={v}" for k, v in _TUNABLES.items())
 }
 
@@ -26,11 +37,11 @@ class Worker:
         framework: Framework,
         options: Options,
     ):
-        environment = os.environ | (ALLOCATOR if options.keep_memory else {})
+        environment = os.environ | (_ALLOCATOR if options.keep_memory else {})
         environment |= {"JAX_PLATFORMS": options.device}
         if options.jobs > 1:
             environment |= {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
-        command = [str(python), "-m", "benchmarks.training_worker", framework]
+        command = [str(python), "-m", "benchmarks.worker", framework]
         command.append(json.dumps(dataclasses.asdict(options)))
         self._process = subprocess.Popen(
             command,
@@ -56,3 +67,33 @@ class Worker:
 
     def close(self) -> None:
         self._process.communicate()
+
+
+def main(argv: Sequence[str]) -> None:
+    """The process, told its framework and its side's Options as JSON."""
+    framework, text = argv
+    options = Options(**json.loads(text))
+    take_share(options.job, options.jobs)
+    if framework == "jax" and options.keep_memory:
+        allocator.fill_gaps_after_compiling()
+    module = importlib.import_module(f"benchmarks.{framework}_side")
+    side = module.make(options)
+    began = time.perf_counter()
+    side.train(1)
+    first = time.perf_counter() - began
+    side.train(1)
+    print(json.dumps(side.about | {"first_step_seconds": first}), flush=True)
+    for line in sys.stdin:
+        began = time.perf_counter()
+        steps = side.train(int(line))
+        answer = {
+            "seconds": time.perf_counter() - began,
+            "steps": steps,
+            "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            "device_peak_mib": side.device_peak_mib(),
+        }
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -26,10 +26,12 @@ CIFAR_VGG = Pipeline((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), ("flip", "cro
 DIGITS = Pipeline((0.3053,) * 3, (0.3758,) * 3)
 
 
-def pipeline_for(dataset: str, model: str) -> Pipeline:
+def pipeline_for(dataset: str, model: str, augmented: bool = True) -> Pipeline:
+    """What the images of a run go through; not augmented, they are normalised only."""
     if dataset == "digits":
         return DIGITS
-    return CIFAR_VGG if model.startswith("vgg") else CIFAR
+    pipeline = CIFAR_VGG if model.startswith("vgg") else CIFAR
+    return pipeline if augmented else dataclasses.replace(pipeline, steps=())
 
 
 def normalise(images: jax.Array, pipeline: Pipeline) -> jax.Array:

@@ -17,7 +17,9 @@ from typing import Any
 import jax
 import numpy as np
 
+from experiments import reading
 from experiments.errors import UserError
+from experiments.files import flush_tree
 from experiments.training import TrainState
 
 KEPT = 2
@@ -43,7 +45,8 @@ def save(work: Path, state: TrainState, columns: Columns) -> None:
             checkpointer.save(part.absolute() / "state", jax.device_get(state))
         arrays: dict[str, Any] = dict(columns)
         np.savez(part / "metrics.npz", **arrays)
-        (part / "digest").write_text(_digest(state, columns))
+        (part / "digest").write_text(_digest(state, columns), encoding="ascii")
+        flush_tree(part)
         shutil.rmtree(whole, ignore_errors=True)
         os.replace(part, whole)
     # tensorstore says in its own way that it cannot write.
@@ -55,7 +58,7 @@ def save(work: Path, state: TrainState, columns: Columns) -> None:
             "--resume goes on from the one before"
         ) from error
     for old in _steps(work)[:-KEPT]:
-        shutil.rmtree(work / str(old))
+        shutil.rmtree(work / str(old), ignore_errors=True)
 
 
 def _check_room(part: Path, state: TrainState, columns: Columns) -> None:
@@ -102,9 +105,8 @@ def _checkpointer():
 def _load(path: Path, abstract: TrainState) -> tuple[TrainState, Columns]:
     with _checkpointer() as checkpointer:
         state = checkpointer.restore(path.absolute() / "state", abstract)
-    with np.load(path / "metrics.npz") as archive:
-        columns = {name: archive[name] for name in archive.files}
-    if _digest(state, columns) != (path / "digest").read_text():
+    columns = reading.arrays(path / "metrics.npz")
+    if _digest(state, columns) != (path / "digest").read_text(encoding="ascii"):
         raise ValueError("its digest differs")
     return state, columns
 

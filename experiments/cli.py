@@ -5,12 +5,23 @@ whose docstring is the help, and a function `run(config) -> int | None`.
 """
 
 import difflib
+import errno
 import importlib
+import os
 import sys
 from collections.abc import Mapping, Sequence
 
+from experiments import parsing
 from experiments.errors import UserError
-from experiments.stopping import Stopped
+from experiments.stopping import (
+    INTERRUPTED,
+    OUTPUT_CLOSED,
+    Stopped,
+    ending_cleanly,
+    mute,
+    tell,
+)
+from experiments.text import replace_what_cannot_be_shown
 
 # name: (module, what it does)
 COMMANDS: Mapping[str, tuple[str, str]] = {
@@ -40,7 +51,32 @@ def dispatch(
     argv: Sequence[str] | None = None,
 ) -> int:
     """Find the command that argv[0] names, parse the rest into its Config, run it."""
-    argv = list(sys.argv[1:] if argv is None else argv)
+    replace_what_cannot_be_shown()
+    try:
+        with ending_cleanly():
+            status = _run(prog, commands, list(sys.argv[1:] if argv is None else argv))
+            sys.stdout.flush()  # here it may fail, and not while Python ends
+            return status
+    except UserError as error:
+        tell(f"error: {error}")
+        return 2
+    except Stopped as stopped:
+        tell(f"{stopped}: --resume goes on from here")
+        return stopped.status
+    except KeyboardInterrupt:
+        tell("interrupted")
+        return INTERRUPTED
+    except OSError as error:
+        if error.filename is None and error.errno in (errno.EPIPE, errno.EIO):
+            mute(sys.stdout)
+            return OUTPUT_CLOSED
+        tell(f"error: {_plainly(error)}")
+        return 2
+
+
+def _run(
+    prog: str, commands: Mapping[str, tuple[str, str]], argv: Sequence[str]
+) -> int:
     if not argv or argv[0] in ("-h", "--help"):
         print(_overview(prog, commands))
         return 0 if argv else 2
@@ -51,21 +87,17 @@ def dispatch(
         print(f"unknown command {name!r}.{hint}\n", file=sys.stderr)
         print(_overview(prog, commands), file=sys.stderr)
         return 2
-    import tyro
+    with parsing.missing_packages_named():
+        module = importlib.import_module(commands[name][0])
+        return module.run(parsing.parse(module.Config, rest, f"{prog} {name}")) or 0
 
-    module = importlib.import_module(commands[name][0])
-    config = tyro.cli(module.Config, args=rest, prog=f"{prog} {name}")
-    try:
-        return module.run(config) or 0
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except Stopped as stopped:
-        print(f"{stopped}: --resume goes on from here", file=sys.stderr)
-        return stopped.status
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+
+def _plainly(error: OSError) -> str:
+    """What is not foreseen: a place that vanished, may not be read or is full."""
+    reason = error.strerror or str(error) or type(error).__name__
+    if error.filename is None:
+        return reason
+    return f"{os.fsdecode(error.filename)}: {reason}"
 
 
 def _overview(prog: str, commands: Mapping[str, tuple[str, str]]) -> str:

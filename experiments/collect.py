@@ -1,10 +1,14 @@
 """`collect`: keep finished runs as rows of a study under results/."""
 
 import dataclasses
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import tyro
+
+from experiments.errors import UserError
+from experiments.locks import locked
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,10 +22,20 @@ class Config:
 
 
 def run(config: Config) -> None:
-    from experiments import rows, rundir
+    from experiments import result_dir, rows, rundir
 
-    found = rundir.find_some_runs(config.runs)
-    old = rows.read(config.out) if (config.out / "runs.csv").exists() else []
-    together = rows.merged(old, found)
-    rows.write(together, config.out)
+    with result_dir.reading(config.runs):
+        found = rundir.find_some_runs(config.runs)
+    try:
+        config.out.mkdir(parents=True, exist_ok=True)
+        with locked(config.out / ".collect.lock", lambda: _wait(config.out)):
+            old = rows.read(config.out) if (config.out / "runs.csv").exists() else []
+            together = rows.merged(old, found)
+            rows.write(together, config.out)
+    except OSError as error:
+        raise UserError(f"cannot write the study {config.out}: {error}") from error
     print(f"{config.out}: {len(together)} runs, {len(together) - len(old)} of them new")
+
+
+def _wait(study: Path) -> None:
+    print(f"{study}: waiting for another collect to end", file=sys.stderr)

@@ -20,9 +20,11 @@ class Config(options.Pairs):
 
 
 def run(config: Config) -> None:
+    config.check()
     from experiments import present
 
     name = f"compare-{config.dataset}-{config.model}-{config.optimizer}"
     out = config.out or Path("runs") / name
     configs = config.runs(config.dataset, config.model, config.optimizer)
+    options.show_remarks(configs)
     present.run_and_present(configs, out, config)

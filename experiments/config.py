@@ -1,10 +1,13 @@
 """What one run is: its configuration, the thesis's hyperparameters, its identity."""
 
 import dataclasses
+import functools
 import hashlib
 import json
-from collections.abc import Mapping
-from typing import Any, Literal
+import math
+import types
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from experiments.errors import UserError
 
@@ -67,23 +70,17 @@ class RunConfig:
     until_above_chance: bool = False
     # SHA-256 of the weights that the run starts from, where they are another run's.
     init_from: str | None = None
+    # Training images are cropped and flipped as their data set is (digits never are).
+    augment: bool = True
 
     def __post_init__(self) -> None:
-        for name in (
-            "epochs",
-            "batch_size",
-            "limit_train",
-            "warmup_steps",
-            "swa_start",
-            "validation",
-        ):
+        for name, kind in _field_types().items():
+            _check_kind(name, getattr(self, name), kind)
+        for name, (within, holds) in _RANGES.items():
             value = getattr(self, name)
-            if value is not None and value < 1:
-                raise UserError(f"{name} must be at least 1, got {value}")
-        for name in ("learning_rate", "eps", "clip_norm", "swa_learning_rate"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise UserError(f"{name} must be greater than 0, got {value}")
+            # NaN holds nothing.
+            if value is not None and not holds(value):
+                raise UserError(f"{name} must be {within}, got {value}")
         if self.momentum and self.optimizer not in ("sgd", "rmsprop"):
             raise UserError(
                 f"momentum belongs to sgd and rmsprop, not {self.optimizer}"
@@ -121,6 +118,55 @@ class RunConfig:
         if unknown := sorted(set(values) - known):
             raise UserError(f"configuration has unknown fields: {', '.join(unknown)}")
         return cls(**values)
+
+
+LAST_SEED = 2**32 - 1  # jax.random.key takes the rest modulo 2**32
+MOST = 2**31 - 1  # steps are counted in int32
+
+_Range = tuple[str, Callable[[Any], bool]]
+_COUNT: _Range = ("at least 1", lambda x: x >= 1)
+_POSITIVE: _Range = ("greater than 0 and finite", lambda x: 0 < x < math.inf)
+_RANGES: Mapping[str, _Range] = {
+    "seed": (f"0 to {LAST_SEED}", lambda x: 0 <= x <= LAST_SEED),
+    "epochs": _COUNT,
+    "batch_size": _COUNT,
+    "limit_train": _COUNT,
+    "warmup_steps": _COUNT,
+    "swa_start": _COUNT,
+    "validation": _COUNT,
+    "learning_rate": _POSITIVE,
+    "eps": _POSITIVE,
+    "clip_norm": _POSITIVE,
+    "swa_learning_rate": _POSITIVE,
+    "weight_decay": ("at least 0 and finite", lambda x: 0 <= x < math.inf),
+    "momentum": ("at least 0 and less than 1", lambda x: 0 <= x < 1),
+    "c": ("a finite number (for no landscape, choose the base arm)", math.isfinite),
+}
+
+
+@functools.cache
+def _field_types() -> dict[str, Any]:
+    return get_type_hints(RunConfig)
+
+
+def _check_kind(name: str, value: Any, kind: Any) -> None:
+    kinds = get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
+    if value is None and type(None) in kinds:
+        return
+    if get_origin(kind) is Literal:
+        if value not in kinds[0].__args__:
+            choices = ", ".join(kinds[0].__args__)
+            raise UserError(f"{name} must be one of {choices}, got {value!r}")
+        return
+    allowed = (int, float) if float in kinds else kinds[0]
+    if not isinstance(value, allowed) or isinstance(value, bool) != (kind is bool):
+        words = {
+            int: "an integer",
+            float: "a number",
+            str: "text",
+            bool: "true or false",
+        }
+        raise UserError(f"{name} must be {words[kinds[0]]}, got {value!r}")
 
 
 @dataclasses.dataclass(frozen=True)

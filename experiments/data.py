@@ -4,18 +4,18 @@ CIFAR is prepared once through tensorflow_datasets and kept as an `.npz` cache, 
 which training reads; a machine with the cache needs neither TensorFlow nor a network.
 """
 
-import contextlib
 import dataclasses
-import logging
+import functools
 import os
-import urllib.request
-import zipfile
+import stat
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
+from experiments import files, prepared
 from experiments.errors import UserError
 
 NAMES = ("digits", "cifar10", "cifar100")
@@ -44,19 +44,28 @@ class Published:
     classes: int
     train: int
     test: int
-    train_fingerprint: int | None
+    train_fingerprint: int
     test_fingerprint: int
 
 
 PUBLISHED = {
     "cifar10": Published(10, 50_000, 10_000, 107255981865454, 21406119098232),
-    # Nobody has yet taken the fingerprint of its whole training set.
-    "cifar100": Published(100, 50_000, 10_000, None, 21420491006609),
+    "cifar100": Published(100, 50_000, 10_000, 107315508359165, 21420491006609),
 }
 
 
 def default_cache_dir() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    """`landmod_jax` in the user's cache directory.
+
+    Raises:
+      UserError: there is no home directory for it.
+    """
+    try:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    except RuntimeError as error:
+        raise UserError(
+            "there is no home directory to keep a cache in: name one with --cache-dir"
+        ) from error
     return Path(base) / "landmod_jax"
 
 
@@ -65,6 +74,24 @@ def train_size(name: str, limit_train: int | None) -> int:
     if limit_train is not None:
         return limit_train
     return PUBLISHED[name].train if name in PUBLISHED else len(_digits().train_images)
+
+
+def check_size(name: str, limit_train: int | None, validation: int | None) -> None:
+    """Raise UserError for an unknown data set, or more images than it has."""
+    if name not in NAMES:
+        raise UserError(f"unknown data set {name!r}: choose from {', '.join(NAMES)}")
+    whole = train_size(name, None)
+    if limit_train is not None and limit_train > whole:
+        raise UserError(
+            f"--limit-train {limit_train} is more than the {whole:,} training images "
+            f"of {name}"
+        )
+    images = whole if limit_train is None else limit_train
+    if validation is not None and validation >= images:
+        raise UserError(
+            f"--validation {validation} leaves none of the {images:,} training images "
+            "to train on"
+        )
 
 
 def load(
@@ -93,19 +120,24 @@ def load(
 
 
 def _whole(name: str, data_dir: Path | None, cache_dir: Path | None) -> Dataset:
+    check_size(name, None, None)
     if name == "digits":
         return _digits()
-    if name not in PUBLISHED:
-        raise UserError(f"unknown data set {name!r}: choose from {', '.join(NAMES)}")
     cache = (cache_dir or default_cache_dir()) / f"{name}.npz"
-    if cache.exists():
-        return _read_cache(name, cache)
-    dataset = _canonical(name, *_read_tfds(name, data_dir, cache))
-    _check(dataset, str(data_dir or "the prepared tensorflow_datasets directory"))
+    cached = _read_cache(name, cache)
+    if cached is not None:
+        return cached
+    dataset = _checked(
+        name,
+        *prepared.read(name, data_dir, cache),
+        f"{name} as tensorflow_datasets prepared it",
+        "name an empty directory with --data-dir, and it will be prepared there anew",
+    )
     _write_cache(dataset, cache)
     return dataset
 
 
+@functools.cache
 def _digits() -> Dataset:
     """UCI's handwritten digits from scikit-learn, 8×8, each pixel drawn as 4×4."""
     from sklearn.datasets import load_digits
@@ -184,139 +216,96 @@ def fingerprint(images: np.ndarray, labels: np.ndarray) -> int:
     return int(_checksums(images, labels).sum(dtype=np.uint64))
 
 
-def _canonical(name: str, splits: dict[str, np.ndarray], classes: tuple) -> Dataset:
-    arrays = {}
-    for split in ("train", "test"):
-        images, labels = splits[f"{split}_images"], splits[f"{split}_labels"]
-        order = _canonical_order(images, labels)
-        arrays[f"{split}_images"] = images[order]
-        arrays[f"{split}_labels"] = labels[order].astype(np.int32)
-    return Dataset(name, classes=tuple(map(str, classes)), **arrays)
-
-
-def _check(dataset: Dataset, source: str) -> None:
-    """Refuse arrays that are not the published data set, or not a part of it."""
-    published = PUBLISHED[dataset.name]
-    remedy = "delete it, and it will be made anew"
-    for split in ("train", "test"):
-        images = getattr(dataset, f"{split}_images")
-        labels = getattr(dataset, f"{split}_labels")
-        count = getattr(published, split)
-        if images.dtype != np.uint8 or images.shape[1:] != (32, 32, 3):
-            raise UserError(
-                f"{source}: {split}_images are {images.dtype}{list(images.shape)}, "
-                f"not uint8[n, 32, 32, 3]; {remedy}"
-            )
-        if labels.shape != images.shape[:1]:
-            raise UserError(
-                f"{source}: {len(labels)} {split}_labels for {len(images)} images; "
-                f"{remedy}"
-            )
-        if labels.min(initial=0) < 0 or labels.max(initial=0) >= published.classes:
-            raise UserError(
-                f"{source}: {split}_labels reach {labels.max()}, but {dataset.name} "
-                f"has {published.classes} classes; {remedy}"
-            )
-        partial = split == "train" and 0 < len(images) < count
-        if len(images) != count and not partial:
-            raise UserError(
-                f"{source}: {len(images):,} {split} images, but {dataset.name} has "
-                f"{count:,}; {remedy}"
-            )
-        expected = getattr(published, f"{split}_fingerprint")
-        if partial or expected is None:
-            continue
-        if fingerprint(images, labels) != expected:
-            raise UserError(
-                f"{source}: its {split} images are not {dataset.name}'s (checksum "
-                f"differs); {remedy}"
-            )
-
-
 _ARRAYS = ("train_images", "train_labels", "test_images", "test_labels", "classes")
 
 
-def _read_cache(name: str, cache: Path) -> Dataset:
-    try:
-        with np.load(cache, allow_pickle=False) as archive:
-            splits = {key: archive[key] for key in _ARRAYS}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(
-            f"the cache {cache} is damaged ({error}); delete it, and it will be made "
-            "anew"
-        ) from error
-    classes = tuple(splits.pop("classes"))
+def _checked(
+    name: str,
+    arrays: Mapping[str, np.ndarray],
+    classes: np.ndarray,
+    source: str,
+    remedy: str,
+) -> Dataset:
+    """The published data set, or a part of it, in canonical order; else an error."""
+    published = PUBLISHED[name]
+
+    def refuse(fault: str) -> NoReturn:
+        raise UserError(f"{source}: {fault}; {remedy}")
+
+    if classes.shape != (published.classes,) or classes.dtype.kind != "U":
+        refuse(f"classes are not the names of {name}'s {published.classes} classes")
+    ordered = {}
     for split in ("train", "test"):
-        images, labels = splits[f"{split}_images"], splits[f"{split}_labels"]
-        if images.ndim != 4 or len(images) != len(labels):
-            raise UserError(
-                f"the cache {cache} is not a data set of images: {split}_images have "
-                f"shape {images.shape}, {split}_labels {labels.shape}; delete it"
+        images, labels = arrays[f"{split}_images"], arrays[f"{split}_labels"]
+        count = getattr(published, split)
+        if images.dtype != np.uint8 or images.shape[1:] != (32, 32, 3):
+            refuse(
+                f"{split}_images are {images.dtype}{list(images.shape)}, "
+                "not uint8[n, 32, 32, 3]"
             )
-    dataset = _canonical(name, splits, classes)
-    _check(dataset, f"the cache {cache}")
-    return dataset
+        if labels.dtype.kind not in "iu" or labels.shape != images.shape[:1]:
+            refuse(
+                f"{split}_labels are {labels.dtype}{list(labels.shape)}, not an "
+                f"integer for each of {len(images)} images"
+            )
+        if labels.min(initial=0) < 0 or labels.max(initial=0) >= published.classes:
+            refuse(
+                f"{split}_labels lie between {labels.min()} and {labels.max()}, but "
+                f"{name} has {published.classes} classes, from 0"
+            )
+        partial = split == "train" and 0 < len(images) < count
+        if len(images) != count and not partial:
+            refuse(f"{len(images):,} {split} images, but {name} has {count:,}")
+        expected = getattr(published, f"{split}_fingerprint")
+        if not partial and fingerprint(images, labels) != expected:
+            refuse(f"its {split} images are not {name}'s (checksum differs)")
+        order = _canonical_order(images, labels)
+        ordered[f"{split}_images"] = images[order]
+        ordered[f"{split}_labels"] = labels[order].astype(np.int32)
+    return Dataset(name, classes=tuple(map(str, classes)), **ordered)
+
+
+_LARGEST = 1 << 30  # bytes of an array; CIFAR's largest has 154 million
+
+
+def _read_cache(name: str, cache: Path) -> Dataset | None:
+    """The data set of a cache file; None where there is no file."""
+    source = f"the cache {cache}"
+    remedy = "move it away, or name another --cache-dir, and it will be made anew"
+    try:
+        if not stat.S_ISREG(os.stat(cache).st_mode):
+            raise UserError(f"{source} is not a file; {remedy}")
+        with np.load(cache, allow_pickle=False, max_header_size=10_000) as archive:
+            if any(info.file_size > _LARGEST for info in archive.zip.infolist()):
+                raise UserError(f"{source}: an array is too large; {remedy}")
+            missing = [key for key in _ARRAYS if key not in archive]
+            if missing:
+                raise UserError(f"{source} has no {', '.join(missing)}; {remedy}")
+            arrays = {key: np.asarray(archive[key]) for key in _ARRAYS}
+    except UserError:
+        raise
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UserError(f"cannot read {source} ({error}); {remedy}") from error
+    # What a file of the wrong content does in NumPy and zipfile has no common type, and
+    # NumPy's messages advise to load it unsafely.
+    except Exception as error:
+        raise UserError(
+            f"{source} is damaged ({type(error).__name__}): it is not an .npz file of "
+            f"plain arrays, or was changed or cut short; {remedy}"
+        ) from error
+    return _checked(name, arrays, arrays.pop("classes"), source, remedy)
 
 
 def _write_cache(dataset: Dataset, cache: Path) -> None:
-    part = cache.with_name(f".{cache.name}.{os.getpid()}.part")
     arrays: dict[str, Any] = {key: getattr(dataset, key) for key in _ARRAYS}
     try:
         cache.parent.mkdir(parents=True, exist_ok=True)
-        with open(part, "wb") as file:
-            np.savez(file, **arrays)
-        os.replace(part, cache)
+        with files.replacing(cache) as part:
+            np.savez(part, **arrays)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink()
         raise UserError(
             f"cannot write the cache {cache} ({error}); name a directory with room and "
             "write access with --cache-dir"
-        ) from error
-
-
-def _reach_publisher() -> None:
-    """Fail within seconds; tensorflow_datasets tries for minutes."""
-    urllib.request.urlopen(
-        "https://www.cs.toronto.edu/~kriz/cifar.html", timeout=10
-    ).close()
-
-
-def _read_tfds(
-    name: str, data_dir: Path | None, cache: Path
-) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
-    """Read a prepared tensorflow_datasets directory, preparing it where it is not."""
-    if data_dir is not None and not Path(data_dir).is_dir():
-        raise UserError(f"--data-dir {data_dir} is not a directory")
-    try:
-        import tensorflow_datasets as tfds
-
-        logging.getLogger("absl").setLevel(logging.ERROR)
-        builder = tfds.builder(
-            name,
-            data_dir=None if data_dir is None else str(data_dir),
-            file_format="array_record",
-        )
-        if not builder.is_prepared():
-            _reach_publisher()
-            builder.download_and_prepare()
-        splits = {}
-        for split in ("train", "test"):
-            images, labels = [], []
-            for example in builder.as_data_source(split):
-                images.append(example["image"])
-                labels.append(example["label"])
-            splits[f"{split}_images"] = np.stack(images)
-            splits[f"{split}_labels"] = np.array(labels)
-        return splits, tuple(builder.info.features["label"].names)
-    # Whatever goes wrong inside (no package, no network, no space, another format), the
-    # user's two ways out are the same.
-    except Exception as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:150]
-        raise UserError(
-            f"{name} is not here, and preparing it failed ({reason}). Two ways:\n"
-            "  1. with a network: pip install '.[data]', then run this again; a "
-            "directory that\n     tensorflow_datasets prepared elsewhere as "
-            "array_record is given by --data-dir;\n"
-            f"  2. without: put the cache file of another machine at {cache}"
         ) from error

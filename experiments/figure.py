@@ -1,7 +1,7 @@
 """`figure`: the training curves of figures 3.7, 3.9 and 3.12, from finished runs."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -9,6 +9,7 @@ import tyro
 
 from experiments.config import Optimizer
 from experiments.errors import UserError
+from experiments.rundir import Run
 
 
 class Panel(NamedTuple):
@@ -47,7 +48,7 @@ class Config:
 
 
 def run(config: Config) -> None:
-    from experiments import plots, style, tables
+    from experiments import groups, style
     from experiments.rundir import find_runs
 
     if config.figure not in FIGURES:
@@ -65,22 +66,36 @@ def run(config: Config) -> None:
                 f"{', '.join(map(str, config.runs))}: run `table {panel.table} "
                 f"--optimizers {panel.optimizer}` first"
             )
+        if differing := groups.differences(part):
+            raise UserError(
+                f"the runs of {panel.model} with {panel.optimizer} differ in "
+                f"{', '.join(differing)}: give --runs the directory of one table"
+            )
     out = config.out or Path(f"figure-{config.figure}.png")
+    drawing = style.Drawing()
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        pictures = drawing.of(_draw, panels, parts, out)
+    except OSError as error:
+        raise UserError(f"cannot write {out}: {error}") from error
+    print("".join(f"{picture}\n" for picture in pictures), end="")
+    drawing.raise_failures()
+
+
+def _draw(
+    panels: Sequence[Panel], parts: Sequence[Sequence[Run]], out: Path
+) -> list[Path]:
+    from experiments import plots, style, tables
+
     with style.figure(1, len(panels), 3.6, 2.6) as (fig, axes):
         for axis, panel, part in zip(axes[0], panels, parts):
             plots.draw_quantity(axis, part, panel.quantity)
-            label, logarithmic = plots.QUANTITIES[panel.quantity]
-            axis.set_ylabel(label)
-            if logarithmic:
-                axis.set_yscale("log")
-            axis.set_title(tables.title(part), fontsize=7, wrap=True)
-            axis.legend()
-        try:
-            out.parent.mkdir(parents=True, exist_ok=True)
-            fig.savefig(out)
-        except OSError as error:
-            raise UserError(f"cannot write {out}: {error}") from error
-    print(out)
+            axis.set_ylabel(plots.QUANTITIES[panel.quantity][0])
+            axis.set_title(style.words(tables.title(part)), fontsize=7, wrap=True)
+            if axis.get_legend_handles_labels()[0]:
+                axis.legend()
+        style.save(fig, out)
+    return [out]
 
 
 def _belongs(config, panel: Panel) -> bool:

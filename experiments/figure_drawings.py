@@ -45,7 +45,7 @@ def _path(axis, energy, points, colour: str, label: str) -> None:
     axis.plot(points[-1], heights[-1], "*", color=colour, ms=10)
 
 
-def figure_1_1(path: Path) -> None:
+def figure_1_1(path: Path) -> list[Path]:
     """Gradient descent in a local minimum, and at a saddle point."""
 
     def cubic(x):
@@ -64,10 +64,11 @@ def figure_1_1(path: Path) -> None:
         for axis in axes[0]:
             axis.set_xlabel("x")
         left.set_ylabel("U(x)")
-        fig.savefig(path)
+        style.save(fig, path)
+    return [path]
 
 
-def figure_1_2(path: Path) -> None:
+def figure_1_2(path: Path) -> list[Path]:
     """Gradient descent with too large and too small a step."""
 
     def bowl(x):
@@ -83,10 +84,11 @@ def figure_1_2(path: Path) -> None:
             axis.set_title(f"{name} a step, η = {lr}")
             axis.set_xlabel("x")
         axes[0][0].set_ylabel("U(x)")
-        fig.savefig(path)
+        style.save(fig, path)
+    return [path]
 
 
-def figure_2_1(path: Path) -> None:
+def figure_2_1(path: Path) -> list[Path]:
     """The critical height: the climb that no path to the minimum avoids."""
     u = np.asarray(U)
     minimum = int(u.argmin())
@@ -113,10 +115,11 @@ def figure_2_1(path: Path) -> None:
         )
         axis.plot(X[minimum], u[minimum], "*", color="#0072B2", ms=11)
         axis.set(xlabel="x", ylabel="U(x)")
-        fig.savefig(path)
+        style.save(fig, path)
+    return [path]
 
 
-def figure_2_2(path: Path) -> None:
+def figure_2_2(path: Path) -> list[Path]:
     """State-dependent noise of (2.7): the plain one below c, more above it."""
     c, temperature = -0.5, 0.1
     noise = jnp.sqrt(2 * (jnp.maximum(U - c, 0) + temperature))
@@ -131,44 +134,46 @@ def figure_2_2(path: Path) -> None:
         bottom.axhline(plain, color="black", ls="--", lw=1, label="√(2T)")
         bottom.set(xlabel="x", ylabel="noise")
         bottom.legend()
-        fig.savefig(path)
+        style.save(fig, path)
+    return [path]
 
 
-def _landscapes(path: Path, curves) -> None:
+def _landscapes(path: Path, curves) -> list[Path]:
     with style.figure(1, 1, width=5, height=3) as (fig, axes):
         axis = axes[0][0]
         for (label, values), colour in zip(curves, COLOURS):
             axis.plot(X, values, color=colour, label=label)
         axis.set_xlabel("x")
         fig.legend(loc="outside right center")
-        fig.savefig(path)
+        style.save(fig, path)
+    return [path]
 
 
-def figure_2_3(path: Path) -> None:
+def figure_2_3(path: Path) -> list[Path]:
     """U and H for f(x) = x, c the minimum of U, ε = 1."""
-    _landscapes(path, [("U", U), ("H", lm.landscape(U, U.min()))])
+    return _landscapes(path, [("U", U), ("H", lm.landscape(U, U.min()))])
 
 
-def figure_2_4(path: Path) -> None:
+def figure_2_4(path: Path) -> list[Path]:
     """The effect of f."""
     names = ("linear", "quadratic", "sqrt", "bounded")
-    _landscapes(
+    return _landscapes(
         path,
         [("U − min U", U - U.min())]
         + [(f"f {name}", lm.landscape(U, U.min(), f=name)) for name in names],
     )
 
 
-def figure_2_5(path: Path) -> None:
+def figure_2_5(path: Path) -> list[Path]:
     """The effect of c."""
     cs = [float(U.min()), -1.0, 0.0, 1.0, float(U.max()) + 1]
-    _landscapes(path, [(f"c = {c:.2f}", lm.landscape(U, c)) for c in cs])
+    return _landscapes(path, [(f"c = {c:.2f}", lm.landscape(U, c)) for c in cs])
 
 
-def figure_2_6(path: Path) -> None:
+def figure_2_6(path: Path) -> list[Path]:
     """The effect of ε."""
     eps = [0.5, 1.0, 2.0, 5.0]
-    _landscapes(path, [(f"ε = {e:g}", lm.landscape(U, U.min(), e)) for e in eps])
+    return _landscapes(path, [(f"ε = {e:g}", lm.landscape(U, U.min(), e)) for e in eps])
 
 
 def himmelblau(point):
@@ -180,7 +185,7 @@ def himmelblau(point):
 LEARNING_RATES = {"sgd": 0.03, "adam": 0.3, "adagrad": 0.8, "rmsprop": 0.1}
 
 
-def trajectories(path: Path) -> None:
+def trajectories(path: Path) -> list[Path]:
     """Four optimizers on Himmelblau's function, with and without LM, from one start."""
     xs, ys = np.linspace(-5, 5, 200), np.linspace(-5, 5, 200)
     grid = himmelblau(np.meshgrid(xs, ys))
@@ -203,7 +208,8 @@ def trajectories(path: Path) -> None:
             axis.set(xlim=(-5, 5), ylim=(-5, 5), xticks=(-4, 0, 4), yticks=(-4, 0, 4))
         axes[0][0].set_ylabel("on U")
         axes[1][0].set_ylabel("on H, c = 0")
-        fig.savefig(path)
+        style.save(fig, path)
+    return [path]
 
 
 DRAWINGS = {

@@ -4,7 +4,6 @@ import dataclasses
 from pathlib import Path
 
 from experiments.errors import UserError
-from experiments.files import replacing
 from experiments.stopping import Stop
 
 
@@ -21,39 +20,25 @@ class Config:
 
 
 def run(config: Config) -> None:
-    from experiments import figure_drawings
+    from experiments import figure_drawings, style
 
     drawings = figure_drawings.DRAWINGS
     if unknown := [name for name in config.only if name not in drawings]:
         raise UserError(
             f"unknown figures {', '.join(unknown)}: choose from {', '.join(drawings)}"
         )
-    failures = []
-    stop = Stop()
+    try:
+        config.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot write figures to {config.out}: {error}") from error
+    drawing, stop = style.Drawing(), Stop()
     with stop.listening():
-        _make(config.out)
         for name in config.only or drawings:
             if stop():
                 raise stop.stopped()
             path = config.out / f"figure-{name}.png"
             if config.resume and path.exists():
                 continue
-            try:
-                with replacing(path) as part:
-                    drawings[name](part)
-            # Matplotlib raises whatever the fonts and the disk make of it.
-            except Exception as error:
-                failures.append(f"{path.name}: {type(error).__name__}: {error}")
-                continue
-            print(path, flush=True)
-    if failures:
-        raise UserError(
-            f"could not draw {'; '.join(failures)}; the other figures are written"
-        )
-
-
-def _make(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot write figures to {out}: {error}") from error
+            for picture in drawing.of(drawings[name], path):
+                print(picture, flush=True)
+    drawing.raise_failures()

@@ -30,3 +30,13 @@ def write_text(path: Path, text: str) -> None:
     """Write a whole text file as UTF-8, whatever the locale."""
     with replacing(path) as part:
         part.write_text(text, encoding="utf-8")
+
+
+def flush_tree(directory: Path) -> None:
+    """Flush a directory and all in it to the disk, before it takes its name."""
+    for path in [*directory.rglob("*"), directory]:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

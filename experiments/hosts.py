@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from experiments.errors import UserError
-from experiments.stopping import Stop, Stopped
+from experiments.stopping import BUDGET_SPENT, Stop, Stopped
 
 THREADS_A_DEVICE = 8
 ASK_EVERY = 16  # steps: agreeing waits for every process
@@ -88,8 +88,8 @@ def any_of(value: bool) -> bool:
 class AgreedStop(Stop):
     """Stops all processes at the same step, once one of them is to stop."""
 
-    def __init__(self, minutes: float | None = None):
-        super().__init__(minutes)
+    def __init__(self, minutes: float | None = None, answers: bool = True):
+        super().__init__(minutes, answers)
         self._calls = 0
         self._agreed = False
 
@@ -103,5 +103,5 @@ class AgreedStop(Stop):
 
     def stopped(self) -> Stopped:
         if self._agreed and not super().__call__():
-            return Stopped("stopped with another process", 0)
+            return Stopped("stopped with another process", BUDGET_SPENT)
         return super().stopped()

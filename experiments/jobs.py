@@ -6,6 +6,7 @@ waits, and then does what is left, such as replays of runs that had to come firs
 """
 
 import dataclasses
+import errno
 import multiprocessing
 import os
 import signal
@@ -15,12 +16,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from experiments import text
 from experiments.config import RunConfig
 from experiments.errors import UserError
 from experiments.options import Execution
-from experiments.stopping import Stop, Stopped
+from experiments.stopping import OUTPUT_CLOSED, Stop, Stopped
 
 ASK_EVERY = 0.2  # seconds
+TERMINAL_SIGNALS = {signal.SIGINT, signal.SIGHUP}
 
 
 def prepare(execution: Execution) -> None:
@@ -47,7 +50,8 @@ def run_apart(
 ) -> None:
     """Have `execution.jobs` processes do `work`, which is sweep.run_all.
 
-    Returns once all have ended. A signal is passed on to them: each saves a checkpoint.
+    Returns once all have ended. A request to stop is passed on to them: each saves a
+    checkpoint. One whose output is closed is such a request.
 
     Raises:
       UserError: some failed; what they have finished is kept. Or there is a TPU.
@@ -67,17 +71,31 @@ def run_apart(
         )
         for n in range(jobs)
     ]
-    for process in processes:
-        process.start()
+    # A terminal sends them to all its processes. Here they are asked to stop by this
+    # one, with SIGTERM, and what is blocked stays so in those that are started.
+    unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, TERMINAL_SIGNALS)
+    try:
+        for process in processes:
+            process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
     told = False
-    while running := [process for process in processes if process.is_alive()]:
-        running[0].join(ASK_EVERY)
-        if stop() and not told:
-            told = True
-            for process in running:
-                process.terminate()  # SIGTERM, which it takes as a request
+    try:
+        while running := [process for process in processes if process.is_alive()]:
+            running[0].join(ASK_EVERY)
+            if not told and any(p.exitcode == OUTPUT_CLOSED for p in processes):
+                stop.output_failed(BrokenPipeError(errno.EPIPE, "Broken pipe"))
+            if stop() and not told:
+                told = True
+                for process in running:
+                    process.terminate()  # SIGTERM, which it takes as a request
+    finally:
+        for process in processes:
+            process.kill()  # where a second Ctrl-C has ended the wait
+    if any(p.exitcode == OUTPUT_CLOSED for p in processes):
+        stop.output_failed(BrokenPipeError(errno.EPIPE, "Broken pipe"))
     # One that was told before it could listen has died of the signal.
-    fine = (0, -signal.SIGTERM) if told else (0,)
+    fine = (0, OUTPUT_CLOSED, -signal.SIGTERM) if told else (0, OUTPUT_CLOSED)
     failed = [p.exitcode for p in processes if p.exitcode not in fine]
     if failed:
         raise UserError(
@@ -114,6 +132,7 @@ def _job(
     execution: Execution,
 ) -> None:
     """What a process does; it ends with a status other than 0 where it fails."""
+    text.replace_what_cannot_be_shown()
     take_share(number, jobs)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     import jax
@@ -122,8 +141,9 @@ def _job(
     jax.config.update("jax_default_device", devices[number % len(devices)])
     try:
         work(configs, out, execution)
-    except Stopped:
-        pass  # the parent says so
+    except Stopped as stopped:
+        # The parent says the rest, but does not know of this.
+        sys.exit(OUTPUT_CLOSED if stopped.status == OUTPUT_CLOSED else 0)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

@@ -6,8 +6,10 @@ from pathlib import Path
 
 from experiments import data, sweep
 from experiments.config import REPLAYS, RunConfig
+from experiments.errors import UserError
+from experiments.files import replacing
 from experiments.options import Execution
-from experiments.rundir import rows
+from experiments.rundir import TRIALS, rows
 
 HELD_OUT = 0.1  # of the training images
 
@@ -28,6 +30,7 @@ def tune(
     Returns:
       The configurations with their rates; none while other shards' trials are missing.
     """
+    sweep.check_replays(configs, None)
     trials = [
         dataclasses.replace(
             config,
@@ -40,7 +43,7 @@ def tune(
         if config.arm not in REPLAYS
         for rate in rates
     ]
-    finished = sweep.run_all(trials, out / "lr-sweep", execution)
+    finished = sweep.run_all(trials, out / TRIALS, execution, within=out)
     if len(finished) < len(set(trials)):
         print(f"{out}: the learning rates are chosen once all trials are finished")
         return []
@@ -48,7 +51,14 @@ def tune(
     means = rows(finished).groupby([*keys, "learning_rate"], sort=False)
     table = means["test_accuracy"].agg(["mean", "std", "count"]).reset_index()
     table["chosen"] = table.groupby(keys)["mean"].transform("max") == table["mean"]
-    table.to_csv(out / "lr-sweep" / "rates.csv", index=False)
+    try:
+        with replacing(out / TRIALS / "rates.csv") as part:
+            table.to_csv(part, index=False, encoding="utf-8")
+    except OSError as error:
+        raise UserError(
+            f"cannot write the learning rates to {out / TRIALS} ({error}); the trials "
+            "are kept: make room there, and --resume goes on"
+        ) from error
     chosen = table[table["chosen"]].drop_duplicates(keys).set_index(keys)
     for name, row in chosen.iterrows():
         print(f"{' '.join(name)}: learning rate {row['learning_rate']:g}")

@@ -1,12 +1,19 @@
 """Options that the training commands share, and the runs that they make of them."""
 
 import dataclasses
+import math
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+import tyro
+
+from experiments import data
 from experiments.config import (
     ARM_FIELDS,
     ARMS,
+    MOST,
     SEEDS,
     Arm,
     Optimizer,
@@ -16,6 +23,9 @@ from experiments.config import (
     thesis_hyperparameters,
 )
 from experiments.errors import UserError
+
+WEIGHTS = "weights.npz"  # of a run directory, with --keep-weights
+LEAST = 10  # training images, of which --lr-sweep can hold out a tenth
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +47,7 @@ class Protocol:
     eps: float = 1.0
     """The constant in f((loss - c)+) + eps, greater than 0."""
     c: float | None = None
-    """A constant threshold in place of the running minimum of the loss."""
+    """A constant, finite threshold in place of the running minimum of the loss."""
     clip_norm: float = 1.0
     """Of the clip arm: the largest norm that all gradients together keep."""
     warmup_steps: int = 200
@@ -52,6 +62,9 @@ class Protocol:
     """Hold out the last n training images and test on them, not on the test set."""
     until_above_chance: bool = False
     """Stop at the first epoch whose test accuracy is above chance."""
+    augment: tyro.conf.DisallowNone[bool | None] = None
+    """Crop and flip CIFAR's training images at random; table 3.5 does not by default,
+    everything else does."""
 
     def run(
         self,
@@ -66,10 +79,12 @@ class Protocol:
 
         With `swa` the defaults are those of table C.1.
         """
-        import models  # here, so that --help does not wait for Flax
+        import landmod_jax  # here, so that --help does not wait for JAX
+        import models
 
         try:
             models.create(model)
+            landmod_jax.landscape_modify(self.f)
         except ValueError as error:
             raise UserError(str(error)) from error
         defaults = (
@@ -84,9 +99,13 @@ class Protocol:
             for field in dataclasses.fields(Protocol)
         }
         values |= {name: value for name, value in chosen.items() if value is not None}
-        for name in set().union(*ARM_FIELDS.values()) - set(ARM_FIELDS[arm]):
-            values.pop(name, None)
-        return RunConfig(
+        # Digits have no augmentation to leave out: with and without are one run.
+        if dataset == "digits" and values.pop("augment", None):
+            raise UserError(
+                "--augment: digits are never augmented, since they are centered and "
+                "not symmetric"
+            )
+        whole = RunConfig(
             dataset=dataset,
             model=model,
             optimizer=optimizer,
@@ -94,6 +113,35 @@ class Protocol:
             seed=seed,
             **values,
         )
+        data.check_size(dataset, whole.limit_train, whole.validation)
+        if steps_of(whole) > MOST:
+            raise UserError(
+                f"--epochs {whole.epochs} takes {steps_of(whole):,} steps, more than "
+                f"the {MOST:,} that a run counts"
+            )
+        # What this arm does not read was checked, and is no part of its identity.
+        unread = set().union(*ARM_FIELDS.values()) - set(ARM_FIELDS[arm])
+        defaults_of = {field.name: field.default for field in dataclasses.fields(whole)}
+        return dataclasses.replace(whole, **{n: defaults_of[n] for n in unread})
+
+
+def steps_of(config: RunConfig) -> int:
+    """The training steps of a run, if it is not stopped."""
+    images = data.train_size(config.dataset, config.limit_train)
+    images -= config.validation or 0
+    return config.epochs * -(-images // config.batch_size)
+
+
+def show_remarks(configs: Sequence[RunConfig]) -> None:
+    """Say what is allowed and yet hardly meant."""
+    for config in dict.fromkeys(dataclasses.replace(c, seed=0) for c in configs):
+        if config.arm == "warmup" and config.warmup_steps > steps_of(config):
+            print(
+                f"note: --warmup-steps {config.warmup_steps} is longer than a run of "
+                f"{steps_of(config)} steps, which ends before its learning rate is "
+                "reached",
+                file=sys.stderr,
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,6 +186,58 @@ class Execution:
     shard: str = "1/1"
     """i/n: take every n-th run from the i-th on, to split a sweep over machines."""
 
+    def check(self) -> None:
+        """Raise UserError for what cannot be, before anything is written or trained."""
+        from experiments import jobs, sweep
+
+        sweep.parse_shard(self.shard)
+        jobs.prepare(self)
+        if self.resume and self.overwrite:
+            raise UserError("--resume and --overwrite exclude each other")
+        for name in ("time_budget", "checkpoint_minutes"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < math.inf:
+                option = name.replace("_", "-")
+                raise UserError(f"--{option} takes minutes, 0 or more, got {value}")
+        if self.onednn and self.parallel == "pmap":
+            raise UserError(
+                "--onednn goes with --parallel none or sharded, not with pmap"
+            )
+        if self.init_from is not None and not (self.init_from / WEIGHTS).is_file():
+            raise UserError(
+                f"--init-from: {self.init_from} has no {WEIGHTS}: run it with "
+                "--keep-weights"
+            )
+        self._check_processes()
+
+    def _check_processes(self) -> None:
+        processes, number = self.num_processes, self.process_id
+        if self.coordinator is None:
+            if (processes, number) != (None, None):
+                raise UserError("--num-processes and --process-id need --coordinator")
+            return
+        if self.parallel != "sharded":
+            raise UserError(
+                "several processes train together by --parallel sharded only"
+            )
+        if self.coordinator == "auto":
+            return
+        host, _, port = self.coordinator.rpartition(":")
+        if not host or not (port.isdecimal() and 1 <= int(port) <= 65535):
+            raise UserError(
+                f"--coordinator takes HOST:PORT or auto, got {self.coordinator!r}"
+            )
+        if processes is None or number is None:
+            raise UserError(
+                "--coordinator HOST:PORT needs --num-processes and --process-id; "
+                "--coordinator auto finds them under SLURM and on cloud TPUs"
+            )
+        if processes < 1 or not 0 <= number < processes:
+            raise UserError(
+                "--process-id takes 0 to --num-processes less 1, got "
+                f"{number} of {processes}"
+            )
+
 
 @dataclasses.dataclass(frozen=True)
 class Pairs(Execution, Protocol):
@@ -149,6 +249,19 @@ class Pairs(Execution, Protocol):
     """Of weights, data order, augmentation and dropout: the same in each arm."""
     lr_sweep: tuple[float, ...] = ()
     """Learning rates to choose from, for each arm on held-out training images."""
+
+    def check(self) -> None:
+        super().check()
+        for rate in self.lr_sweep:
+            if not 0 < rate < math.inf:
+                raise UserError(
+                    f"--lr-sweep takes rates greater than 0 and finite, got {rate}"
+                )
+        if self.lr_sweep and (self.limit_train or LEAST) < LEAST:
+            raise UserError(
+                "--lr-sweep holds out a tenth of the training images: --limit-train "
+                f"must be at least {LEAST}, got {self.limit_train}"
+            )
 
     def runs(
         self, dataset: str, model: str, optimizer: Optimizer, swa: bool = False

@@ -1,7 +1,6 @@
 """The report's HTML: everything in one file, for a screen, a phone and paper."""
 
 import base64
-import html
 import json
 import os
 from collections.abc import Sequence
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from experiments import tables
 from experiments.rundir import Run
+from experiments.text import html, link
 
 _STYLE = """
 :root { color-scheme: light; --line: #ddd; --accent: #D55E00; }
@@ -42,33 +42,31 @@ code { font-size: .8rem; overflow-wrap: anywhere; white-space: normal; }
 
 
 def page(
-    title: str, effects: Path, sections: Sequence[str], runs: Sequence[Run]
+    title: str, effects: Sequence[Path], sections: Sequence[str], runs: Sequence[Run]
 ) -> str:
     """The whole page.
 
     Args:
       title: heading.
-      effects: picture of what each arm gained; left out where it is not there.
+      effects: picture of what each arm gained, if there is one.
       sections: from `section`.
       runs: all of them, for the environment.
     """
-    overview = ""
-    if effects.exists():
-        overview = _figure(
-            effects,
-            "What each arm gained over the plain optimizer with the same seed. Crosses "
-            "are seeds, dots their mean, bars its 95 % interval.",
-        )
+    caption = (
+        "What each arm gained over the plain optimizer with the same seed. Crosses are "
+        "seeds, dots their mean, bars its 95 % interval."
+    )
+    overview = "".join(_figure(picture, caption) for picture in effects)
     return f"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{html.escape(title)}</title>
+<title>{html(title)}</title>
 <style>{_STYLE}</style>
 </head>
 <body>
-<h1>{html.escape(title)}</h1>
+<h1>{html(title)}</h1>
 <p class="note">{len(runs)} runs. Everything on this page is made from their directories
 by <code>python -m experiments report</code>.</p>
 {overview}
@@ -83,9 +81,7 @@ by <code>python -m experiments report</code>.</p>
 def section(runs: Sequence[Run], pictures: Sequence[Path], out: Path) -> str:
     """The part of the page on one table's runs; links are relative to `out`."""
     summary = tables.summarise(runs)
-    notes = "".join(
-        f'<p class="note">{html.escape(n)}</p>' for n in tables.notes(summary)
-    )
+    notes = "".join(f'<p class="note">{html(n)}</p>' for n in tables.notes(summary))
     body = "".join(
         f"<tr{' class=yes' if arm == 'lm' else ''}>" + _cells("td", row) + "</tr>"
         for arm, row in zip(summary["arm"], tables.cells(summary))
@@ -101,7 +97,7 @@ def section(runs: Sequence[Run], pictures: Sequence[Path], out: Path) -> str:
     }
     figures = "".join(_figure(path, captions[path.stem]) for path in pictures)
     return f"""
-<h2>{html.escape(tables.title(runs))}</h2>
+<h2>{html(tables.title(runs))}</h2>
 <div class="wide"><table><thead><tr>{_cells("th", tables.header(summary))}</tr></thead>
 <tbody>{body}</tbody></table></div>
 {notes}
@@ -114,10 +110,9 @@ def section(runs: Sequence[Run], pictures: Sequence[Path], out: Path) -> str:
 
 def _run_row(run: Run, out: Path) -> str:
     result = run.result
-    name = html.escape(run.path.name)
+    name = html(run.path.name)
     if run.path.exists():  # not of runs that are kept as rows
-        link = html.escape(os.path.relpath(run.path, out))
-        name = f'<a href="{link}">{name}</a>'
+        name = f'<a href="{link(os.path.relpath(run.path, out))}">{name}</a>'
     status = result["status"]
     if result["collapsed"] and status != "diverged":
         status = "collapsed"
@@ -145,25 +140,25 @@ def _environment(runs: Sequence[Run]) -> str:
         versions = ", ".join(f"{k} {v}" for k, v in (about["versions"] or {}).items())
         machine = ", ".join(f"{k} {v}" for k, v in (about["machine"] or {}).items())
         commands = "".join(
-            f"<li><code>{html.escape(str(command))}</code></li>"
-            for command in about["commands"]
+            f"<li><code>{html(command)}</code></li>" for command in about["commands"]
         )
         parts.append(
-            f"<p>{about['runs']} runs at commit <code>{about['commit']}</code><br>"
-            f"{html.escape(versions)}<br>{html.escape(machine)}</p><ul>{commands}</ul>"
+            f"<p>{about['runs']} runs at commit "
+            f"<code>{html(about['commit'])}</code><br>"
+            f"{html(versions)}<br>{html(machine)}</p><ul>{commands}</ul>"
         )
     return "".join(parts)
 
 
 def _cells(tag: str, texts: Sequence[str]) -> str:
-    return "".join(f"<{tag}>{html.escape(text)}</{tag}>" for text in texts)
+    return "".join(f"<{tag}>{html(text)}</{tag}>" for text in texts)
 
 
 def _figure(path: Path, caption: str) -> str:
     kind = {".svg": "svg+xml", ".png": "png"}[path.suffix]
     data = base64.b64encode(path.read_bytes()).decode()
     return (
-        f'<figure><img alt="{html.escape(caption)}" '
+        f'<figure><img alt="{html(caption)}" '
         f'src="data:image/{kind};base64,{data}">'
-        f"<figcaption>{html.escape(caption)}</figcaption></figure>\n"
+        f"<figcaption>{html(caption)}</figcaption></figure>\n"
     )

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from experiments import style
+from experiments import groups, style
 from experiments.config import OPTIMIZERS
 from experiments.rundir import WINDOW, Run
-from experiments.tables import WORDS, row_name, summarise, title
+from experiments.tables import WORDS, summarise, title
 
 # name: (axis label, logarithmic)
 QUANTITIES = {
@@ -21,22 +21,27 @@ QUANTITIES = {
 }
 
 
-def draw_curves(runs: Sequence[Run], out: Path, suffix: str = "png") -> list[Path]:
+def draw_curves(
+    runs: Sequence[Run], out: Path, suffix: str = "png", number: int = 1
+) -> list[Path]:
     """Draw a picture per quantity, with axes per network and optimizer.
 
-    A line is the mean over an arm's seeds, its band the smallest to the largest. Loss,
-    c and scale are first averaged over windows of 20 steps. c and scale have no picture
-    where no run has them.
+    A line is the mean over a row's seeds, its band the smallest to the largest. Loss,
+    c and scale are first averaged over windows of 20 steps. What is not finite is left
+    out. c and scale have no picture where no run has them.
 
     Returns:
-      The pictures' paths, `out/NAME.SUFFIX` for the names in QUANTITIES.
+      The pictures' paths, `out/NAME.SUFFIX` for the names in QUANTITIES;
+      `out/NAME-NUMBER.SUFFIX` from the second on.
     """
     paths = []
     panels: dict[tuple[str, str], list[Run]] = {}
     for run in sorted(runs, key=lambda run: OPTIMIZERS.index(run.config.optimizer)):
         panels.setdefault((run.config.model, run.config.optimizer), []).append(run)
-    for name, (label, logarithmic) in QUANTITIES.items():
-        if name in ("c", "scale") and all(run.steps[name].isna().all() for run in runs):
+    for name, (label, _) in QUANTITIES.items():
+        if name in ("c", "scale") and not any(
+            np.isfinite(run.steps[name]).any() for run in runs
+        ):
             continue
         with style.figure(1, len(panels)) as (fig, axes):
             for axis, ((model, optimizer), part) in zip(axes[0], panels.items()):
@@ -44,15 +49,14 @@ def draw_curves(runs: Sequence[Run], out: Path, suffix: str = "png") -> list[Pat
                 axis.set_title(
                     WORDS[optimizer]
                     if len({key[0] for key in panels}) == 1
-                    else f"{model}, {WORDS[optimizer]}"
+                    else style.words(f"{model}, {WORDS[optimizer]}")
                 )
-                if logarithmic:
-                    axis.set_yscale("log")
             axes[0][0].set_ylabel(label)
             _legend(axes[0])
-            fig.suptitle(title(runs), fontsize=9)
-            paths.append(out / f"{name}.{suffix}")
-            fig.savefig(paths[-1])
+            fig.suptitle(style.words(title(runs)), fontsize=9)
+            ending = f"-{number}" if number > 1 else ""
+            paths.append(out / f"{name}{ending}.{suffix}")
+            style.save(fig, paths[-1])
     return paths
 
 
@@ -64,20 +68,37 @@ def _legend(axes) -> None:
 
 
 def draw_quantity(axis, runs: Sequence[Run], name: str) -> None:
-    """Draw the curves of one of QUANTITIES, an arm each, over the epochs."""
-    for arm in dict.fromkeys(run.config.arm for run in runs):
-        curves = [_curve(run, name) for run in runs if run.config.arm == arm]
-        table = pd.concat(curves, axis=1)
+    """Draw the curves of one of QUANTITIES, a row of the table each, over the epochs.
+
+    On a logarithmic axis where QUANTITIES says so and there is something to show on it.
+    """
+    rows = groups.by_row(runs)
+    apart = groups.apart(rows)
+    arms = [row.arm for row in rows]
+    positive = False
+    for place, (row, same) in enumerate(rows.items()):
+        table = pd.concat([_curve(run, name) for run in same], axis=1)
         if table.isna().all(axis=None):  # c and scale of an arm without a landscape
             continue
-        colour = style.colour(arm)
+        positive |= bool((table > 0).any(axis=None))
+        # Of several rows of one arm, the first has the arm's colour.
+        index = arms[:place].count(row.arm)
+        colour = style.colour("" if index else row.arm, index - 1)
+        label = f"{row.arm} ({apart[row]})" if apart[row] else row.arm
         marker = "o" if len(table) == 1 else "-"
         axis.plot(
-            table.index, table.mean(axis=1), marker, color=colour, label=arm, lw=1.3
+            table.index,
+            table.mean(axis=1),
+            marker,
+            color=colour,
+            label=style.words(label),
+            lw=1.3,
         )
         axis.fill_between(
             table.index, table.min(axis=1), table.max(axis=1), color=colour, alpha=0.2
         )
+    if QUANTITIES[name][1] and positive:
+        axis.set_yscale("log")
     axis.set_xlabel("epoch")
 
 
@@ -89,63 +110,57 @@ def _curve(run: Run, name: str) -> pd.Series:
     whole = max(len(values) // WINDOW, 1)
     windows = np.array_split(values, whole)
     ends = np.cumsum([len(window) for window in windows])
-    return pd.Series([window.mean() for window in windows], index=ends / per_epoch)
+    with np.errstate(invalid="ignore"):
+        means = np.array([window.mean() for window in windows])
+    return pd.Series(
+        np.where(np.isfinite(means), means, np.nan), index=ends / per_epoch
+    )
 
 
-def draw_effects(groups: Sequence[Sequence[Run]], path: Path) -> None:
+def draw_effects(tables: Sequence[Sequence[Run]], path: Path) -> list[Path]:
     """Draw what each arm gained over the plain optimizer, with its 95 % interval.
 
     Args:
-      groups: runs that belong in one table each. A row of the picture is an optimizer
-        and an arm; a cross is one seed's difference, a dot their mean. Runs that stop
-        above chance are left out: their accuracy says only when they stopped.
+      tables: runs that belong in one table each. A row of the picture is a row of a
+        table; a cross is one seed's difference, a dot their mean. Runs that stop above
+        chance are left out: their accuracy says only when they stopped.
+
+    Returns:
+      [path], or nothing where there is nothing to show.
     """
-    groups = [runs for runs in groups if not runs[0].config.until_above_chance]
-    summaries = [summarise(runs) for runs in groups]
+    summaries = [
+        summarise(runs) for runs in tables if not runs[0].config.until_above_chance
+    ]
     rows = [
-        (runs, row)
-        for runs, summary in zip(groups, summaries)
+        row
+        for summary in summaries
         for row in summary.to_dict("records")
         if not math.isnan(row.get("difference", math.nan))
     ]
     if not rows:
-        return
+        return []
     with style.figure(1, 1, 6.4, 0.9 + 0.27 * len(rows)) as (fig, axes):
         axis = axes[0][0]
         labels = []
-        for place, (runs, row) in enumerate(rows):
+        for place, row in enumerate(rows):
             colour = style.colour(row["arm"])
-            each = _differences(runs, row)
+            each = row["differences"]
             axis.plot(each, [place] * len(each), "x", color=colour, ms=4, alpha=0.6)
             if not math.isnan(row["low"]):
                 axis.plot([row["low"], row["high"]], [place] * 2, color=colour, lw=1.5)
             axis.plot(row["difference"], place, "o", color=colour, ms=5)
-            name = row_name(row["optimizer"], row["arm"])
-            labels.append(f"{row['model']} {row['dataset']}: {name}  (n = {row['n']})")
+            of = f"{row['model']} {row['dataset']}: {row['name']}"
+            labels.append(style.words(f"{of}  (n = {row['n']})"))
         axis.set_yticks(range(len(rows)), labels)
         axis.set_ylim(len(rows) - 0.5, -0.5)
         axis.axvline(0, color="black", lw=0.8)
         # An interval from three seeds may be wider than any accuracy: show the seeds.
-        seen = [abs(value) for runs, row in rows for value in _differences(runs, row)]
+        seen = [abs(value) for row in rows for value in row["differences"]]
         reach = min(2.5 * max(seen, default=1.0), 100) or 1.0
         axis.set_xlim(-reach, reach)
         axis.set_xlabel(
             "accuracy less the plain optimizer's (points)\n"
             "bar: 95 % interval of the mean, cut at the frame"
         )
-        fig.savefig(path)
-
-
-def _differences(runs: Sequence[Run], row: dict) -> list[float]:
-    accuracy = {
-        (run.config.arm, run.config.seed): run.result["test_accuracy"]
-        for run in runs
-        if run.config.model == row["model"]
-        and run.config.dataset == row["dataset"]
-        and run.config.optimizer == row["optimizer"].removesuffix("-swa")
-    }
-    return [
-        value - accuracy["base", seed]
-        for (arm, seed), value in accuracy.items()
-        if arm == row["arm"] and ("base", seed) in accuracy
-    ]
+        style.save(fig, path)
+    return [path]

@@ -4,7 +4,18 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments import hosts, lr_sweep, plots, report, sheets, sweep, tables
+from experiments import (
+    groups,
+    hosts,
+    lr_sweep,
+    plots,
+    report,
+    sheets,
+    style,
+    sweep,
+    tables,
+    text,
+)
 from experiments.config import RunConfig
 from experiments.errors import UserError
 from experiments.options import Pairs
@@ -14,28 +25,57 @@ from experiments.rundir import Run
 def run_and_present(configs: Sequence[RunConfig], out: Path, options: Pairs) -> None:
     """Choose learning rates where asked to, run what is not finished, present it."""
     if options.lr_sweep:
-        sweep.open_results(out, options)
-        options = dataclasses.replace(options, resume=True, overwrite=False)
         configs = lr_sweep.tune(configs, options.lr_sweep, out, options)
+        options = dataclasses.replace(options, resume=True, overwrite=False)
     runs = sweep.run_all(configs, out, options) if configs else []
     if hosts.is_first():
         present(runs, out)
 
 
 def present(runs: Sequence[Run], out: Path) -> None:
-    """Write the sheets, the report and the curves to `out`; print the table."""
+    """Write the sheets, the report and the curves to `out`; print the tables.
+
+    Raises:
+      UserError: something could not be written or drawn; the rest is there.
+    """
     if not runs:
         print(f"no run is finished yet in {out}")
         return
+    drawing = style.Drawing()
     try:
         sheets.write_sheets(runs, out)
-        pictures = plots.draw_curves(runs, out)
-        report.write(runs, out, tables.title(runs))
+        report.write_markdown(runs, out, tables.title(runs))
+        for group in groups.grouped(runs):
+            print_table(group)
+        pictures = drawing.of(plots.draw_curves, runs, out)
+        report.write_page(runs, out, tables.title(runs), drawing)
     except OSError as error:
         raise UserError(
             f"cannot write the tables and pictures to {out} ({error}); the runs are "
             "kept: make room there, and --resume or `report` makes them again"
         ) from error
-    tables.print_table(runs)
-    names = ", ".join(path.name for path in pictures)
-    print(f"{out}: report.html, report.md, report*.csv, {names}")
+    names = ", ".join(["report*.csv", *(path.name for path in pictures)])
+    print(f"{out}: report.html, report.md, {names}")
+    drawing.raise_failures()
+
+
+def print_table(runs: Sequence[Run]) -> None:
+    """Show the table in the terminal."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    def shown(words: str) -> str:
+        return escape(text.printable(words, keep="\n"))
+
+    summary = tables.summarise(runs)
+    table = Table(
+        title=shown(tables.title(runs)), caption=shown("\n".join(tables.notes(summary)))
+    )
+    for name in tables.header(summary):
+        table.add_column(name)
+    for row in tables.cells(summary):
+        table.add_row(*map(shown, row))
+    console = Console()
+    # A pipe has no width of its own: keep the columns whole.
+    Console(width=None if console.is_terminal else 180).print(table)

@@ -1,9 +1,15 @@
 """Progress of a sweep: a bar on a terminal, plain lines elsewhere."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
+
+Failed = Callable[[OSError], None]
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 class Progress(Protocol):
@@ -13,22 +19,35 @@ class Progress(Protocol):
 
 
 class Plain:
-    """One line for each thing said, nothing for a step."""
+    """One line for each thing said, nothing for a step.
+
+    Args:
+      failed: called where standard output cannot be written to.
+    """
+
+    def __init__(self, failed: Failed = _raise):
+        self._failed = failed
 
     def begin(self, label: str, steps: int) -> None:
-        print(f"{label}: {steps} steps", flush=True)
+        self.line(f"{label}: {steps} steps")
 
     def advance(self, steps: int = 1) -> None:
         pass
 
     def line(self, text: str) -> None:
-        print(text, flush=True)
+        try:
+            print(text, flush=True)
+        except OSError as error:
+            self._failed(error)
 
 
-class Silent(Plain):
+class Silent:
     """Nothing: another process says it."""
 
     def begin(self, label: str, steps: int) -> None:
+        pass
+
+    def advance(self, steps: int = 1) -> None:
         pass
 
     def line(self, text: str) -> None:
@@ -36,10 +55,16 @@ class Silent(Plain):
 
 
 class Bar:
-    """A rich progress bar; lines scroll above it."""
+    """A rich progress bar; lines scroll above it.
 
-    def __init__(self, bar):
+    Args:
+      bar: a rich.progress.Progress.
+      failed: called where the terminal is gone.
+    """
+
+    def __init__(self, bar: Any, failed: Failed):
         self._bar = bar
+        self._failed = failed
         self._task = bar.add_task("", total=None)
 
     def begin(self, label: str, steps: int) -> None:
@@ -49,24 +74,33 @@ class Bar:
         self._bar.advance(self._task, steps)
 
     def line(self, text: str) -> None:
-        self._bar.console.print(text, highlight=False, markup=False)
+        try:
+            self._bar.console.print(text, highlight=False, markup=False)
+        except OSError as error:
+            self._failed(error)
 
 
 @contextmanager
-def progress(shown: bool = True, bar_wanted: bool = True) -> Iterator[Progress]:
-    """A Bar where standard output is a terminal, else Plain; Silent if not shown."""
+def progress(
+    shown: bool = True, bar_wanted: bool = True, failed: Failed = _raise
+) -> Iterator[Progress]:
+    """A Bar where standard output is a terminal, else Plain; Silent if not shown.
+
+    Args:
+      failed: called, in place of an error, where standard output cannot be written to.
+    """
     if not shown:
         yield Silent()
         return
     if not (bar_wanted and sys.stdout.isatty()):
-        yield Plain()
+        yield Plain(failed)
         return
-    with bar() as shown_bar:
+    with bar(failed=failed) as shown_bar:
         yield shown_bar
 
 
 @contextmanager
-def bar(console: Any = None) -> Iterator[Bar]:
+def bar(console: Any = None, failed: Failed = _raise) -> Iterator[Bar]:
     """A Bar on a rich console, by default standard output's."""
     from rich import progress as rich_progress
 
@@ -77,7 +111,14 @@ def bar(console: Any = None) -> Iterator[Bar]:
         rich_progress.TextColumn("steps"),
         rich_progress.TimeRemainingColumn(),
     )
-    with rich_progress.Progress(
+    rich_bar = rich_progress.Progress(
         *columns, console=console, transient=True, refresh_per_second=2
-    ) as rich_bar:
-        yield Bar(rich_bar)
+    )
+    try:
+        rich_bar.start()
+        yield Bar(rich_bar, failed)
+    finally:
+        try:
+            rich_bar.stop()
+        except OSError as error:
+            failed(error)

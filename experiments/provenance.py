@@ -7,6 +7,7 @@ import platform
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,15 @@ def commit() -> str | None:
     return run.stdout.strip()
 
 
+def in_words(meta: Mapping[str, Any]) -> str:
+    """The machine, the version of JAX and the commit of a run or a study."""
+    machine, versions = meta["machine"] or {}, meta["versions"] or {}
+    return (
+        f"{machine.get('cpu')}, {machine.get('cores')} core(s), "
+        f"jax {versions.get('jax')}, commit {meta['commit']}"
+    )
+
+
 def versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
     for package in PACKAGES:
@@ -93,7 +103,7 @@ def cores() -> int:
 
 def _cpu_model() -> str:
     try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
+        for line in Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     except OSError:

@@ -4,12 +4,15 @@ import dataclasses
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from experiments.errors import UserError
 from experiments.rundir import Run
+
+if TYPE_CHECKING:
+    from experiments import style
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,71 +30,47 @@ class Config:
 
 
 def run(config: Config) -> None:
-    from experiments import rundir
+    from experiments import rundir, style
 
     runs = rundir.find_some_runs(config.runs)
+    drawing = style.Drawing()
+    try:
+        write_markdown(runs, config.out, config.title)
+        write_page(runs, config.out, config.title, drawing)
+    except OSError as error:
+        raise UserError(f"cannot write a report to {config.out}: {error}") from error
     if config.tensorboard is not None:
         from experiments.events import write_events
 
         write_events(runs, config.tensorboard)
-    try:
-        write(runs, config.out, config.title)
-    except OSError as error:
-        raise UserError(f"cannot write a report to {config.out}: {error}") from error
     print(config.out / "report.html")
+    drawing.raise_failures()
 
 
-def write(runs: Sequence[Run], out: Path, title: str) -> None:
-    """Write report.html and report.md on the runs to the directory `out`."""
-    from experiments import tables
+def write_markdown(runs: Sequence[Run], out: Path, title: str) -> None:
+    """Write report.md, the tables, to the directory `out`."""
+    from experiments import files, tables, text
+    from experiments.groups import grouped
 
-    write_page(runs, out, title)
+    out.mkdir(parents=True, exist_ok=True)
     markdown = "\n".join(tables.markdown(group) for group in grouped(runs))
-    (out / "report.md").write_text(f"# {title}\n\n{markdown}")
+    files.write_text(out / "report.md", f"# {text.markdown(title)}\n\n{markdown}")
 
 
-def write_page(runs: Sequence[Run], out: Path, title: str) -> None:
-    """Write report.html alone."""
-    from experiments import page, plots
+def write_page(
+    runs: Sequence[Run], out: Path, title: str, drawing: "style.Drawing"
+) -> None:
+    """Write report.html; pictures that fail to be drawn are left out of it."""
+    from experiments import files, page, plots
+    from experiments.groups import grouped
 
     groups = grouped(runs)
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
-        effects = Path(scratch) / "effects.svg"
-        plots.draw_effects(groups, effects)
+        effects = drawing.of(plots.draw_effects, groups, Path(scratch) / "effects.svg")
         sections = []
         for group in groups:
-            pictures = plots.draw_curves(group, Path(scratch), "svg")
+            pictures = drawing.of(plots.draw_curves, group, Path(scratch), "svg")
             sections.append(page.section(group, pictures, out))
-        text = page.page(title, effects, sections, runs)
-    (out / "report.html").write_text(text)
-
-
-# What runs of one table have in common; the rest is its rows and columns.
-_COMMON = (
-    "swa_start",
-    "epochs",
-    "batch_size",
-    "limit_train",
-    "precision",
-    "eval_mode",
-    "validation",
-    "until_above_chance",
-    "init_from",
-)
-
-
-def grouped(runs: Sequence[Run]) -> list[list[Run]]:
-    """The runs that belong in one table each, in a table's order of seeds and arms."""
-    groups: dict[tuple, list[Run]] = {}
-    for run in sorted(runs, key=lambda run: (run.config.seed, _arm_place(run))):
-        config = run.config
-        common = tuple(getattr(config, name) for name in _COMMON)
-        groups.setdefault((config.dataset, config.model, *common), []).append(run)
-    return [groups[key] for key in sorted(groups, key=str)]
-
-
-def _arm_place(run: Run) -> int:
-    from experiments.config import ARM_FIELDS
-
-    return list(ARM_FIELDS).index(run.config.arm)
+        html = page.page(title, effects, sections, runs)
+    files.write_text(out / "report.html", html)

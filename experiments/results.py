@@ -19,38 +19,40 @@ class Config:
 
 
 def run(config: Config) -> None:
-    from experiments import plots, report, rows
+    from experiments import files, groups, plots, report, rows, rundir, style, text
     from experiments.annealing import report as annealing
 
+    drawing = style.Drawing()
     for study in annealing.studies(config.root):
-        annealing.write(study)
-        print(f"{study.name}: tables.md, pictures")
+        annealing.write_with(drawing, study)
+        print(f"{text.printable(study.name)}: tables.md, pictures")
     studies = rows.studies(config.root)
     if not studies:
         raise UserError(f"no study (runs.csv) lies under {config.root}: see `collect`")
-    everything = []
-    for study in studies:
-        runs = rows.read(study)
-        (study / "tables.md").write_text(tables_of(runs))
-        for group in report.grouped(runs):
-            plots.draw_curves(group, study)
-        everything += runs
-    plots.draw_effects(report.grouped(everything), config.root / "effects.png")
-    report.write_page(everything, config.root, TITLE)
-    names = ", ".join(study.name for study in studies)
+    runs_of = {study: rows.read(study) for study in studies}
+    everything = rundir.distinct(run for runs in runs_of.values() for run in runs)
+    try:
+        for study, runs in runs_of.items():
+            files.write_text(study / "tables.md", tables_of(runs))
+        for study, runs in runs_of.items():
+            for number, group in enumerate(groups.grouped(runs), start=1):
+                drawing.of(plots.draw_curves, group, study, "png", number)
+        effects = config.root / "effects.png"
+        drawing.of(plots.draw_effects, groups.grouped(everything), effects)
+        report.write_page(everything, config.root, TITLE, drawing)
+    except OSError as error:
+        raise UserError(f"cannot write to {config.root}: {error}") from error
+    names = ", ".join(text.printable(study.name) for study in studies)
     print(f"{names}: tables.md, curves; {config.root}: effects.png, report.html")
+    drawing.raise_failures()
 
 
 def tables_of(runs: Sequence[Run]) -> str:
     """A study's tables as Markdown, with the commands that made its runs."""
-    from experiments import report, tables
+    from experiments import groups, provenance, tables, text
 
     commands = dict.fromkeys(str(run.meta["command"]) for run in runs)
-    machines = {
-        f"{run.meta['machine']['cpu']}, {run.meta['machine']['cores']} core(s), "
-        f"jax {run.meta['versions']['jax']}, commit {run.meta['commit']}": None
-        for run in runs
-    }
-    parts = [tables.markdown(group) for group in report.grouped(runs)]
-    parts += ["```sh\n" + "\n".join(commands) + "\n```\n"]
+    machines = {text.markdown(provenance.in_words(run.meta)): None for run in runs}
+    parts = [tables.markdown(group) for group in groups.grouped(runs)]
+    parts += [text.code_block(list(commands))]
     return "\n".join([*parts, f"Run on: {'; '.join(machines)}.\n"])

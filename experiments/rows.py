@@ -8,80 +8,118 @@ The tables need runs.csv alone and come out as from the run directories; curves 
 windows' means, which is what is drawn of them.
 """
 
+import contextlib
 import dataclasses
+import gzip
 import json
+import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import numpy as np
 import pandas as pd
 
+from experiments import checks, reading
 from experiments.config import RunConfig
 from experiments.errors import UserError
-from experiments.rundir import WINDOW, Run
+from experiments.files import replacing
+from experiments.rundir import EPOCH_COLUMNS, WINDOW, Run, same_result
 
-_GZIP: Any = {"method": "gzip", "mtime": 0}  # no time of day: the same bytes each time
-_CONFIG = [field.name for field in dataclasses.fields(RunConfig)]
-# A column with gaps comes back as floats.
-_WHOLE = {n for n, t in get_type_hints(RunConfig).items() if t in (int, int | None)}
-_RESULT = (
-    "status",
-    "average_last_loss",
-    "test_accuracy",
-    "collapsed",
-    "steps",
-    "seconds",
-    "params_sha256",
-)
+_CONFIG = get_type_hints(RunConfig)
+_RESULT: Mapping[str, type] = {
+    "status": str,
+    "average_last_loss": float,
+    "test_accuracy": float,
+    "collapsed": bool,
+    "steps": int,
+    "seconds": float,
+    "params_sha256": str,
+}
+_WINDOW_COLUMNS = ("epoch", "steps", "loss", "c", "scale")
 _META = ("started", "commit", "command")
 _NESTED = ("machine", "versions")
 
 
 def write(runs: Iterable[Run], study: Path) -> None:
-    """Write the three files of a study, runs in the order of their names."""
-    runs = sorted(runs, key=lambda run: run.path.name)
-    study.mkdir(parents=True, exist_ok=True)
-    table = pd.DataFrame([_row(run) for run in runs])
-    table.to_csv(study / "runs.csv", index=False)
-    for name, frame in (("windows", _windows), ("epochs", lambda run: run.epochs)):
-        pd.concat([frame(run).assign(run=run.path.name) for run in runs]).to_csv(
-            study / f"{name}.csv.gz",
-            index=False,
-            float_format="%.6g",
-            compression=_GZIP,
+    """Write the three files of a study, runs in the order of their names.
+
+    runs.csv is replaced last and says which runs there are. Whoever reads before that,
+    or after this was killed, finds all of them in the other two, which may hold more.
+
+    Raises:
+      UserError: it cannot be written; what is there stays.
+    """
+    runs = sorted(runs, key=lambda run: run.config.run_id)
+    frames = {
+        f"{name}.csv.gz": pd.concat(
+            [frame(run).assign(run=run.config.run_id) for run in runs]
         )
+        for name, frame in (("windows", _windows), ("epochs", lambda run: run.epochs))
+    }
+    table = pd.DataFrame([_row(run) for run in runs])
+    try:
+        study.mkdir(parents=True, exist_ok=True)
+        with contextlib.ExitStack() as parts:
+            # Left in the opposite order: runs.csv takes its name last.
+            part = parts.enter_context(replacing(study / "runs.csv"))
+            table.to_csv(part, index=False, encoding="utf-8", lineterminator="\n")
+            for name, frame in frames.items():
+                part = parts.enter_context(replacing(study / name))
+                # No time of day and no other name: the same bytes each time.
+                with (
+                    open(part, "wb") as raw,
+                    gzip.GzipFile(name, "wb", fileobj=raw, mtime=0) as file,
+                ):
+                    frame.to_csv(
+                        file,
+                        mode="wb",
+                        index=False,
+                        float_format="%.6g",
+                        lineterminator="\n",
+                        encoding="utf-8",
+                    )
+    except OSError as error:
+        raise UserError(
+            f"cannot write the study {study} ({error}); its rows are as they were"
+        ) from error
 
 
 def read(study: Path) -> list[Run]:
-    """The runs of a study; a file that is missing or damaged is named.
+    """The runs of a study; a file that is missing, damaged or changed is named.
 
     `steps` has the windows' means, each repeated for the steps it stands for.
     """
     try:
-        table = pd.read_csv(study / "runs.csv", float_precision="round_trip")
-        parts = {
-            name: dict(list(pd.read_csv(study / f"{name}.csv.gz").groupby("run")))
-            for name in ("windows", "epochs")
-        }
-        return [
-            _run(study, row, parts["windows"][row["run"]], parts["epochs"][row["run"]])
-            for row in table.to_dict("records")
-        ]
-    except (OSError, ValueError, KeyError, EOFError) as error:
+        table = reading.records("runs.csv", reading.read_bytes(study / "runs.csv"))
+        windows = _parts(study, "windows", _WINDOW_COLUMNS)
+        epochs = _parts(study, "epochs", EPOCH_COLUMNS)
+        if not table:
+            raise ValueError("runs.csv has no rows")
+        if len({row.get("run") for row in table}) < len(table):
+            raise ValueError("runs.csv has a run twice")
+        return [_run(study, row, windows, epochs) for row in table]
+    except (OSError, ValueError, RecursionError, UserError) as error:
         raise UserError(
             f"{study} does not hold the rows of a study: {error}"
         ) from error
 
 
+def _parts(study: Path, name: str, columns: Sequence[str]) -> dict[str, pd.DataFrame]:
+    file = f"{name}.csv.gz"
+    content = reading.read_bytes(study / file)
+    frame = reading.numbers(file, content, columns, texts=["run"])
+    return {str(run): part for run, part in frame.groupby("run")}
+
+
 def studies(root: Path) -> list[Path]:
     """The studies at or below a directory, by name."""
-    return sorted(path.parent for path in root.rglob("runs.csv"))
+    return sorted(reading.directories_with("runs.csv", root))
 
 
 def _row(run: Run) -> dict[str, Any]:
-    row = {"run": run.path.name} | dataclasses.asdict(run.config)
+    row = {"run": run.config.run_id} | dataclasses.asdict(run.config)
     row |= {name: run.result[name] for name in _RESULT}
     row |= {name: run.meta.get(name) for name in _META}
     row["command"] = without_places(str(row["command"]))
@@ -95,28 +133,70 @@ def without_places(command: str) -> str:
 
 
 def _run(
-    study: Path, row: dict[str, Any], windows: pd.DataFrame, epochs: pd.DataFrame
+    study: Path,
+    row: dict[str, str],
+    windows: dict[str, pd.DataFrame],
+    epochs: dict[str, pd.DataFrame],
 ) -> Run:
-    config = {name: _plain(row[name]) for name in _CONFIG}
-    for name in _WHOLE & {name for name in config if config[name] is not None}:
-        config[name] = int(config[name])
-    meta = {name: _plain(row[name]) for name in _META}
-    meta |= {name: json.loads(row[name]) for name in _NESTED}
-    steps = windows.loc[windows.index.repeat(windows["steps"])].drop(columns="run")
-    steps = steps.reset_index(drop=True).drop(columns="steps")
-    steps.insert(0, "step", np.arange(1, len(steps) + 1))
+    wanted = ["run", *_RESULT, *_META, *_NESTED]
+    if missing := [name for name in wanted if name not in row]:
+        raise ValueError(f"runs.csv has no column {', '.join(missing)}")
+    name = row["run"]
+    # A field that is younger than the rows has its default.
+    values = {n: _parsed(n, row[n], _CONFIG[n]) for n in _CONFIG if n in row}
+    config = checks.config(values)
+    if name != config.run_id:
+        raise ValueError(f"{name}: its configuration is that of {config.run_id}")
+    for file, parts in (("windows", windows), ("epochs", epochs)):
+        if name not in parts:
+            raise ValueError(f"{file}.csv.gz has no rows of {name}")
+    steps, tests = _steps(windows[name]), epochs[name].drop(columns="run")
+    result = {n: _parsed(n, row[n], kind) for n, kind in _RESULT.items()}
+    try:
+        # The rows were rounded to six digits.
+        checks.measured(config, result, steps, tests, rtol=2e-5)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+    meta: dict[str, Any] = {n: row[n] or None for n in _META}
+    meta |= {n: json.loads(row[n] or "null") for n in _NESTED}
     return Run(
-        path=study / row["run"],
-        config=RunConfig.from_dict(config),
-        meta=meta,
-        result={name: row[name] for name in _RESULT},
-        steps=steps,
-        epochs=epochs.drop(columns="run").reset_index(drop=True),
+        path=study / name,
+        config=config,
+        meta=checks.meta(meta),
+        result=result,
+        steps=steps.astype({"epoch": int}),
+        epochs=tests.astype({"epoch": int}).reset_index(drop=True),
     )
 
 
-def _plain(value: Any) -> Any:
-    return None if isinstance(value, float) and np.isnan(value) else value
+def _steps(windows: pd.DataFrame) -> pd.DataFrame:
+    lengths = windows["steps"]
+    if not lengths.isin(range(1, WINDOW + 1)).all():
+        raise ValueError(f"windows.csv.gz: a window is of 1 to {WINDOW} steps")
+    steps = windows.loc[windows.index.repeat(lengths.astype(int))]
+    steps = steps.drop(columns=["run", "steps"]).reset_index(drop=True)
+    steps.insert(0, "step", np.arange(1, len(steps) + 1))
+    return steps
+
+
+def _parsed(name: str, text: str, kind: Any) -> Any:
+    """A cell as what its column holds; an empty one is None."""
+    kinds = get_args(kind) or (kind,)
+    if text == "" and float in kinds and type(None) not in kinds:
+        return math.nan  # of a run that diverged
+    if text == "":
+        return None
+    try:
+        if bool in kinds:
+            return {"True": True, "False": False}[text]
+        if int in kinds:
+            number = float(text)  # a column with gaps has floats
+            if number != int(number) or abs(number) >= 2**53:
+                raise ValueError
+            return int(number)
+        return float(text) if float in kinds else text
+    except (KeyError, ValueError, OverflowError) as error:
+        raise ValueError(f"runs.csv: {name} cannot be {text[:60]!r}") from error
 
 
 def _windows(run: Run) -> pd.DataFrame:
@@ -135,15 +215,12 @@ def merged(old: Sequence[Run], new: Sequence[Run]) -> list[Run]:
     Raises:
       UserError: a run of the same configuration stands in both with another result.
     """
-    by_name = {run.path.name: run for run in old}
+    by_identity = {run.config.run_id: run for run in old}
     for run in new:
-        there = by_name.get(run.path.name)
-        if there is not None and (
-            there.result["params_sha256"] != run.result["params_sha256"]
-        ):
+        name = run.config.run_id
+        if not same_result(by_identity.setdefault(name, run), run):
             raise UserError(
-                f"{run.path.name} is among the rows already, with another result: "
+                f"{name} is among the rows already, with another result: "
                 "delete its row to replace it"
             )
-        by_name.setdefault(run.path.name, run)
-    return list(by_name.values())
+    return list(by_identity.values())

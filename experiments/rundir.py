@@ -5,31 +5,40 @@
     RUN/steps.csv     step, epoch, loss, c, scale        one row per training step
     RUN/epochs.csv    epoch, test_accuracy (per cent), test_loss, seconds
     RUN/result.json   status, average_last_loss, test_accuracy (per cent), collapsed,
-                      steps, seconds, params_sha256
+                      steps, seconds, params_sha256, digest (of all that was measured)
     RUN/weights.npz   the final weights, where they were asked for
 
 A directory appears under its name only when it is whole: it is written beside it and
 renamed. c and scale are empty for an arm that has no landscape.
 """
 
+import contextlib
 import dataclasses
+import hashlib
 import json
 import os
+import re
 import shutil
-import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from experiments import checks, reading
+from experiments.checks import WINDOW as WINDOW
+from experiments.checks import average_last_loss as average_last_loss
 from experiments.config import RunConfig
 from experiments.errors import UserError
+from experiments.files import flush_tree
 
 if TYPE_CHECKING:
     import pandas as pd
 
-WINDOW = 20  # mini-batches per loss average in the thesis's script
+FILES = ("config.json", "meta.json", "steps.csv", "epochs.csv", "result.json")
+STEP_COLUMNS = ("step", "epoch", "loss", "c", "scale")
+EPOCH_COLUMNS = ("epoch", "test_accuracy", "test_loss", "seconds")
+TRIALS = "lr-sweep"  # a directory that is no part of the results around it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,18 +51,6 @@ class Run:
     result: dict[str, Any]
     steps: "pd.DataFrame"
     epochs: "pd.DataFrame"
-
-
-def average_last_loss(losses: np.ndarray) -> float:
-    """The mean over the last complete window of 20 mini-batches of the final epoch.
-
-    Args:
-      losses: (steps in the final epoch,) mini-batch losses. With fewer than 20, all of
-        them are averaged.
-    """
-    last = len(losses) // WINDOW * WINDOW
-    window = losses[last - WINDOW : last] if last else losses
-    return float(np.mean(np.asarray(window, np.float64)))
 
 
 def write_run(
@@ -77,15 +74,27 @@ def write_run(
         _write_json(part / "config.json", dataclasses.asdict(config))
         _write_json(part / "meta.json", meta)
         # Nine significant digits carry a float32 over exactly.
-        steps.to_csv(part / "steps.csv", index=False, float_format="%.9g")
-        epochs.to_csv(part / "epochs.csv", index=False, float_format="%.9g")
+        for name, frame in (("steps", steps), ("epochs", epochs)):
+            frame.to_csv(
+                part / f"{name}.csv",
+                index=False,
+                float_format="%.9g",
+                encoding="utf-8",
+                lineterminator="\n",
+            )
         if weights is not None:
             from flax.traverse_util import flatten_dict
 
             np.savez(part / "weights.npz", **flatten_dict(weights, sep="/"))
-        _write_json(part / "result.json", result)
+        measured = (
+            (part / name).read_bytes()
+            for name in ("config.json", "steps.csv", "epochs.csv")
+        )
+        digest = digest_of(*measured, result)
+        _write_json(part / "result.json", result | {"digest": digest})
+        flush_tree(part)
         if path.exists():
-            shutil.rmtree(path)
+            delete_run(path)
         os.replace(part, path)
     except OSError as error:
         shutil.rmtree(part, ignore_errors=True)
@@ -95,29 +104,78 @@ def write_run(
         ) from error
 
 
-def read_run(path: Path) -> Run:
-    """Read a run directory; a missing or damaged file is an error that names it."""
-    import pandas as pd
+def delete_run(path: Path) -> None:
+    """Delete the files of a run directory; others, and then the directory, stay."""
+    if path.is_symlink() or not path.is_dir():
+        return
+    for file in path.iterdir():
+        if file.name in (*FILES, "weights.npz"):
+            file.unlink()
+    remove_if_empty(path)
 
+
+def remove_if_empty(directory: Path) -> None:
+    with contextlib.suppress(OSError):
+        directory.rmdir()
+
+
+def digest_of(
+    config: bytes, steps: bytes, epochs: bytes, result: dict[str, Any]
+) -> str:
+    """SHA-256 over config.json, steps.csv, epochs.csv, and result.json's values.
+
+    Args:
+      config, steps, epochs: the bytes of these files.
+      result: what result.json holds beside the digest.
+    """
+    canonical = json.dumps(result, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(config + steps + epochs + canonical.encode()).hexdigest()
+
+
+def read_run(path: Path) -> Run:
+    """Read a run directory.
+
+    Raises:
+      UserError: a file is missing, damaged or not a run's, the files do not agree with
+        each other, or they are not what was written; the message says which.
+    """
     try:
-        run = Run(
-            path=path,
-            config=RunConfig.from_dict(json.loads((path / "config.json").read_text())),
-            meta=json.loads((path / "meta.json").read_text()),
-            result=json.loads((path / "result.json").read_text()),
-            steps=pd.read_csv(path / "steps.csv", dtype={"c": float, "scale": float}),
-            epochs=pd.read_csv(path / "epochs.csv"),
-        )
-        if len(run.steps) != run.result.get("steps", len(run.steps)):
-            raise ValueError(
-                f"steps.csv has {len(run.steps)} of {run.result['steps']} steps"
-            )
-        return run
-    except (OSError, ValueError, TypeError) as error:
+        return _read(path)
+    except (OSError, ValueError, RecursionError, UserError) as error:
         raise UserError(
             f"{path} is not a complete run directory ({error}); "
-            "delete it and run its command again"
+            "to run it again, move it away first"
         ) from error
+
+
+def _read(path: Path) -> Run:
+    content = {name: reading.read_bytes(path / name) for name in FILES}
+    objects = {
+        name: reading.json_object(name, content[name])
+        for name in FILES
+        if name.endswith(".json")
+    }
+    result = objects["result.json"]
+    digest = result.pop("digest", None)  # older runs have none
+    if digest is not None and digest != digest_of(
+        content["config.json"], content["steps.csv"], content["epochs.csv"], result
+    ):
+        raise ValueError("its files were changed since they were written")
+    config = checks.config(objects["config.json"])
+    name = path.absolute().name
+    if re.search(r"-[0-9a-f]{10}$", name) and name != config.run_id:
+        raise ValueError(f"config.json is that of {config.run_id}")
+    steps = reading.numbers("steps.csv", content["steps.csv"], STEP_COLUMNS)
+    epochs = reading.numbers("epochs.csv", content["epochs.csv"], EPOCH_COLUMNS)
+    checks.measured(config, result, steps, epochs)
+    return Run(
+        path=path,
+        config=config,
+        meta=checks.meta(objects["meta.json"]),
+        result=result,
+        steps=steps.astype({"step": int, "epoch": int}),
+        epochs=epochs.astype({"epoch": int}),
+    )
 
 
 def read_weights(path: Path) -> dict[str, Any]:
@@ -125,13 +183,14 @@ def read_weights(path: Path) -> dict[str, Any]:
     from flax.traverse_util import unflatten_dict
 
     try:
-        with np.load(path / "weights.npz") as archive:
-            flat = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        flat = reading.arrays(path / "weights.npz")
+        if not all(name.startswith(("params/", "batch_stats/")) for name in flat):
+            raise ValueError("weights.npz holds other arrays than a network's")
+        return {"params": {}, "batch_stats": {}} | unflatten_dict(flat, sep="/")
+    except (OSError, ValueError) as error:
         raise UserError(
             f"{path} has no weights to start from ({error}): run it with --keep-weights"
         ) from error
-    return {"params": {}, "batch_stats": {}} | unflatten_dict(flat, sep="/")
 
 
 def is_run(path: Path) -> bool:
@@ -140,13 +199,24 @@ def is_run(path: Path) -> bool:
 
 
 def find_runs(roots: Iterable[Path]) -> list[Run]:
-    """Every finished run at or below the given directories, sorted by path."""
+    """Every finished run at or below the given directories, sorted by path.
+
+    Hidden directories and the trials of a search for learning rates are not entered,
+    links are not followed. What cannot be read is named on stderr and left out. A run
+    and its copies count once.
+    """
     found = set()
     for root in roots:
         if not root.exists():
             raise UserError(f"{root} does not exist")
-        found |= {result.parent for result in root.rglob("result.json")}
-    return [read_run(path) for path in sorted(found) if not path.name.startswith(".")]
+        found |= set(reading.directories_with("result.json", root, skip=(TRIALS,)))
+    runs = []
+    for path in sorted(found):
+        try:
+            runs.append(read_run(path))
+        except UserError as error:
+            reading.leave_out(str(error))
+    return distinct(runs)
 
 
 def find_some_runs(roots: Sequence[Path]) -> list[Run]:
@@ -155,6 +225,40 @@ def find_some_runs(roots: Sequence[Path]) -> list[Run]:
     if not runs:
         raise UserError(f"no finished run lies under {', '.join(map(str, roots))}")
     return runs
+
+
+# What two runs of one identity and one result agree in; only their times differ.
+_SAME = (
+    "status",
+    "average_last_loss",
+    "test_accuracy",
+    "collapsed",
+    "steps",
+    "params_sha256",
+)
+
+
+def distinct(runs: Iterable[Run]) -> list[Run]:
+    """The runs without copies of one another, the first of each kept.
+
+    Raises:
+      UserError: two runs of one configuration have different results.
+    """
+    kept: dict[str, Run] = {}
+    for run in runs:
+        first = kept.setdefault(run.config.run_id, run)
+        if not same_result(first, run):
+            raise UserError(
+                f"{first.path} and {run.path} are runs of one configuration with "
+                "different results: give the one that counts alone"
+            )
+    return list(kept.values())
+
+
+def same_result(one: Run, other: Run) -> bool:
+    """Whether two runs measured the same."""
+    pairs = [(one.result.get(name), other.result.get(name)) for name in _SAME]
+    return all(a == b or (a != a and b != b) for a, b in pairs)  # NaN is NaN here
 
 
 def rows(runs: Iterable[Run]) -> "pd.DataFrame":
@@ -170,4 +274,4 @@ def rows(runs: Iterable[Run]) -> "pd.DataFrame":
 
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:
-    path.write_text(json.dumps(value, indent=2, sort_keys=False) + "\n")
+    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from experiments.files import replacing
 from experiments.rundir import WINDOW, Run
 
 ARM_WORDS = {"base": "Original", "lm": "LM"}  # the script's
@@ -18,7 +19,8 @@ ARM_WORDS = {"base": "Original", "lm": "LM"}  # the script's
 
 def write_sheets(runs: Sequence[Run], out: Path) -> None:
     """Write the five sheets of `runs` to the directory `out`."""
-    _report(runs).to_csv(out / "report.csv", index=False)
+    with replacing(out / "report.csv") as part:
+        _report(runs).to_csv(part, index=False, encoding="utf-8")
     sheets = {
         "report_loss": [run.steps["loss"] for run in runs],
         "report_avg_loss": [pd.Series(window_averages(run)) for run in runs],
@@ -28,7 +30,10 @@ def write_sheets(runs: Sequence[Run], out: Path) -> None:
     keys = [_key(run) for run in runs]
     for name, columns in sheets.items():
         sheet = pd.concat(columns, axis=1, keys=keys)
-        sheet.to_csv(out / f"{name}.csv", index_label="index", float_format="%.9g")
+        with replacing(out / f"{name}.csv") as part:
+            sheet.to_csv(
+                part, index_label="index", float_format="%.9g", encoding="utf-8"
+            )
 
 
 def window_averages(run: Run) -> np.ndarray:
@@ -36,7 +41,8 @@ def window_averages(run: Run) -> np.ndarray:
     averages = []
     for _, losses in run.steps.groupby("epoch")["loss"]:
         whole = len(losses) // WINDOW * WINDOW
-        averages.append(losses.to_numpy()[:whole].reshape(-1, WINDOW).mean(axis=1))
+        with np.errstate(invalid="ignore"):
+            averages.append(losses.to_numpy()[:whole].reshape(-1, WINDOW).mean(axis=1))
     return np.concatenate(averages)
 
 
@@ -57,6 +63,7 @@ def _report(runs: Sequence[Run]) -> pd.DataFrame:
             "Last Loss": run.steps["loss"].iloc[-1],
             "Last Average Loss": run.result["average_last_loss"],
             "Test Accuracy": run.result["test_accuracy"],
+            "Batch Size": run.config.batch_size,
         }
         for run in runs
     )

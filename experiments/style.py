@@ -1,8 +1,14 @@
 """One look for every picture: sizes, and colours that the colour-blind can tell."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+
+from experiments import files
+from experiments.errors import UserError
+from experiments.text import printable
 
 # Okabe and Ito's palette.
 ARM_COLOURS = {
@@ -31,25 +37,75 @@ _SETTINGS: Any = {
 def figure(
     rows: int, columns: int, width: float = 3.2, height: float = 2.3
 ) -> Iterator:
-    """A figure and its (rows, columns) axes in the project's style, closed at the end.
+    """A figure and its (rows, columns) axes in the project's style.
+
+    It depends on nothing that the user has set for figures of their own, such as a
+    notebook's backend, and leaves all of that as it is.
 
     Args:
       rows, columns: of axes.
       width, height: of one of them, in inches.
     """
-    import matplotlib
+    matplotlib = _matplotlib()
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
 
-    matplotlib.use("agg")
-    import matplotlib.pyplot as plt
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_SETTINGS)
+        fig = Figure(figsize=(width * columns, height * rows))
+        FigureCanvasAgg(fig)
+        yield fig, fig.subplots(rows, columns, squeeze=False)
 
-    with plt.rc_context(_SETTINGS):
-        fig, axes = plt.subplots(
-            rows, columns, figsize=(width * columns, height * rows), squeeze=False
-        )
+
+def _matplotlib() -> Any:
+    """Matplotlib, which does not import where MPLBACKEND names what is not there."""
+    backend = os.environ.pop("MPLBACKEND", None)
+    try:
+        import matplotlib
+    finally:
+        if backend is not None:
+            os.environ["MPLBACKEND"] = backend
+    return matplotlib
+
+
+def save(fig: Any, path: Path) -> None:
+    """Write a figure to a file, which is replaced whole."""
+    with files.replacing(path) as part:
+        fig.savefig(part)
+
+
+def words(text: object) -> str:
+    """Text for a figure: no part of it is read as a formula."""
+    return printable(text, keep="\n").replace("$", r"\$")
+
+
+class Drawing:
+    """Draws pictures, of which one that fails does not keep the others from it."""
+
+    def __init__(self) -> None:
+        self._failures: dict[str, None] = {}  # in order, each once
+
+    def of(self, draw: Callable[..., Sequence[Path]], *args: Any) -> Sequence[Path]:
+        """The pictures that `draw(*args)` draws and writes; none where it fails."""
         try:
-            yield fig, axes
-        finally:
-            plt.close(fig)
+            return draw(*args)
+        except UserError:
+            raise
+        # Matplotlib raises whatever the numbers and fonts make of it.
+        except Exception as error:
+            reason = (str(error).strip() or "no reason given").splitlines()[0]
+            name = draw.__name__.strip("_").replace("_", " ")
+            self._failures[f"{name}: {type(error).__name__}: {reason}"] = None
+            return ()
+
+    def raise_failures(self) -> None:
+        """Raise UserError where a picture could not be drawn."""
+        if self._failures:
+            raise UserError(
+                f"could not draw some pictures ({'; '.join(self._failures)}); "
+                "everything else is written"
+            )
 
 
 def colour(arm: str, index: int = 0) -> str:

@@ -1,51 +1,20 @@
-"""Many runs, one after the other, in one result directory.
+"""Many runs, one after the other, in one result directory (result_dir.py)."""
 
-OUT/runs/RUN_ID/        a directory per finished run (rundir.py)
-OUT/runs/.RUN_ID.work/  checkpoints of one in progress (checkpoints.py)
-OUT/runs/.RUN_ID.lock   held by the process that works on it
-OUT/…                   the sheets, the table and the curves made from the runs
-"""
-
+import contextlib
 import dataclasses
-import fcntl
 import functools
 import re
-import shutil
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
-from experiments import allocator
+from experiments import allocator, result_dir
 from experiments.config import REPLAYS, RunConfig
 from experiments.errors import UserError
+from experiments.locks import locked
 from experiments.options import Execution
 from experiments.progress import progress
 from experiments.rundir import Run, is_run, read_run, read_weights
-
-
-def open_results(out: Path, execution: Execution) -> Path:
-    """Make the result directory, or refuse one that is in use; returns OUT/runs."""
-    runs = out / "runs"
-    if execution.resume and execution.overwrite:
-        raise UserError("--resume and --overwrite exclude each other")
-    try:
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            if not runs.is_dir():
-                raise UserError(
-                    f"{out} exists and is not a result directory: choose another --out"
-                )
-            if execution.overwrite:
-                shutil.rmtree(out)
-            elif not execution.resume:
-                raise UserError(
-                    f"{out} already holds results: --resume goes on there, --overwrite "
-                    "deletes them, --out names another directory"
-                )
-        runs.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot write results to {out}: {error}") from error
-    return runs
 
 
 def parse_shard(shard: str) -> tuple[int, int]:
@@ -62,14 +31,17 @@ def run_all(
     out: Path,
     execution: Execution,
     one_of_several: bool = False,
+    within: Path | None = None,
 ) -> list[Run]:
     """Run this shard's runs that are not finished, in order.
 
-    A run that another process is working on is left to it.
+    A run that another process is working on is left to it. `out` is in use meanwhile.
+    Nothing is written, or with --overwrite deleted, before options and data are sound.
 
     Args:
       one_of_several: whether this is a process of --jobs, which draws no bar and says
         nothing about the runs that are not its own.
+      within: the result directory that `out` belongs to, where it is one of trials.
 
     Returns:
       All of `configs` that are finished now, in their order, replays last.
@@ -77,11 +49,24 @@ def run_all(
     Raises:
       Stopped: the time budget is spent, or a signal asked to stop.
     """
-    i, n = parse_shard(execution.shard)
+    with contextlib.ExitStack() as in_use:
+        return _run_all(configs, out, execution, one_of_several, within, in_use)
+
+
+def _run_all(
+    configs: Sequence[RunConfig],
+    out: Path,
+    execution: Execution,
+    one_of_several: bool,
+    within: Path | None,
+    in_use: contextlib.ExitStack,
+) -> list[Run]:
+    parse_shard(execution.shard)
     if execution.keep_memory and not allocator.keep_memory():
         raise UserError("--keep-memory needs glibc, which this system does not have")
     from experiments import checkpoints, controls, data, hosts, jobs, runner, training
-    from experiments.trainer import AXIS, DeviceData, Trainer
+    from experiments.placement import AXIS
+    from experiments.trainer import DeviceData, Trainer
     from experiments.training import TrainState
 
     jobs.prepare(execution)
@@ -95,12 +80,17 @@ def run_all(
 
     weights = None
     if execution.init_from is not None:
+        source = execution.init_from.resolve()
+        if execution.overwrite and source.is_relative_to((within or out).resolve()):
+            raise UserError(
+                f"--overwrite would delete {source}, which --init-from names"
+            )
         weights = read_weights(execution.init_from)
         digest = checkpoints.digest(weights["params"])
         configs = [dataclasses.replace(c, init_from=digest) for c in configs]
     # A run that replays another's scales comes after it.
     configs = sorted(dict.fromkeys(configs), key=lambda c: c.arm in REPLAYS)
-    _check_replays(configs, out / "runs")
+    check_replays(configs, None if execution.overwrite else out / "runs")
     datasets = {
         key: data.load(
             name,
@@ -123,7 +113,11 @@ def run_all(
         for dataset in [datasets[_dataset_key(config)]]
     }
     if hosts.is_first():
-        open_results(out, execution)
+        if within is not None:
+            in_use.enter_context(result_dir.opened(within, execution))
+            out.mkdir(exist_ok=True)
+            execution = dataclasses.replace(execution, resume=True, overwrite=False)
+        in_use.enter_context(result_dir.opened(out, execution))
     runs = out / "runs"
     hosts.from_first(True)  # it is there now
 
@@ -154,22 +148,23 @@ def run_all(
             state = state._replace(opt_state=opt_state)
         return state
 
-    stop = hosts.AgreedStop(execution.time_budget)
+    mine = set(of_shard(configs, execution.shard))
+    stop = hosts.AgreedStop(execution.time_budget, answers=not one_of_several)
     if execution.jobs > 1:
         work = functools.partial(run_all, one_of_several=True)
         with stop.listening():
             # Twice: a replay may have come up while its LM run was still going.
             for _ in range(2):
-                missing = [c for c in configs if not is_run(runs / c.run_id)]
+                missing = [c for c in mine if not is_run(runs / c.run_id)]
                 if len(missing) > 1 and not stop():
                     jobs.run_apart(work, configs, out, execution, stop)
     with (
-        progress(hosts.is_first(), bar_wanted=not one_of_several) as shown,
+        progress(hosts.is_first(), not one_of_several, stop.output_failed) as shown,
         stop.listening(),
     ):
         for number, config in enumerate(configs, start=1):
             path = runs / config.run_id
-            if number % n != i % n or hosts.from_first(is_run(path)):
+            if config not in mine or hosts.from_first(is_run(path)):
                 continue
             if stop():
                 raise stop.stopped()
@@ -182,9 +177,10 @@ def run_all(
                         "is not finished: --resume once it is"
                     )
                 continue
-            with _locked(path, hosts.is_first()) as got:
-                mine = hosts.from_first(got)
-                if not mine:
+            lock = path.with_name(f".{path.name}.lock")
+            with contextlib.ExitStack() as held:
+                got = hosts.is_first() and held.enter_context(locked(lock))
+                if not hosts.from_first(got):
                     if not one_of_several:
                         shown.line(f"{config.run_id}  is being run by another process")
                     continue
@@ -239,6 +235,18 @@ def keep_compiled(cache_dir: Path) -> None:
     )
 
 
+def of_shard(configs: Sequence[RunConfig], shard: str) -> list[RunConfig]:
+    """The runs of shard "i/n": every n-th of the groups that are compared by pair.
+
+    A group is all arms of one seed, network and optimizer, at whatever learning rates,
+    so that no arm has a machine to itself and a replay is where its LM run is.
+    """
+    i, n = parse_shard(shard)
+    keys = [(c.dataset, c.model, c.optimizer, c.seed) for c in configs]
+    place = {key: number for number, key in enumerate(dict.fromkeys(keys), start=1)}
+    return [c for c, key in zip(configs, keys) if place[key] % n == i % n]
+
+
 DatasetKey = tuple[str, int | None, int | None]
 
 
@@ -251,12 +259,12 @@ def _replayed(config: RunConfig) -> RunConfig:
     return dataclasses.replace(config, arm="lm")
 
 
-def _check_replays(configs: Sequence[RunConfig], runs: Path) -> None:
+def check_replays(configs: Sequence[RunConfig], runs: Path | None) -> None:
     for config in configs:
         if config.arm not in REPLAYS:
             continue
         source = _replayed(config)
-        if source not in configs and not is_run(runs / source.run_id):
+        if source not in configs and not (runs and is_run(runs / source.run_id)):
             raise UserError(
                 f"{config.arm} replays the scales of the LM run with the same seed: "
                 "add lm to --arms"
@@ -265,20 +273,3 @@ def _check_replays(configs: Sequence[RunConfig], runs: Path) -> None:
 
 def _seedless(config: RunConfig) -> RunConfig:
     return dataclasses.replace(config, seed=0)
-
-
-@contextmanager
-def _locked(path: Path, wanted: bool = True) -> Iterator[bool]:
-    """Whether this process has the run to itself; the kernel frees the lock."""
-    if not wanted:
-        yield False
-        return
-    lock = path.with_name(f".{path.name}.lock")
-    with open(lock, "w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        yield True
-        lock.unlink(missing_ok=True)

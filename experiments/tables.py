@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments import statistics
-from experiments.config import OPTIMIZERS, Arm
+from experiments import groups, statistics, text
+from experiments.config import Arm, RunConfig
 from experiments.rundir import Run, rows
 from experiments.thesis import Published, published
 
@@ -23,48 +23,73 @@ ARM_WORDS: dict[Arm, str] = {
 
 
 def summarise(runs: Sequence[Run]) -> pd.DataFrame:
-    """One row per network, optimizer and arm, over its seeds.
+    """One row per optimizer, arm and settings of a table's runs, over its seeds.
 
     Returns:
-      Columns dataset, model, optimizer ("sgd-swa" with weight averaging), arm, n,
-      loss_mean, loss_sd, accuracy_mean, accuracy_sd (per cent), collapsed, diverged.
+      Columns dataset, model, optimizer ("sgd-swa" with weight averaging), arm, name
+      (such as SGD-LM), settings (in words), n, loss_mean, loss_sd, accuracy_mean,
+      accuracy_sd (per cent), collapsed, diverged.
       For the arms other than base, of the test accuracy less base's over the same
-      seeds, in percentage points: pairs, difference, low, high (95 %), p (sign-flip),
-      p_holm (Holm over all rows); apart_n and apart_difference over the pairs of which
-      neither collapsed; collapse_p (McNemar, of the collapses alone). A standard
-      deviation is the sample's (n − 1), NaN for one run. Published values: thesis_loss,
-      thesis_accuracy, thesis_doubt.
+      seeds, in percentage points: differences (pairs,), pairs, difference, low, high
+      (95 %), p (sign-flip), p_holm (Holm over all rows); apart_n and apart_difference
+      over the pairs of which neither collapsed; collapse_p (McNemar, of the collapses
+      alone); base_rate, base's learning rate. base is the plain optimizer with the same
+      momentum and weight decay, and the same learning rate where there is a choice.
+      A standard deviation is the sample's (n − 1), NaN for one run. Published values:
+      thesis_loss, thesis_accuracy, thesis_doubt.
+
+    Raises:
+      UserError: two runs of a row have the same seed.
     """
-    table = rows(runs)
-    table["optimizer"] += np.where(table["swa_start"].isna(), "", "-swa")
-    table["place"] = table["optimizer"].map(_place)
+    by_row = groups.by_row(runs)
+    apart = groups.apart(by_row)
+    bases = [row for row in by_row if row.arm == "base"]
     summary = []
-    for (_, dataset, model, optimizer), group in table.groupby(
-        ["place", "dataset", "model", "optimizer"], sort=True
-    ):
-        by_seed = {arm: part.set_index("seed") for arm, part in group.groupby("arm")}
-        for arm in dict.fromkeys(group["arm"]):
-            row = {"dataset": dataset, "model": model, "optimizer": optimizer}
-            row |= _row(arm, by_seed[arm])
-            if arm != "base" and "base" in by_seed:
-                row |= _against(by_seed["base"], by_seed[arm])
-            summary.append(row | _published(dataset, model, optimizer, arm))
+    for row, same in by_row.items():
+        config = same[0].config
+        name = row_name(row.optimizer, row.arm)
+        part = rows(same).set_index("seed")
+        found = {
+            "dataset": config.dataset,
+            "model": config.model,
+            "optimizer": row.optimizer,
+            "arm": row.arm,
+            "name": f"{name} ({apart[row]})" if apart[row] else name,
+            "settings": groups.settings(row),
+        } | _measured(part)
+        base = None if row.arm == "base" else _base_of(row, bases)
+        if base is not None:
+            found |= _against(rows(by_row[base]).set_index("seed"), part)
+            found["base_rate"] = base.of_optimizer()[groups.RATE]
+        summary.append(found | {"rate": config.learning_rate} | _published(config, row))
     result = pd.DataFrame(summary)
     if "p" in result:
         result["p_holm"] = statistics.holm(result["p"].to_numpy(float))
     return result
 
 
-def _place(optimizer: str) -> int:
-    return OPTIMIZERS.index(optimizer.removesuffix("-swa"))
+def _base_of(row: groups.Row, bases: Sequence[groups.Row]) -> groups.Row | None:
+    """The plain optimizer's row that a row is held against."""
+    kept = ("momentum", "weight_decay")
+    fitting = [
+        base
+        for base in bases
+        if base.optimizer == row.optimizer
+        and base.of_optimizer(*kept) == row.of_optimizer(*kept)
+    ]
+    same = [base for base in fitting if base.of_optimizer() == row.of_optimizer()]
+    # A learning rate may have been chosen for each arm by itself.
+    choice = same or fitting
+    return choice[0] if len(choice) == 1 else None
 
 
-def _row(arm: Any, part: pd.DataFrame) -> dict[str, Any]:
+def _measured(part: pd.DataFrame) -> dict[str, Any]:
+    with np.errstate(invalid="ignore"):  # infinite losses have no deviation
+        loss_sd = part["average_last_loss"].std()
     return {
-        "arm": arm,
         "n": len(part),
         "loss_mean": part["average_last_loss"].mean(),
-        "loss_sd": part["average_last_loss"].std(),
+        "loss_sd": loss_sd,
         "accuracy_mean": part["test_accuracy"].mean(),
         "accuracy_sd": part["test_accuracy"].std(),
         "collapsed": int(part["collapsed"].sum()),
@@ -79,6 +104,7 @@ def _against(base: pd.DataFrame, part: pd.DataFrame) -> dict[str, Any]:
     whole = statistics.paired(difference)
     apart = difference[~(base["collapsed"] | part["collapsed"]).astype(bool)]
     return {
+        "differences": tuple(difference),
         "pairs": whole.n,
         "difference": whole.mean,
         "low": whole.low,
@@ -90,8 +116,12 @@ def _against(base: pd.DataFrame, part: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _published(dataset: Any, model: Any, optimizer: Any, arm: Any) -> dict[str, Any]:
-    found: Published | None = published().get((dataset, model, optimizer, arm))
+def _published(config: RunConfig, row: groups.Row) -> dict[str, Any]:
+    key = (config.dataset, config.model, row.optimizer, row.arm)
+    found: Published | None = published().get(key)
+    as_published = (config.f, config.eps, config.c) == ("linear", 1.0, None)
+    if row.arm == "lm" and not as_published:
+        return {}
     if found is None:
         return {}
     return {
@@ -106,6 +136,7 @@ def header(summary: pd.DataFrame) -> tuple[str, ...]:
     only_lm = set(summary["arm"]) <= {"base", "lm"}
     ours = (
         "Optimizer",
+        "Settings",
         "Average Last Loss",
         "Average Test Accuracy",
         "Collapsed",
@@ -119,13 +150,12 @@ def header(summary: pd.DataFrame) -> tuple[str, ...]:
 
 def cells(summary: pd.DataFrame) -> list[tuple[str, ...]]:
     """The table's rows as text, in the order of `header`."""
-    several = summary["model"].nunique() > 1
     marks = _doubt_marks(summary)
     found = []
     for row in summary.to_dict("records"):
-        name = row_name(row["optimizer"], row["arm"])
         texts = [
-            f"{row['model']}: {name}" if several else name,
+            row["name"],
+            row["settings"],
             _mean_sd(row["loss_mean"], row["loss_sd"], ".4g", ".2g"),
             _mean_sd(row["accuracy_mean"], row["accuracy_sd"], ".2f", ".2f"),
             _mishaps(row),
@@ -153,6 +183,7 @@ def title(runs: Sequence[Run]) -> str:
     parts = [
         f"{each('model')} on {each('dataset')}",
         f"{epochs} epoch{'' if epochs == '1' else 's'}",
+        f"batches of {each('batch_size')}",
         "seeds " + ", ".join(map(str, sorted({config.seed for config in configs}))),
     ]
     if first.limit_train is not None:
@@ -167,6 +198,8 @@ def title(runs: Sequence[Run]) -> str:
         parts.append(first.precision)
     if first.eval_mode != "eval":
         parts.append("tested in training mode")
+    if not first.augment:
+        parts.append("no augmentation")
     return ", ".join(parts)
 
 
@@ -174,10 +207,11 @@ def markdown(runs: Sequence[Run]) -> str:
     """The table with its title and notes on what the figures are."""
     summary = summarise(runs)
     columns = header(summary)
-    body = [columns, ("---",) * len(columns), *cells(summary)]
+    body = [tuple(map(text.markdown, row)) for row in cells(summary)]
+    body = [columns, ("---",) * len(columns), *body]
     table = "\n".join("| " + " | ".join(row) + " |" for row in body)
-    text = "\n\n".join(notes(summary))
-    return f"**{title(runs)}**\n\n{table}\n\n{text}\n"
+    words = "\n\n".join(map(text.markdown, notes(summary)))
+    return f"**{text.markdown(title(runs))}**\n\n{table}\n\n{words}\n"
 
 
 def notes(summary: pd.DataFrame) -> list[str]:
@@ -199,7 +233,7 @@ def notes(summary: pd.DataFrame) -> list[str]:
             )
         mixed = summary[(summary["apart_n"] < summary["pairs"])]
         for row in mixed.to_dict("records"):
-            name = row_name(row["optimizer"], row["arm"])
+            name = row["name"]
             words = (
                 f"{name}: over the {row['apart_n']:.0f} of its pairs without a collapse"
             )
@@ -210,24 +244,28 @@ def notes(summary: pd.DataFrame) -> list[str]:
             found.append(
                 f"{words}; McNemar's p of the collapses {row['collapse_p']:.3g}."
             )
-    found += [f"{mark} {text}." for text, mark in _doubt_marks(summary).items()]
+    found += _notes_on_bases(summary)
+    found += [f"{mark} {doubt}." for doubt, mark in _doubt_marks(summary).items()]
     return found
 
 
-def print_table(runs: Sequence[Run]) -> None:
-    """Show the table in the terminal."""
-    from rich.console import Console
-    from rich.table import Table
-
-    summary = summarise(runs)
-    table = Table(title=title(runs), caption="\n".join(notes(summary)))
-    for name in header(summary):
-        table.add_column(name)
-    for row in cells(summary):
-        table.add_row(*row)
-    console = Console()
-    # A pipe has no width of its own: keep the columns whole.
-    Console(width=None if console.is_terminal else 150).print(table)
+def _notes_on_bases(summary: pd.DataFrame) -> list[str]:
+    found = []
+    compared = summary[summary["arm"] != "base"].to_dict("records")
+    for row in compared:
+        base_rate = row.get("base_rate", math.nan)
+        plain = (summary["arm"] == "base") & (summary["optimizer"] == row["optimizer"])
+        if math.isnan(base_rate) and plain.any():
+            found.append(
+                f"{row['name']}: there is no plain run with its momentum, weight decay "
+                "and learning rate to hold it against."
+            )
+        elif not math.isnan(base_rate) and base_rate != row["rate"]:
+            found.append(
+                f"{row['name']} has a learning rate of {row['rate']:g}, the plain "
+                f"optimizer that it is held against one of {base_rate:g}."
+            )
+    return found
 
 
 def row_name(optimizer: str, arm: Any) -> str:
@@ -238,13 +276,13 @@ def row_name(optimizer: str, arm: Any) -> str:
 
 
 def _mean_sd(mean: float, sd: float, mean_format: str, sd_format: str) -> str:
-    text = format(mean, mean_format)
-    return text if np.isnan(sd) else f"{text} ± {sd:{sd_format}}"
+    shown = format(mean, mean_format)
+    return shown if np.isnan(sd) else f"{shown} ± {sd:{sd_format}}"
 
 
 def _mishaps(row: dict[str, Any]) -> str:
-    text = f"{row['collapsed']}/{row['n']}"
-    return f"{text}, {row['diverged']} diverged" if row["diverged"] else text
+    shown = f"{row['collapsed']}/{row['n']}"
+    return f"{shown}, {row['diverged']} diverged" if row["diverged"] else shown
 
 
 def _verdict(row: dict[str, Any]) -> str:

@@ -64,7 +64,9 @@ class Published:
 @functools.cache
 def published() -> dict[tuple[str, str, str, str], Published]:
     """Every published row by (data set, model, optimizer, arm)."""
-    with open(Path(__file__).with_name("thesis.csv"), newline="") as file:
+    with open(
+        Path(__file__).with_name("thesis.csv"), newline="", encoding="utf-8"
+    ) as file:
         rows = [
             Published(
                 **{name: row[name] for name in _NAMES},

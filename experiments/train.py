@@ -24,10 +24,12 @@ class Config(options.Execution, options.Protocol):
 
 
 def run(config: Config) -> None:
+    config.check()
     from experiments import present, sweep
 
     one = config.run(
         config.dataset, config.model, config.optimizer, config.arm, config.seed
     )
+    options.show_remarks([one])
     out = config.out or Path("runs") / f"train-{one.run_id}"
     present.present(sweep.run_all([one], out, config), out)

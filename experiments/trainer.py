@@ -6,19 +6,19 @@ loop badly (jax issue 12868), and one `lax.scan` on an accelerator.
 
 import dataclasses
 import functools
-import inspect
 from collections.abc import Callable, Iterator
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax.sharding import NamedSharding, PartitionSpec
 
 from experiments.data import Dataset
+from experiments.placement import PLACEMENTS, Parallel
 from experiments.training import (
     Average,
+    Draw,
     Images,
     Metrics,
     Problem,
@@ -67,10 +67,6 @@ class Keys(NamedTuple):
         return cls(*jax.random.split(jax.random.key(seed), 4))
 
 
-Parallel = Literal["none", "pmap", "sharded"]
-AXIS = "batch"
-
-
 class Trainer:
     """Compiled functions for one problem; run any number of seeds through them.
 
@@ -95,21 +91,16 @@ class Trainer:
         parallel: Parallel = "none",
         onednn: bool = False,
     ):
-        if onednn and parallel == "pmap":
-            raise ValueError("pmap takes no compiler options; use parallel='sharded'")
+        self._place = PLACEMENTS[parallel]()
+        options = compiler_options() if onednn else None
+        self._step = self._place.compiled(self._train_on, options)
+        self._scan = self._place.compiled(self._scan_epoch, options)
         self.problem = problem
+        self.data = self._place.spread(data.train)
         self.test = data.test
         self.batch_size = batch_size
-        self.parallel = parallel
-        self._options = compiler_options() if onednn else {}
         self.scan = jax.default_backend() != "cpu" if scan is None else scan
         self._n = len(data.train.images)
-        self._mesh = jax.make_mesh(
-            (jax.device_count(),),
-            (AXIS,),
-            axis_types=(jax.sharding.AxisType.Auto,),
-        )
-        self.data = self._spread(data.train)
         # Weights are made and tested on one device, where there is no axis.
         alone = problem
         if problem.axis_name is not None:
@@ -119,68 +110,17 @@ class Trainer:
         self._eval = jax.jit(
             functools.partial(evaluate_batch, alone),
             static_argnames="size",
-            compiler_options=self._options,
+            compiler_options=options,
         )
         self._add_to_average = jax.jit(add_to_average, donate_argnums=0)
         self._statistics = jax.jit(
-            functools.partial(_statistics_of, alone),
-            static_argnames="size",
-            compiler_options=self._options,
+            functools.partial(_statistics_of, alone), compiler_options=options
         )
         self._order = jax.jit(
             lambda key, epoch: jax.random.permutation(
                 jax.random.fold_in(key, epoch), self._n
             )
         )
-        self._step = self._compiled(self._train_on, static=5)
-        self._scan = self._compiled(self._scan_epoch)
-
-    def _compiled(self, function: Callable, static: int | None = None) -> Callable:
-        statics = () if static is None else (static,)
-        if self.parallel != "pmap":
-            return jax.jit(
-                function,
-                static_argnums=statics,
-                donate_argnums=0,
-                compiler_options=self._options,
-            )
-        n_arguments = len(inspect.signature(function).parameters)
-        return jax.pmap(
-            function,
-            axis_name=AXIS,
-            # State and data lie on the devices; order, start and key are sent.
-            in_axes=(0, 0, *[None] * (n_arguments - 2)),
-            static_broadcasted_argnums=statics,
-            donate_argnums=0,
-        )
-
-    def _spread(self, tree: Any) -> Any:
-        """Onto the devices: a copy on each, with pmap along a leading axis."""
-        if self.parallel == "none":
-            return tree
-        if self.parallel == "sharded":
-            everywhere = NamedSharding(self._mesh, PartitionSpec())
-            if jax.process_count() == 1:
-                return jax.device_put(tree, everywhere)
-            return jax.tree.map(
-                lambda x: jax.make_array_from_process_local_data(
-                    everywhere, np.asarray(x)
-                ),
-                tree,
-            )
-        copies = self._mesh.size
-        return jax.device_put(
-            jax.tree.map(lambda x: jnp.broadcast_to(x, (copies, *x.shape)), tree),
-            NamedSharding(self._mesh, PartitionSpec(AXIS)),
-        )
-
-    def _gather(self, tree: Any) -> Any:
-        """The copy on this process's first device."""
-        if self.parallel == "none":
-            return tree
-        if self.parallel == "sharded":
-            return jax.tree.map(lambda x: x.addressable_data(0), tree)
-        return jax.tree.map(lambda x: x[0], tree)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -205,61 +145,48 @@ class Trainer:
           Fewer steps than the epoch has left were run if `stop()` became true; a
           scanned epoch is one dispatch and does not stop on its way.
         """
-        order = self._order(keys.order, epoch)
-        slices = list(batch_slices(self._n, self.batch_size))
-        state, key = self._spread(state), keys.step
-        if self.parallel == "sharded":
-            order = self._spread(order)
+        order = self._place.share(self._order(keys.order, epoch))
+        state = self._place.spread(state)
         if self.scan and first == 0:
-            state, metrics = self._scan(state, self.data, order, key)
-            on_steps(len(slices))
-            state, metrics = self._gather((state, metrics))
+            # The sizes of the mini-batches follow from the whole epoch.
+            draw = Draw(order, np.int32(0), keys.step, self._n)
+            state, metrics = self._scan(state, self.data, draw)
+            on_steps(self.steps_per_epoch)
+            state, metrics = self._place.gather((state, metrics))
             return state, jax.device_get(metrics)
         collected = []
-        for start, size in slices[first:]:
+        for start, size in list(batch_slices(self._n, self.batch_size))[first:]:
             if stop():
                 break
-            state, metrics = self._step(
-                state, self.data, order, np.int32(start), key, size
-            )
+            draw = Draw(order, np.int32(start), keys.step, size)
+            state, metrics = self._step(state, self.data, draw)
             collected.append(metrics)
             on_steps(1)
-        state = self._gather(state)
+        state = self._place.gather(state)
         if not collected:
             return state, Metrics(*(np.zeros(0, np.float32) for _ in Metrics._fields))
-        collected = jax.device_get(self._gather(collected))
+        collected = jax.device_get(self._place.gather(collected))
         return state, Metrics(*map(np.stack, zip(*collected)))
 
     def _train_on(
-        self,
-        state: TrainState,
-        data: Images,
-        order: jax.Array,
-        start: jax.Array,
-        key: jax.Array,
-        size: int,
+        self, state: TrainState, data: Images, draw: Draw
     ) -> tuple[TrainState, Metrics]:
-        sharding = None
-        if self.parallel == "sharded":
-            sharding = NamedSharding(self._mesh, PartitionSpec(AXIS))
-        return step_from_data(
-            self.problem, state, data, order, start, key, size, sharding
-        )
+        sharding = self._place.batch_sharding
+        return step_from_data(self.problem, state, data, draw, sharding)
 
     def _scan_epoch(
-        self, state: TrainState, data: Images, order: jax.Array, key: jax.Array
+        self, state: TrainState, data: Images, epoch: Draw
     ) -> tuple[TrainState, Metrics]:
-        slices = list(batch_slices(self._n, self.batch_size))
+        slices = list(batch_slices(epoch.size, self.batch_size))
         whole = [start for start, size in slices if size == self.batch_size]
 
-        def body(state: TrainState, start: jax.Array) -> tuple[TrainState, Metrics]:
-            return self._train_on(state, data, order, start, key, self.batch_size)
+        def train(state: TrainState, start: Any, size: int = self.batch_size):
+            draw = dataclasses.replace(epoch, start=start, size=size)
+            return self._train_on(state, data, draw)
 
-        state, metrics = jax.lax.scan(body, state, jnp.asarray(whole, jnp.int32))
+        state, metrics = jax.lax.scan(train, state, jnp.asarray(whole, jnp.int32))
         for start, size in slices[len(whole) :]:
-            state, last = self._train_on(
-                state, data, order, jnp.int32(start), key, size
-            )
+            state, last = train(state, jnp.int32(start), size)
             metrics = jax.tree.map(
                 lambda m, x: jnp.concatenate([m, x[None]]), metrics, last
             )
@@ -289,37 +216,23 @@ class Trainer:
         averaged = state._replace(params=state.average.params)
         if not jax.tree.leaves(state.batch_stats):
             return averaged
-        train = self._gather(self.data)
+        train = self._place.gather(self.data)
         order = self._order(keys.order, 0)  # epochs count from 1
         zeros = optax.tree.zeros_like(state.batch_stats)
         total = zeros
         for start, size in batch_slices(self._n, self.batch_size):
-            part = self._statistics(
-                averaged.params,
-                zeros,
-                train,
-                order,
-                np.int32(start),
-                keys.step,
-                size=size,
-            )
+            draw = Draw(order, np.int32(start), keys.step, size)
+            part = self._statistics(averaged.params, zeros, train, draw)
             total = jax.tree.map(lambda t, x, n=size: t + n / self._n * x, total, part)
         return averaged._replace(batch_stats=total)
 
 
 def _statistics_of(
-    problem: Problem,
-    params: Any,
-    zeros: Any,
-    train: Images,
-    order: jax.Array,
-    start: jax.Array,
-    key: jax.Array,
-    size: int,
+    problem: Problem, params: Any, zeros: Any, train: Images, draw: Draw
 ) -> Any:
-    augment_key, dropout_key = jax.random.split(jax.random.fold_in(key, start))
-    indices = jax.lax.dynamic_slice(order, (start,), (size,))
-    batch = make_batch(train, indices, augment_key, problem.pipeline)
+    draw_key = jax.random.fold_in(draw.key, draw.start)
+    augment_key, dropout_key = jax.random.split(draw_key)
+    batch = make_batch(train, draw.indices, augment_key, problem.pipeline)
     return batch_statistics(problem, params, zeros, batch, dropout_key)
 
 

@@ -55,6 +55,21 @@ class Images(NamedTuple):
     labels: jax.Array
 
 
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Draw:
+    """The images that a step trains on, and what its random choices come from."""
+
+    order: jax.Array  # (n,) the epoch's permutation of the training images
+    start: Any  # int32: the mini-batch's first position in it
+    key: jax.Array  # the run's; each step folds its own number in
+    size: int = dataclasses.field(metadata={"static": True})  # of the mini-batch
+
+    @property
+    def indices(self) -> jax.Array:  # (size,)
+        return jax.lax.dynamic_slice(self.order, (self.start,), (self.size,))
+
+
 @dataclasses.dataclass(frozen=True)
 class Problem:
     """What is trained: the network, the optimizer with or without LM, the pipeline."""
@@ -143,7 +158,7 @@ def make_problem(
     return Problem(
         model=model,
         tx=make_optimizer(config, steps_per_epoch, axis_name),
-        pipeline=pipeline_for(config.dataset, config.model),
+        pipeline=pipeline_for(config.dataset, config.model, config.augment),
         classes=classes,
         arm=config.arm,
         eval_mode=config.eval_mode,
@@ -261,30 +276,27 @@ def step_from_data(
     problem: Problem,
     state: TrainState,
     data: Images,
-    order: jax.Array,
-    start: jax.Array,
-    key: jax.Array,
-    size: int,
+    draw: Draw,
     sharding: jax.sharding.NamedSharding | None = None,
 ) -> tuple[TrainState, Metrics]:
-    """Train on the `size` images from position `start` of the epoch's order.
+    """Train on the mini-batch that `draw` names.
 
     Under a mapped axis each replica trains on its part of them; a mini-batch that does
     not divide is trained on whole by every replica, which comes to the same. With a
     sharding, the compiler spreads the mini-batch so.
     """
-    augment_key, dropout_key = jax.random.split(jax.random.fold_in(key, state.step))
-    indices = jax.lax.dynamic_slice(order, (start,), (size,))
-    batch = make_batch(data, indices, augment_key, problem.pipeline)
+    step_key = jax.random.fold_in(draw.key, state.step)
+    augment_key, dropout_key = jax.random.split(step_key)
+    batch = make_batch(data, draw.indices, augment_key, problem.pipeline)
     if problem.axis_name is not None:
         replica = jax.lax.axis_index(problem.axis_name)
-        part, rest = divmod(size, jax.lax.axis_size(problem.axis_name))
+        part, rest = divmod(draw.size, jax.lax.axis_size(problem.axis_name))
         if not rest:
             batch = jax.tree.map(
                 lambda x: jax.lax.dynamic_slice_in_dim(x, replica * part, part), batch
             )
             dropout_key = jax.random.fold_in(dropout_key, replica)
-    if sharding is not None and size % sharding.num_devices == 0:
+    if sharding is not None and draw.size % sharding.num_devices == 0:
         batch = jax.lax.with_sharding_constraint(batch, sharding)
     return train_step(problem, state, batch, dropout_key)
 

@@ -59,6 +59,10 @@ def landscape(
     shape = shapes.resolve(f)
     logarithm = _checks.flag("logarithm", logarithm)
     u = _checks.real_array("u", u)
+    if not _checks.traced(eps):
+        numbers = _checks.float64("eps", eps)
+        if not ((numbers > 0) & np.isfinite(numbers)).all():
+            raise ValueError(f"eps must be finite and greater than 0, got {eps}")
     if u_min is None:
         if not u.size:
             raise ValueError(f"u must not be empty, got shape {u.shape}")
@@ -67,8 +71,6 @@ def landscape(
         _broadcast(name, value, u)
         for name, value in (("c", c), ("eps", eps), ("u_min", u_min))
     )
-    if not _checks.traced(eps) and not ((eps > 0) & jnp.isfinite(eps)).all():
-        raise ValueError(f"eps must be finite and greater than 0, got {eps}")
     eps = held_eps(eps, u.dtype)
     h = _integral(shape, u - c, eps) - _integral(shape, u_min - c, eps)
     if logarithm:
@@ -177,7 +179,9 @@ def _by_quadrature(
 
 def _nodes(height: jax.Array) -> jax.Array:
     places, _ = _tanh_sinh()
-    return jnp.maximum(height, 0)[..., None] * jnp.asarray(places, height.dtype)
+    # Away from 0 where nothing is to be integrated: f′(0) may be infinite.
+    above = jnp.where(height > 0, height, 1)
+    return above[..., None] * jnp.asarray(places, height.dtype)
 
 
 @functools.cache

@@ -174,16 +174,17 @@ def _restarted(
     c = jnp.asarray(state.c, dtype)
     known = jnp.isfinite(c)
     _, after_c = threshold.update(first, jnp.where(known, c, 1))
-    was_set = c != state.learned_c
+    anew = jax.tree.map(lambda a, b: jnp.where(known, a, b), after_c, first)
+    if _shapes(anew) == _shapes(state.threshold):
+        was_set = c != state.learned_c
+        anew = jax.tree.map(
+            lambda new, old: jnp.where(was_set, new, old), anew, state.threshold
+        )
+    return state._replace(c=c, threshold=anew)
 
-    def leaf(old: Any, first: jax.Array, after_c: jax.Array) -> jax.Array:
-        anew = jnp.where(known, after_c, first)
-        fits = jnp.shape(old) == anew.shape
-        return jnp.where(was_set, anew, old) if fits else anew
 
-    return state._replace(
-        c=c, threshold=jax.tree.map(leaf, state.threshold, first, after_c)
-    )
+def _shapes(tree: Any) -> list[tuple[int, ...]]:
+    return [jnp.shape(leaf) for leaf in jax.tree.leaves(tree)]
 
 
 def current(opt_state: Any) -> LandscapeModifyState:

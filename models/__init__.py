@@ -9,12 +9,11 @@ from typing import Any
 import flax.linen as nn
 import jax.numpy as jnp
 
-from models.compiler import compiler_options
-from models.convert import convert, to_torch
-from models.layers import Dtype
+from models.layers import Dtype, compiler_options
 from models.nn2 import NN2
 from models.preresnet import PreResNet
 from models.simple_cnn import SimpleCNN
+from models.torch.weights import convert, to_torch
 from models.vgg import VGG
 
 __all__ = [
@@ -60,6 +59,7 @@ def create(
       A Linen module, `module.apply(variables, images, train=False)` with images
       (batch, 32, 32, 3), normalised; float32 logits (batch, num_classes) back. With
       `train=True` it takes `rngs={"dropout": key}` and `mutable=["batch_stats"]`.
+      It can be differentiated in reverse mode, any number of times.
 
     Raises:
       ValueError: the name is none of these; the message has the nearest.

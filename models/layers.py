@@ -8,10 +8,11 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from models.conv import conv as conv
-from models.norm import at_least_float32 as at_least_float32
-from models.norm import count, normalise, normalised
-from models.pool import max_pool as max_pool
+from models.cpu.compiler import compiler_options as compiler_options
+from models.cpu.conv import conv as conv
+from models.cpu.norm import at_least_float32 as at_least_float32
+from models.cpu.norm import count, normalise, normalised
+from models.cpu.pool import max_pool as max_pool
 
 Dtype = Any
 Init = Callable[..., jax.Array]
@@ -95,7 +96,8 @@ class BatchNorm(nn.Module):
 
     Training normalises with the batch's biased variance and keeps
     0.9 · old + 0.1 · new of the mean and of the *unbiased* variance; testing normalises
-    with those. Statistics and parameters are float32 whatever the dtype.
+    with those. Statistics and parameters are float32 whatever the dtype. No gradient
+    flows through the statistics that are kept, as in PyTorch.
 
     Attributes:
       axis_name: a mapped axis over which the batch is spread: its statistics are those

@@ -23,15 +23,16 @@ COLOURS = {
 }
 
 
-def draw(rows: Rows, out: Path) -> None:
+def draw(rows: Rows, out: Path, drawing: style.Drawing) -> None:
     """curves.png, success.png, escapes.png and paths.png."""
-    draw_curves(rows.curves, out / "curves.png")
-    draw_success(summarise(rows.chains, rows.about["sizes"]["steps"]), out)
-    draw_escapes(rows.escapes, out / "escapes.png")
-    draw_paths(rows.paths, out / "paths.png")
+    table = summarise(rows.chains, rows.about["sizes"]["steps"])
+    drawing.of(draw_curves, rows.curves, out / "curves.png")
+    drawing.of(draw_success, table, out / "success.png")
+    drawing.of(draw_escapes, rows.escapes, out / "escapes.png")
+    drawing.of(draw_paths, rows.paths, out / "paths.png")
 
 
-def draw_curves(curves: pd.DataFrame, path: Path) -> None:
+def draw_curves(curves: pd.DataFrame, path: Path) -> list[Path]:
     """Median gap of the best value so far, quartiles shaded, the target dashed."""
     groups = list(curves.groupby(PROBLEM, sort=False))
     columns = min(4, len(groups))
@@ -62,10 +63,11 @@ def draw_curves(curves: pd.DataFrame, path: Path) -> None:
             row[0].set_ylabel("best U − minimum")
         handles, labels = axes.flat[0].get_legend_handles_labels()
         fig.legend(handles, labels, loc="outside lower center", ncols=3)
-        fig.savefig(path)
+        style.save(fig, path)
+    return [path]
 
 
-def draw_success(table: pd.DataFrame, out: Path) -> None:
+def draw_success(table: pd.DataFrame, path: Path) -> list[Path]:
     """Success rate of each method on each problem, with Wilson's interval."""
     problems = list(dict.fromkeys(zip(table["objective"], table["dimension"])))
     methods = [m for m in COLOURS if m in set(table["method"])]
@@ -92,10 +94,11 @@ def draw_success(table: pd.DataFrame, out: Path) -> None:
         axis.set_xlim(-2, 102)
         axis.set_xlabel("chains that found the global minimum's valley, per cent")
         fig.legend(loc="outside lower center", ncols=3)
-        fig.savefig(out / "success.png")
+        style.save(fig, path)
+    return [path]
 
 
-def draw_escapes(escapes: pd.DataFrame, path: Path) -> None:
+def draw_escapes(escapes: pd.DataFrame, path: Path) -> list[Path]:
     """Mean time over a barrier against its height and against 1 / T, on a log axis.
 
     Points were measured. Lines: the exact means where they are known, else from point
@@ -119,7 +122,8 @@ def draw_escapes(escapes: pd.DataFrame, path: Path) -> None:
                 axis.set_title(kind)
             row[0].set_ylabel("mean time to the other well")
             row[0].legend(fontsize=7)
-        fig.savefig(path)
+        style.save(fig, path)
+    return [path]
 
 
 def _escape_curve(axis: Any, sweep: str, share: float, case: Any, index: int) -> None:
@@ -145,7 +149,7 @@ def _escape_curve(axis: Any, sweep: str, share: float, case: Any, index: int) ->
         axis.plot(x, line, color=colour, lw=0.8, ls=":")
 
 
-def draw_paths(paths: pd.DataFrame, path: Path) -> None:
+def draw_paths(paths: pd.DataFrame, path: Path) -> list[Path]:
     """One chain of each diffusion over the contours of its landscape."""
     objective = problem(paths["objective"].iloc[0], 2).objective
     ends = np.linspace(objective.low, objective.high, 200)
@@ -163,4 +167,5 @@ def draw_paths(paths: pd.DataFrame, path: Path) -> None:
             axis.set_title(WORDS[method], fontsize=8)
             axis.set_aspect("equal")
             axis.grid(False)
-        fig.savefig(path)
+        style.save(fig, path)
+    return [path]

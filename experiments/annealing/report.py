@@ -16,9 +16,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments import statistics
+from experiments import (
+    checks,
+    files,
+    provenance,
+    reading,
+    statistics,
+    style,
+    text,
+)
 from experiments.annealing.search import ALL
 from experiments.errors import UserError
+from landmod_jax.annealing.objectives import OBJECTIVES
 
 PROBLEM = ["objective", "dimension"]
 PLAIN = {"improved": "langevin", "improved_kinetic": "kinetic"}
@@ -54,31 +63,88 @@ FILES = {
 }
 
 
+# Of each: its columns of numbers, and those of text.
+COLUMNS = {
+    "chains": ("dimension tuning chain gap evaluations", "objective method"),
+    "settings": (
+        "dimension tuning unit step_size initial final success median_gap",
+        "objective method chosen",
+    ),
+    "curves": (
+        "dimension evaluations quarter median three_quarters",
+        "objective method",
+    ),
+    "escapes": (
+        "share barrier temperature escapes chains mean_time exact",
+        "sweep method",
+    ),
+    "paths": ("step x1 x2", "objective method"),
+}
+_WHOLE = ("dimension", "tuning", "chain", "evaluations", "escapes", "chains", "step")
+_MOST_DIMENSIONS = 10_000
+
+
 def write_rows(rows: Rows, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     for name, file in FILES.items():
-        getattr(rows, name).to_csv(
-            out / file,
-            index=False,
-            float_format="%.6g",
-            compression=_GZIP if file.endswith(".gz") else None,
-        )
-    (out / "about.json").write_text(json.dumps(rows.about, indent=2) + "\n")
+        with files.replacing(out / file) as part:
+            getattr(rows, name).to_csv(
+                part,
+                index=False,
+                float_format="%.6g",
+                encoding="utf-8",
+                compression=_GZIP if file.endswith(".gz") else None,
+            )
+    files.write_text(out / "about.json", json.dumps(rows.about, indent=2) + "\n")
 
 
 def read_rows(out: Path) -> Rows:
+    """The rows of a study; a file that is missing or damaged is named."""
     try:
-        tables = {name: pd.read_csv(out / file) for name, file in FILES.items()}
-        return Rows(**tables, about=json.loads((out / "about.json").read_text()))
-    except (OSError, ValueError, EOFError) as error:
+        tables = {name: _frame(out, name) for name in FILES}
+        about = reading.json_object(
+            "about.json", reading.read_bytes(out / "about.json")
+        )
+        for name in ("steps", "settings", "chains"):
+            size = about.get("sizes", {}).get(name)
+            if type(size) is not int or not 1 <= size < 2**53:
+                raise ValueError(f"about.json: sizes have no whole number of {name}")
+        if not isinstance(about.get("seconds"), float):
+            raise ValueError("about.json: seconds are no number")
+        return Rows(**tables, about=checks.meta(about))
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise UserError(
             f"{out} does not hold the rows of an annealing study: {error}"
         ) from error
 
 
+def _frame(out: Path, name: str) -> pd.DataFrame:
+    file = FILES[name]
+    columns, texts = (each.split() for each in COLUMNS[name])
+    content = reading.read_bytes(out / file)
+    frame = reading.numbers(file, content, columns, texts)
+    for column in set(_WHOLE) & set(columns):
+        if not (frame[column].mod(1) == 0).all() or (frame[column] >= 2**53).any():
+            raise ValueError(f"{file}: {column} has other than whole numbers")
+        frame[column] = frame[column].astype(int)
+    known: dict[str, Any] = {
+        "objective": OBJECTIVES,
+        "method": WORDS,
+        "dimension": range(1, _MOST_DIMENSIONS + 1),
+        "chosen": ("True", "False"),
+        "sweep": ("barrier", "temperature"),
+    }
+    for column in set(known) & set(frame):
+        if not frame[column].isin(list(known[column])).all():
+            raise ValueError(f"{file}: {column} has an unknown value")
+    if "chosen" in frame:
+        frame["chosen"] = frame["chosen"] == "True"
+    return frame
+
+
 def studies(root: Path) -> list[Path]:
     """The annealing studies at or below a directory, by name."""
-    return sorted(path.parent for path in root.rglob(FILES["chains"]))
+    return sorted(reading.directories_with(FILES["chains"], root))
 
 
 def summarise(chains: pd.DataFrame, steps: int) -> pd.DataFrame:
@@ -163,9 +229,8 @@ def tables(rows: Rows) -> str:
         "said where p is under 0.05 and each tuning has the same sign.\n",
         "**Mean time over a barrier**, in units of the diffusion's time\n",
         _escapes(rows.escapes),
-        f"```sh\n{rows.about['command']}\n```\n",
-        f"Run on: {rows.about['machine']['cpu']}, {rows.about['machine']['cores']} "
-        f"core(s), jax {rows.about['versions']['jax']}, commit {rows.about['commit']}, "
+        text.code_block([str(rows.about["command"])]),
+        f"Run on: {text.markdown(provenance.in_words(rows.about))}, "
         f"{rows.about['seconds']:.0f} s.\n",
     ]
     return "\n".join(parts)
@@ -242,8 +307,23 @@ def _p(p: float) -> str:
 
 def write(out: Path) -> None:
     """Make tables.md and the pictures of a study from its rows."""
+    drawing = style.Drawing()
+    write_with(drawing, out)
+    drawing.raise_failures()
+
+
+def write_with(drawing: style.Drawing, out: Path) -> None:
+    """As `write`; pictures that could not be drawn are left to `drawing`."""
     from experiments.annealing import pictures
 
     rows = read_rows(out)
-    (out / "tables.md").write_text(tables(rows))
-    pictures.draw(rows, out)
+    try:
+        words = tables(rows)
+    # What rows may lack of each other shows in many ways.
+    except (LookupError, ValueError, TypeError, ArithmeticError) as error:
+        raise UserError(
+            f"{out} does not hold the rows of a whole annealing study: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    files.write_text(out / "tables.md", words)
+    pictures.draw(rows, out, drawing)

@@ -1,4 +1,4 @@
-"""The benchmarks' bookkeeping: what they count, sort and draw. Nothing is timed."""
+"""The benchmarks' bookkeeping: what they count and write. Nothing is timed."""
 
 import dataclasses
 import json
@@ -6,16 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import kinds, report
+from benchmarks import report
 from benchmarks.__main__ import BENCHMARKS
 from benchmarks.operations import operations_a_step
-from benchmarks.profile_worker import shared
 from benchmarks.side import Options
+from benchmarks.timing import in_turns
 from experiments.cli import dispatch
-from experiments.rundir import write_run
-from tests.experiments.test_tables import make_run
-
-ROWS = Path(__file__).resolve().parents[2] / "results" / "performance"
 
 
 def benchmarks(*argv):
@@ -37,74 +33,22 @@ def test_operations_are_those_of_the_layers():
     assert operations_a_step("simple_cnn", 2) == 3 * 2 * 2 * (convolutions + dense)
 
 
-PROGRAM = """\
-HloModule jit_step, is_scheduled=true
+def test_sides_are_called_in_turns_and_the_first_rounds_left_out(monkeypatch):
+    from benchmarks import timing
 
-%fused_computation (param_0: f32[8,4]) -> f32[4,8] {
-  %param_0 = f32[8,4]{1,0} parameter(0)
-  ROOT %transpose.1 = f32[4,8]{1,0} transpose(%param_0), dimensions={1,0}
-}
+    calls, clock = [], [0.0]
 
-%fused_computation.1 (param_0: f32[8]) -> f32[] {
-  %param_0 = f32[8]{0} parameter(0)
-  %add.3 = f32[8]{0} add(%param_0, %param_0)
-  ROOT %reduce.2 = f32[] reduce(%add.3, %param_0), dimensions={0}, to_apply=%sum
-}
+    def side(name, seconds):
+        def call():
+            calls.append(name)
+            clock[0] += seconds
 
-ENTRY %main (a: f32[8,4], b: f32[4,8]) -> (f32[4,8], f32[]) {
-  %a = f32[8,4]{1,0} parameter(0)
-  %moved = f32[4,8]{1,0} fusion(%a), kind=kLoop, calls=%fused_computation
-  %dot.7 = f32[8,8]{1,0} dot(%a, %moved), lhs_contracting_dims={1}
-  %pair = (f32[8]{0}, f32[8]{0}) custom-call(%a), custom_call_target="__onednn$conv"
-  %total = f32[] fusion(%dot.7), kind=kLoop, calls=%fused_computation.1
-  %tanh.1 = f32[8,8]{1,0} tanh(%dot.7)
-  ROOT %tuple = (f32[4,8]{1,0}, f32[]) tuple(%moved, %total)
-}
-"""
+        return call
 
-
-def test_instructions_are_sorted_by_their_kind():
-    found = kinds.of_program(PROGRAM)
-    entry = {name: found.get(name) for name in ("moved", "dot.7", "pair", "total")}
-    assert entry == {
-        "moved": kinds.COPY,
-        "dot.7": kinds.PRODUCT,
-        "pair": kinds.CONVOLUTION,
-        "total": kinds.REDUCTION,
-    }
-    assert found["tanh.1"] == kinds.ELEMENTWISE
-    assert "a" not in found
-    assert "tuple" not in found
-
-
-def test_a_compiled_program_is_read():
-    import jax
-    import jax.numpy as jnp
-
-    compiled = jax.jit(lambda a: jnp.tanh(a @ a).sum()).lower(jnp.ones((8, 8)))
-    found = kinds.of_program(compiled.compile().as_text()).values()
-    assert {kinds.PRODUCT, kinds.REDUCTION} <= set(found)
-
-
-def test_operators_are_sorted_by_their_kind():
-    assert kinds.of_operator("aten::convolution_backward") == kinds.CONVOLUTION
-    assert kinds.of_operator("aten::addmm") == kinds.PRODUCT
-    assert kinds.of_operator("aten::native_batch_norm") == kinds.REDUCTION
-    assert kinds.of_operator("aten::copy_") == kinds.COPY
-    assert kinds.of_operator("aten::mul_") == kinds.ELEMENTWISE
-
-
-def test_time_is_shared_where_operations_overlap():
-    # Alone for 1, together for 2, alone for 3; then the second kind once more.
-    spans = [("a", 0.0, 3.0), ("b", 1.0, 6.0), ("b", 8.0, 9.0)]
-    assert shared(spans) == {"a": 2.0, "b": 5.0}
-
-
-def test_pictures_are_drawn_from_the_rows_and_small(tmp_path):
-    assert benchmarks("pictures", "--rows", str(ROWS), "--out", str(tmp_path)) == 0
-    drawn = list(tmp_path.glob("*.png"))
-    assert tmp_path / "speed.png" in drawn
-    assert all(path.stat().st_size < 200_000 for path in drawn)
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: clock[0])
+    seconds = in_turns({"a": side("a", 1.0), "b": side("b", 2.0)}, 2, warm=1)
+    assert "".join(calls) == "abbaab"
+    assert seconds == {"a": [1.0, 1.0], "b": [2.0, 2.0]}
 
 
 def test_figures_are_written_without_places(tmp_path):
@@ -124,21 +68,6 @@ def test_figures_are_written_without_places(tmp_path):
     assert written["settings"] == {"blocks": 3}
     assert written["rows"] == [{"model": "nn2"}]
     assert written["machine"] == {"cores": 2}
-
-
-def test_precisions_are_compared_seed_by_seed(tmp_path, capsys):
-    accuracy = {("float32", 0): 90.0, ("float32", 1): 80.0, ("bfloat16", 0): 91.0}
-    for (precision, seed), value in accuracy.items():
-        run = make_run(tmp_path, "lm", seed, value)
-        config = dataclasses.replace(run.config, precision=precision)
-        meta = {"commit": "abc", "versions": {}, "machine": {}}
-        path = tmp_path / f"{precision}-{seed}"
-        write_run(path, config, meta, run.result, run.steps, run.epochs)
-    out = tmp_path / "rows.json"
-    assert benchmarks("precision", str(tmp_path), "--out", str(out)) == 0
-    (row,) = json.loads(out.read_text())["rows"]
-    assert row["seeds"] == [0]
-    assert row["difference_mean"] == 1.0
 
 
 @pytest.mark.parametrize("author_loop", [False, True])
@@ -196,10 +125,8 @@ def test_ways_to_have_several_runs_are_measured_against_one_alone(
     assert "processes 1.60×" in capsys.readouterr().out
 
 
-def test_the_sides_take_turns_and_memory_is_timed_after_each_block(
-    monkeypatch, tmp_path, capsys
-):
-    from benchmarks import memory, training
+def test_the_sides_take_turns(monkeypatch, tmp_path, capsys):
+    from benchmarks import training
 
     turns = []
 
@@ -227,31 +154,16 @@ def test_the_sides_take_turns_and_memory_is_timed_after_each_block(
         def close(self):
             pass
 
-    class Memory:
-        def bytes_a_second(self):
-            return float(len(turns))
-
     monkeypatch.setattr(training, "Worker", Worker)
     monkeypatch.setattr(training, "has_torch", lambda python: True)
-    monkeypatch.setattr(memory, "Memory", Memory)
     out = tmp_path / "rows.json"
     options = ("--models", "nn2", "--processes", "1", "--blocks", "2")
     assert benchmarks("training", *options, "--out", str(out)) == 0
     (row,) = json.loads(out.read_text())["rows"]
     assert turns == ["jax", "torch", "torch", "jax"]
-    assert row["jax"]["memory_bytes_a_second_after_blocks"] == [1, 4]
-    assert row["torch"]["memory_bytes_a_second_after_blocks"] == [2, 3]
     assert row["jax"]["seconds_a_step_of_blocks"] == [2, 2]
     assert (row["speed_ratio"], row["jax"]["peak_mib"]) == (1.5, 7)
     assert "1.50× PyTorch" in capsys.readouterr().out
-
-
-def test_memory_is_read_and_written_by_all_cores():
-    from benchmarks.memory import Memory
-
-    memory = Memory()
-    assert memory.bytes_a_second() > 0
-    assert all((arrays[2] == 2).all() for arrays in memory._arrays)
 
 
 def test_on_an_accelerator_our_side_runs_many_steps_a_dispatch(monkeypatch):

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from experiments import training
 from experiments.augment import (
     CIFAR,
     CIFAR_VGG,
@@ -16,6 +17,7 @@ from experiments.augment import (
     normalise,
     pipeline_for,
 )
+from experiments.options import Protocol
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +67,26 @@ def test_the_published_order_of_steps(images):
     assert pipeline_for("cifar100", "preresnet110") is CIFAR
     assert pipeline_for("cifar100", "vgg16") is CIFAR_VGG
     assert pipeline_for("digits", "vgg16") is DIGITS
+
+
+@pytest.mark.parametrize("model", ["nn2", "vgg16"])
+def test_without_augmentation_images_are_normalised_as_with_it(images, model):
+    plain = pipeline_for("cifar10", model, augmented=False)
+    augmented = pipeline_for("cifar10", model)
+    np.testing.assert_array_equal(augment(images, jax.random.key(0), plain), images)
+    np.testing.assert_array_equal(
+        normalise(images, plain), normalise(images, augmented)
+    )
+
+
+def test_a_run_without_augmentation_trains_on_the_images_as_they_are(images):
+    config = Protocol(augment=False).run("cifar10", "simple_cnn", "sgd", "base", 0)
+    problem = training.make_problem(config, 10, 1)
+    data = training.Images(jnp.asarray(images), jnp.zeros(len(images), jnp.int32))
+    batch = training.make_batch(
+        data, jnp.arange(64), jax.random.key(0), problem.pipeline
+    )
+    np.testing.assert_allclose(batch.images, normalise(images, CIFAR), atol=1e-6)
 
 
 def test_the_same_key_gives_the_same_images_and_another_does_not(images):

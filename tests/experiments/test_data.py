@@ -1,14 +1,18 @@
 """Data sets: where they come from, and what is refused."""
 
 import dataclasses
+import json
+import os
+import pickle
+import zipfile
 
 import numpy as np
 import pytest
 
-from experiments import data
+from experiments import data, prepared
 from experiments.errors import UserError
 
-TINY = data.Published(10, 60, 20, None, 0)
+TINY = data.Published(10, 60, 20, 0, 0)
 
 
 def tiny_splits(seed=0, train=60, test=20):
@@ -22,6 +26,10 @@ def tiny_splits(seed=0, train=60, test=20):
 
 
 CLASSES = tuple("abcdefghij")
+
+
+def checked(splits):
+    return data._checked("cifar10", splits, np.array(CLASSES), "here", "mend it")
 
 
 @pytest.fixture
@@ -146,7 +154,73 @@ def damaged_caches():
     def objects(path, splits):
         write_cache(path.parent, splits | {"test_labels": np.array([{}] * 20)})
 
+    def objects_everywhere(path, splits):
+        write_cache(path.parent, {key: np.array([{}]) for key in splits})
+
+    def a_pickle(path, splits):
+        path.write_bytes(pickle.dumps(splits))
+
+    def a_single_array(path, splits):
+        with open(path, "wb") as file:
+            np.save(file, splits["train_images"])
+
+    def other_text(path, splits):
+        write_text_in_cache(path, "hello")
+
+    def a_long_header(path, splits):
+        write_text_in_cache(path, b"\x93NUMPY\x02\x00\x00\x00\x04\x00" + b" " * 262144)
+
+    def a_header_that_promises_too_much(path, splits):
+        header = b"{'descr': '|u1', 'fortran_order': False, 'shape': (%d,)}" % 10**18
+        header += b" " * (117 - len(header)) + b"\n"
+        write_text_in_cache(path, b"\x93NUMPY\x01\x00" + b"\x76\x00" + header)
+
+    def scalars(path, splits):
+        write_cache(path.parent, {key: np.array(1) for key in splits})
+
+    def labels_with_fractions(path, splits):
+        labels = splits["test_labels"] + 0.25
+        write_cache(path.parent, splits | {"test_labels": labels})
+
+    def labels_of_labels(path, splits):
+        labels = np.stack([splits["test_labels"]] * 2, axis=1)
+        write_cache(path.parent, splits | {"test_labels": labels})
+
+    def negative_labels(path, splits):
+        labels = splits["test_labels"].astype(np.int64) - 1
+        write_cache(path.parent, splits | {"test_labels": labels})
+
+    def small_images(path, splits):
+        images = splits["train_images"][:, :28, :28]
+        write_cache(path.parent, splits | {"train_images": images})
+
+    def no_training_images(path, splits):
+        none = {key: splits[key][:0] for key in splits if "train" in key}
+        write_cache(path.parent, splits | none)
+
+    def one_class(path, splits):
+        write_cache(path.parent, splits, classes=CLASSES[:1])
+
+    def no_class_names(path, splits):
+        np.savez(path, classes=np.array("abc"), **splits)
+
+    def a_directory(path, splits):
+        path.mkdir()
+
+    def a_fifo(path, splits):
+        os.mkfifo(path)
+
+    def a_loop_of_links(path, splits):
+        path.symlink_to(path)
+
     return list(locals().values())
+
+
+def write_text_in_cache(path, content):
+    """An archive with the right names, each with this content."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for key in data._ARRAYS:
+            archive.writestr(f"{key}.npy", content)
 
 
 @pytest.mark.parametrize("damage", damaged_caches(), ids=lambda d: d.__name__)
@@ -156,8 +230,10 @@ def test_a_wrong_cache_is_named_and_refused(tmp_path, tiny_cifar10, damage):
     with pytest.raises(UserError) as caught:
         data.load("cifar10", cache_dir=tmp_path)
     assert str(cache) in str(caught.value)
-    assert "delete it" in str(caught.value)
-    assert cache.exists()
+    assert "move it away" in str(caught.value)
+    assert "pickle" not in str(caught.value)  # NumPy's advice is to allow them
+    assert len(str(caught.value).splitlines()) == 1
+    assert os.path.lexists(cache)
 
 
 def test_without_data_and_network_both_ways_are_named(tmp_path, monkeypatch):
@@ -190,16 +266,38 @@ def test_a_missing_data_dir_is_named(tmp_path):
 
 
 def test_an_unwritable_cache_dir_is_named(tmp_path, tiny_cifar10):
-    dataset = data._canonical("cifar10", tiny_cifar10, CLASSES)
+    dataset = checked(tiny_cifar10)
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="--cache-dir"):
         data._write_cache(dataset, tmp_path / "file" / "cifar10.npz")
 
 
-def test_a_prepared_tfds_directory_is_read_and_cached(
-    tmp_path, tiny_cifar10, monkeypatch
-):
-    """The real builder writes a small CIFAR-10; we read it, then only its cache."""
+def test_a_cache_is_not_shown_half_written(tmp_path, tiny_cifar10, monkeypatch):
+    def full_disk(file, **arrays):
+        with open(file, "wb") as half:
+            half.write(b"PK")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full_disk)
+    with pytest.raises(UserError, match="No space left on device"):
+        data._write_cache(checked(tiny_cifar10), tmp_path / "cifar10.npz")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_home_the_cache_is_asked_for(monkeypatch):
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+
+    def no_home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(data.Path, "home", no_home)
+    with pytest.raises(UserError, match="--cache-dir"):
+        data.default_cache_dir()
+
+
+@pytest.fixture
+def publisher(tmp_path, tiny_cifar10, monkeypatch):
+    """What the publisher's archive holds, of the small CIFAR-10."""
     tfds = pytest.importorskip("tensorflow_datasets")
     pytest.importorskip("tensorflow")
     raw = tmp_path / "raw" / "cifar-10-batches-bin"
@@ -222,15 +320,109 @@ def test_a_prepared_tfds_directory_is_read_and_cached(
         "download_and_extract",
         lambda self, url: tmp_path / "raw",
     )
-    monkeypatch.setattr(data, "_reach_publisher", lambda: None)
-    prepared, cache = tmp_path / "tfds", tmp_path / "cache"
-    prepared.mkdir()
-    first = data.load("cifar10", data_dir=prepared, cache_dir=cache)
-    expected = data._canonical("cifar10", tiny_cifar10, CLASSES)
-    np.testing.assert_array_equal(first.train_images, expected.train_images)
-    np.testing.assert_array_equal(first.train_labels, expected.train_labels)
-    np.testing.assert_array_equal(first.test_images, expected.test_images)
-    assert first.classes == CLASSES
-    monkeypatch.setattr(data, "_read_tfds", None)  # the cache alone is read now
-    again = data.load("cifar10", cache_dir=cache)
-    np.testing.assert_array_equal(first.train_images, again.train_images)
+    monkeypatch.setattr(prepared, "_reach_publisher", lambda: None)
+    return tfds
+
+
+def assert_same(got, splits):
+    expected = checked(splits)
+    np.testing.assert_array_equal(got.train_images, expected.train_images)
+    np.testing.assert_array_equal(got.train_labels, expected.train_labels)
+    np.testing.assert_array_equal(got.test_images, expected.test_images)
+    np.testing.assert_array_equal(got.test_labels, expected.test_labels)
+    assert got.classes == CLASSES
+
+
+def test_what_is_not_prepared_is_prepared_and_cached(
+    tmp_path, tiny_cifar10, publisher, monkeypatch
+):
+    """The real builder writes a small CIFAR-10; we read it, then only its cache."""
+    directory, cache = tmp_path / "tfds", tmp_path / "cache"
+    directory.mkdir()
+    assert_same(data.load("cifar10", data_dir=directory, cache_dir=cache), tiny_cifar10)
+    assert prepared._format(prepared.find("cifar10", directory)) == "array_record"
+    monkeypatch.setattr(prepared, "read", None)  # the cache alone is read now
+    assert_same(data.load("cifar10", cache_dir=cache), tiny_cifar10)
+
+
+@pytest.mark.parametrize("file_format", ["tfrecord", "array_record"])
+def test_both_formats_of_tensorflow_datasets_are_read(
+    tmp_path, tiny_cifar10, publisher, file_format
+):
+    """At the level of --data-dir, one and two too deep, and one too high."""
+    directory = tmp_path / "above" / "tfds"
+    directory.mkdir(parents=True)
+    builder = publisher.builder(
+        "cifar10", data_dir=str(directory), file_format=file_format
+    )
+    builder.download_and_prepare()
+    version = prepared.find("cifar10", directory)
+    assert prepared._format(version) == file_format
+    assert_same(
+        data.load("cifar10", data_dir=directory, cache_dir=tmp_path / "cache"),
+        tiny_cifar10,
+    )
+    for place in (directory / "cifar10", version, directory.parent):
+        assert prepared.find("cifar10", place) == version
+        assert prepared.find("cifar100", place) is None
+
+
+def write_info(directory, **info):
+    directory.mkdir(parents=True)
+    (directory / prepared.INFO).write_text(json.dumps(info))
+    return directory
+
+
+def test_tfrecord_without_tensorflow_says_that_it_is_needed(tmp_path, monkeypatch):
+    version = write_info(
+        tmp_path / "cifar10" / "3.0.2", name="cifar10", fileFormat="tfrecord"
+    )
+    monkeypatch.setattr(prepared, "_installed", lambda package: False)
+    reason = "a long reason " * 40
+
+    def unreadable(path):
+        raise ImportError(reason)
+
+    monkeypatch.setattr(prepared, "_read", unreadable)
+    with pytest.raises(UserError) as caught:
+        data.load("cifar10", data_dir=tmp_path, cache_dir=tmp_path / "cache")
+    message = str(caught.value)
+    assert f"{version} was prepared as tfrecord" in message
+    assert "TensorFlow alone reads this format" in message
+    assert reason.strip() in message  # whole
+    assert str(tmp_path / "cache" / "cifar10.npz") in message
+
+
+def test_an_unreadable_prepared_directory_has_a_way_out(tmp_path, monkeypatch):
+    version = write_info(tmp_path / "cifar10" / "3.0.2", fileFormat="tfrecord")
+    monkeypatch.setattr(prepared, "_installed", lambda package: True)
+
+    def damaged(path):
+        raise ValueError("corrupted record at 0")
+
+    monkeypatch.setattr(prepared, "_read", damaged)
+    with pytest.raises(UserError) as caught:
+        data.load("cifar10", data_dir=tmp_path, cache_dir=tmp_path / "cache")
+    assert "corrupted record at 0" in str(caught.value)
+    assert "an empty directory as --data-dir" in str(caught.value)
+    assert version.is_dir()
+
+
+def test_the_newest_version_is_read_and_array_record_before_tfrecord(tmp_path):
+    for version, file_format in (
+        ("3.0.9", "tfrecord"),
+        ("3.0.10", "tfrecord"),
+        ("4.0.0", "array_record"),
+    ):
+        found = write_info(tmp_path / "cifar10" / version, fileFormat=file_format)
+        assert prepared.find("cifar10", tmp_path) == found
+    write_info(tmp_path / "cifar10" / "5.0.0", fileFormat="tfrecord")
+    assert prepared.find("cifar10", tmp_path) == found
+
+
+@pytest.mark.parametrize("content", ["", "[]", "null", "{", '{"fileFormat": 3}'])
+def test_a_damaged_description_is_no_traceback(tmp_path, content):
+    version = write_info(tmp_path / "cifar10" / "3.0.2")
+    (version / prepared.INFO).write_text(content)
+    with pytest.raises(UserError, match="was prepared as"):
+        data.load("cifar10", data_dir=tmp_path, cache_dir=tmp_path / "cache")

@@ -1,17 +1,21 @@
 """What goes wrong around a sweep: full and read-only disks, two sweeps, divergence."""
 
 import contextlib
+import fcntl
 import os
+import shutil
 import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from experiments import checkpoints
+from experiments import checkpoints, rows, sheets
 from experiments.cli import main
 from experiments.errors import UserError
 from experiments.rundir import find_runs, is_run, read_run
+from tests.experiments.test_report import VGG, written
 from tests.experiments.test_sweep import small
 
 COMMAND = [sys.executable, "-m", "experiments"]
@@ -167,3 +171,165 @@ def test_an_interrupted_write_leaves_no_run(tmp_path, monkeypatch):
     assert find_runs([tmp_path]) == []
     assert main([*small("train", "--out", str(tmp_path)), "--resume"]) == 0
     assert len(find_runs([tmp_path])) == 1
+
+
+def made(path, accuracy):
+    """A directory of run directories with these accuracies by (arm, seed)."""
+    written(path, accuracy, **VGG)
+    return path
+
+
+@pytest.fixture
+def study(tmp_path):
+    """A study of one run; returns its directory and another run to be added."""
+    first = made(tmp_path / "first", {("base", 0): 11.0})
+    more = made(tmp_path / "more", {("lm", 0): 12.0, ("base", 1): 13.0})
+    assert main(["collect", str(first), "--out", str(tmp_path / "study")]) == 0
+    return tmp_path / "study", more
+
+
+def state(study):
+    """What a reader makes of a study."""
+    return {
+        run.path.name: (run.result, run.steps.to_csv(), run.epochs.to_csv())
+        for run in rows.read(study)
+    }
+
+
+def test_a_study_is_the_old_or_the_new_one_at_every_moment(
+    study, tmp_path, monkeypatch
+):
+    """Copied before and after each write and rename, as a kill there would leave it."""
+    directory, more = study
+    seen = []
+
+    def watched(function):
+        def call(*args, **options):
+            seen.append(shutil.copytree(directory, tmp_path / f"copy{len(seen)}"))
+            result = function(*args, **options)
+            seen.append(shutil.copytree(directory, tmp_path / f"copy{len(seen)}"))
+            return result
+
+        return call
+
+    old = state(directory)
+    with monkeypatch.context() as patched:
+        patched.setattr(pd.DataFrame, "to_csv", watched(pd.DataFrame.to_csv))
+        patched.setattr(os, "replace", watched(os.replace))
+        assert main(["collect", str(more), "--out", str(directory)]) == 0
+    new = state(directory)
+    assert len(new) == 3 != len(old)
+    assert len(seen) >= 6
+    for copy in seen:
+        assert state(copy) in (old, new)
+        # And it can be gone on from.
+        assert main(["collect", str(more), "--out", str(copy)]) == 0
+        assert state(copy) == new
+    assert {path.name for path in directory.iterdir()} == {
+        "runs.csv",
+        "windows.csv.gz",
+        "epochs.csv.gz",
+    }
+
+
+@pytest.mark.parametrize("nth", [1, 2, 3])
+def test_a_full_disk_keeps_a_study(nth, study, monkeypatch, capsys):
+    directory, more = study
+    before = {path: path.read_bytes() for path in directory.iterdir()}
+    with monkeypatch.context() as patched:
+        fill_up(patched, nth)
+        assert main(["collect", str(more), "--out", str(directory)]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: cannot write the study {directory}")
+    assert "No space left" in error
+    assert {path: path.read_bytes() for path in directory.iterdir()} == before
+
+
+@pytest.mark.parametrize("nth", [1, 3, 5])
+def test_a_full_disk_keeps_the_sheets(nth, tmp_path, monkeypatch):
+    runs = find_runs([made(tmp_path / "runs", {("base", 0): 11.0})])
+    sheets.write_sheets(runs, tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.glob("*.csv")}
+    assert len(before) == 5
+    fill_up(monkeypatch, nth)
+    with pytest.raises(OSError, match="No space left"):
+        sheets.write_sheets(runs, tmp_path)
+    assert {path: path.read_bytes() for path in tmp_path.glob("*.csv")} == before
+
+
+def fill_up(patched, nth):
+    """The n-th table is written half, and then the disk is full."""
+    written_before, really = [], pd.DataFrame.to_csv
+
+    def to_csv(self, file, *args, **options):
+        written_before.append(file)
+        if len(written_before) < nth:
+            return really(self, file, *args, **options)
+        really(self.iloc[: len(self) // 2], file, *args, **options)
+        raise OSError(28, "No space left on device")
+
+    patched.setattr(pd.DataFrame, "to_csv", to_csv)
+
+
+def test_two_collects_at_once_both_count(study, tmp_path, capsys):
+    directory, more = study
+    other = made(tmp_path / "other", {("lm", 7): 12.0})
+    old = len(state(directory))
+    both = [
+        subprocess.Popen(
+            [*COMMAND, "collect", str(each), "--out", str(directory)],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for each in (more, other)
+    ]
+    said = [process.communicate()[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    assert len(state(directory)) == old + 3
+
+
+def test_collecting_waits_for_another(study, monkeypatch, capsys):
+    directory, more = study
+    held = os.open(directory / ".collect.lock", os.O_CREAT | os.O_RDWR)
+    really = fcntl.flock
+
+    def flock(descriptor, how):
+        if how == fcntl.LOCK_EX:  # it waits
+            os.close(held)
+        really(descriptor, how)
+
+    really(held, fcntl.LOCK_EX)
+    monkeypatch.setattr(fcntl, "flock", flock)
+    assert main(["collect", str(more), "--out", str(directory)]) == 0
+    assert "waiting for another collect" in capsys.readouterr().err
+
+
+def test_a_copied_run_is_one_row(study, tmp_path):
+    directory, more = study
+    assert main(["collect", str(more), "--out", str(directory)]) == 0
+    before = (directory / "runs.csv").read_bytes()
+    (run, *_) = (path.parent for path in more.rglob("result.json"))
+    shutil.copytree(run, tmp_path / "copies" / "a copy")
+    argv = ["collect", str(tmp_path / "copies"), "--out", str(directory)]
+    assert main(argv) == 0
+    assert (directory / "runs.csv").read_bytes() == before
+
+
+def test_collecting_to_where_nothing_can_be_written(study, capsys):
+    _, more = study
+    assert main(["collect", str(more), "--out", "/proc/landmod"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: cannot write the study /proc/landmod")
+    assert error.count("\n") == 1
+
+
+def test_event_files_are_replaced(study, tmp_path, capsys):
+    pytest.importorskip("tensorboardX")
+    from experiments import events
+
+    runs = find_runs([study[1]])
+    for _ in range(2):
+        events.write_events(runs, tmp_path / "events")
+        for run in runs:
+            (one,) = (tmp_path / "events" / run.path.name).iterdir()
+            one.rename(one.with_name(one.name + ".earlier"))  # of another second

@@ -5,12 +5,17 @@ import pytest
 from experiments.files import replacing, write_text
 
 
+def fail_half_way(path):
+    with replacing(path) as part:
+        part.write_text("ne")
+        raise RuntimeError("half way")
+
+
 def test_a_failed_write_keeps_the_old_file_and_leaves_nothing(tmp_path):
     path = tmp_path / "rows.csv"
     path.write_text("old")
-    with pytest.raises(RuntimeError, match="half way"), replacing(path) as part:
-        part.write_text("ne")
-        raise RuntimeError("half way")
+    with pytest.raises(RuntimeError, match="half way"):
+        fail_half_way(path)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 

@@ -13,6 +13,7 @@ from experiments import hosts
 from experiments.cli import main
 from experiments.errors import UserError
 from experiments.rundir import find_runs
+from experiments.stopping import BUDGET_SPENT
 from tests.experiments.kill_campaign import compare
 
 
@@ -74,7 +75,7 @@ def test_a_signal_to_one_process_stops_both_and_both_go_on(tmp_path):
         if "epoch 3/" in line:
             break
     processes[1].send_signal(signal.SIGTERM)
-    said = finish(processes, status=(0, 128 + signal.SIGTERM))
+    said = finish(processes, status=(BUDGET_SPENT, 128 + signal.SIGTERM))
     assert "stopped with another process" in said[0]
     said = finish(start(tmp_path / "cut", "simple_cnn", *epochs))
     assert "goes on from step" in said[0]

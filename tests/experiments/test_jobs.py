@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import jax.numpy as jnp
 import numpy as np
@@ -145,3 +146,31 @@ def test_a_signal_stops_all_jobs_with_a_checkpoint(number, tmp_path):
         assert "stopped by SIGTERM: --resume goes on from here" in error
     for run in started:
         assert list((out / "runs" / f".{run}.work").glob("*/digest"))
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_terminal_interrupt_ends_jobs_without_a_traceback(times, tmp_path):
+    """Ctrl-C reaches the jobs too; a second one leaves none of them behind."""
+    out = tmp_path / "out"
+    command = [sys.executable, "-u", "-m", "experiments", "compare", "--jobs", "2"]
+    command += ["--epochs", "5000", "--seeds", "0", "--out", str(out)]
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        while "epoch 2/" not in process.stdout.readline():
+            assert process.poll() is None
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.stderr.readline().startswith("SIGINT: ")
+        if times == 2:
+            time.sleep(0.5)
+            os.killpg(process.pid, signal.SIGINT)
+        _, error = process.communicate()  # once the jobs are gone too
+    assert process.returncode == 130
+    assert "Traceback" not in error
+    if times == 1:
+        assert error == "stopped by SIGINT: --resume goes on from here\n"
+        assert list((out / "runs").glob(".*.work/*/digest"))

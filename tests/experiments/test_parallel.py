@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from experiments import data, training
-from experiments.trainer import AXIS, DeviceData, Keys, Trainer
+from experiments.placement import AXIS
+from experiments.trainer import DeviceData, Keys, Trainer
 from tests.experiments.test_config import CONFIG
 
 KEYS = Keys.of(0)
@@ -63,12 +64,11 @@ def test_the_trajectory_is_that_of_one_device(model, parallel, alone, device_dat
 
 def test_the_replicas_of_a_pmapped_state_stay_equal(device_data):
     mapped = trainer(device_data, "preresnet11", "pmap")
-    state = mapped._spread(mapped.init(KEYS))
+    state = mapped._place.spread(mapped.init(KEYS))
     order = mapped._order(KEYS.order, 1)
     for start in (0, 32, 64):
-        state, metrics = mapped._step(
-            state, mapped.data, order, np.int32(start), KEYS.step, 32
-        )
+        draw = training.Draw(order, np.int32(start), KEYS.step, 32)
+        state, metrics = mapped._step(state, mapped.data, draw)
     for leaf in jax.tree.leaves((jax.device_get(state), jax.device_get(metrics))):
         assert leaf.shape[0] == 8
         np.testing.assert_array_equal(leaf, np.broadcast_to(leaf[:1], leaf.shape))

@@ -1,12 +1,17 @@
 """The page, the figures and the choice of rates, made from run directories alone."""
 
 import dataclasses
+import json
+import os
 import re
+import shutil
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
 
-from experiments import figure, plots, report
+from experiments import figure, groups, lr_sweep, plots
 from experiments.cli import main
 from experiments.rundir import find_runs, write_run
 from tests.experiments.test_sweep import small
@@ -60,9 +65,83 @@ def test_a_page_is_one_file_with_the_thesis_beside_ours(tmp_path, capsys):
 def test_runs_of_different_scale_do_not_share_a_table(tmp_path):
     written(tmp_path, PAIRS, **VGG)
     written(tmp_path, PAIRS, limit_train=1000, **VGG)
-    groups = report.grouped(find_runs([tmp_path]))
-    assert [len(group) for group in groups] == [4, 4]
-    assert len({run.config.limit_train for group in groups for run in group}) == 2
+    found = groups.grouped(find_runs([tmp_path]))
+    assert [len(group) for group in found] == [4, 4]
+    assert len({run.config.limit_train for group in found for run in group}) == 2
+
+
+def test_a_run_and_its_copies_count_once(tmp_path, capsys):
+    written(tmp_path / "runs", PAIRS, digest="0" * 64, **VGG)
+    alone = find_runs([tmp_path / "runs"])
+    shutil.copytree(tmp_path / "runs", tmp_path / "backup")
+    again = find_runs([tmp_path / "runs", tmp_path / "backup", tmp_path])
+    assert len(again) == len(alone) == 4
+    # The same run again, a little slower, is the same.
+    (path,) = (tmp_path / "backup").glob("*base-s0*")
+    result = json.loads((path / "result.json").read_text())
+    (path / "result.json").write_text(json.dumps(result | {"seconds": 9.0}))
+    assert len(find_runs([tmp_path])) == 4
+    # One with another result is not.
+    (path / "result.json").write_text(json.dumps(result | {"params_sha256": "1" * 64}))
+    assert main(["report", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err
+    assert f"{path} and {tmp_path / 'runs' / path.name} are runs of one" in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_trials_of_learning_rates_are_no_results(tmp_path):
+    written(tmp_path / "runs", PAIRS, **VGG)
+    trials = tmp_path / lr_sweep.TRIALS
+    written(trials / "runs", PAIRS, learning_rate=0.5, validation=100, **VGG)
+    assert {run.config.validation for run in find_runs([tmp_path])} == {None}
+    assert {run.config.validation for run in find_runs([trials])} == {100}
+
+
+def test_a_figure_of_runs_of_different_length_is_refused(tmp_path, capsys):
+    written(tmp_path, PAIRS, **VGG)
+    written(tmp_path, PAIRS, limit_train=1000, **VGG)
+    written(tmp_path, PAIRS, dataset="cifar10", model="preresnet110")
+    argv = ["figure", "3.7", "--runs", str(tmp_path), "--out", str(tmp_path / "x.png")]
+    assert main(argv) == 2
+    said = capsys.readouterr().err
+    assert "the runs of vgg16 with sgd differ in limit_train" in said
+
+
+SHOW = """
+import sys
+from pathlib import Path
+from experiments import cli, present, rundir, text
+text.replace_what_cannot_be_shown()
+present.present(rundir.find_runs([Path(sys.argv[1])]), Path(sys.argv[2]))
+cli.main(["report", "--help"])
+"""
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"MPLBACKEND": "nonsense", "PYTHONIOENCODING": "ascii"},
+        {
+            "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+            "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0",
+        },
+    ],
+    ids=["no such backend, ASCII terminal", "notebook's backend, C locale"],
+)  # fmt: skip
+def test_what_is_finished_is_shown_anywhere(environment, tmp_path):
+    written(tmp_path / "runs", PAIRS, **VGG)
+    out = tmp_path / "out"
+    out.mkdir()
+    argv = [sys.executable, "-c", SHOW, str(tmp_path / "runs"), str(out)]
+    shown = subprocess.run(argv, env=os.environ | environment, capture_output=True)
+    assert shown.returncode == 0, shown.stderr.decode()
+    assert b"SGD-LM" in shown.stdout
+    assert b"--tensorboard" in shown.stdout
+    assert not [byte for byte in shown.stdout if byte > 127]
+    assert "ε" in (out / "report.md").read_text("utf-8")
+    assert {path.name for path in out.glob("*.png")} == {
+        "loss.png", "test_accuracy.png", "c.png", "scale.png",
+    }  # fmt: skip
 
 
 def test_nothing_to_report_is_said(tmp_path, capsys):

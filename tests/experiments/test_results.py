@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments import report, results, rows, tables
+from experiments import groups, results, rows, tables
 from experiments.cli import main
 from experiments.rundir import find_runs
 from tests.experiments.test_report import PAIRS, VGG, written
@@ -39,7 +39,7 @@ def test_rows_give_the_tables_of_the_run_directories(study, tmp_path):
         np.testing.assert_allclose(kept.steps["loss"][:20], first, rtol=1e-5)
         assert kept.steps["c"].isna().all() == run.steps["c"].isna().all()
     ours, theirs = (
-        [tables.markdown(group) for group in report.grouped(each)]
+        [tables.markdown(group) for group in groups.grouped(each)]
         for each in (back.values(), runs)
     )
     assert ours == theirs

@@ -1,5 +1,7 @@
 """Run directories: exact round trips, and refusal of damaged ones."""
 
+import dataclasses
+import hashlib
 import json
 
 import numpy as np
@@ -11,7 +13,7 @@ from experiments.errors import UserError
 from tests.experiments.test_config import CONFIG
 
 
-def write(path, losses, c=np.nan):
+def write(path, losses, c=np.nan, seed=0):
     steps = pd.DataFrame(
         {
             "step": np.arange(1, len(losses) + 1),
@@ -24,7 +26,14 @@ def write(path, losses, c=np.nan):
     epochs = pd.DataFrame(
         {"epoch": [1], "test_accuracy": [50.0], "test_loss": [1.0], "seconds": [2.0]}
     )
-    rundir.write_run(path, CONFIG, {"commit": None}, {"status": "x"}, steps, epochs)
+    config = dataclasses.replace(CONFIG, epochs=1, seed=seed)
+    result = {
+        "status": "finished",
+        "average_last_loss": rundir.average_last_loss(steps["loss"].to_numpy()),
+        "test_accuracy": 50.0,
+        "collapsed": False,
+    }
+    rundir.write_run(path, config, {"commit": None}, result, steps, epochs)
     return path
 
 
@@ -35,13 +44,34 @@ def test_float32_metrics_come_back_bit_for_bit(tmp_path):
     run = rundir.read_run(write(tmp_path / "run", losses))
     np.testing.assert_array_equal(run.steps["loss"].astype(np.float32), losses)
     assert run.steps["c"].isna().all()
-    assert run.config == CONFIG
+    assert run.config == dataclasses.replace(CONFIG, epochs=1)
 
 
 def test_a_written_run_replaces_the_one_that_is_there(tmp_path):
     write(tmp_path / "run", [1.0])
     run = rundir.read_run(write(tmp_path / "run", [2.0, 3.0]))
     assert len(run.steps) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_what_was_measured_has_a_digest(tmp_path):
+    path = write(tmp_path / "run", [1.0, 2.0])
+    result = json.loads((path / "result.json").read_text())
+    digest = result.pop("digest")
+    measured = hashlib.sha256()
+    for name in ("config.json", "steps.csv", "epochs.csv"):
+        measured.update((path / name).read_bytes())
+    measured.update(b'{"status":"x"}')
+    assert digest == measured.hexdigest()
+    assert result == {"status": "x"}
+
+
+def test_a_written_run_deletes_no_file_of_others(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "notes.txt").write_text("precious")
+    with pytest.raises(UserError, match="cannot write the run directory"):
+        write(tmp_path / "run", [1.0])
+    assert (tmp_path / "run" / "notes.txt").read_text() == "precious"
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
@@ -79,7 +109,7 @@ def test_a_truncated_steps_file_is_named(tmp_path):
 
 def test_find_runs_sees_finished_runs_only(tmp_path):
     write(tmp_path / "a" / "one", [1.0])
-    write(tmp_path / "b" / "two", [1.0])
+    write(tmp_path / "b" / "two", [1.0], seed=1)
     (tmp_path / "b" / ".three.part").mkdir()
     (tmp_path / "b" / ".three.part" / "result.json").write_text("{}")
     found = rundir.find_runs([tmp_path])

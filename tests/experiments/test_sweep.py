@@ -17,7 +17,7 @@ from experiments.errors import UserError
 from experiments.options import Execution
 from experiments.progress import Plain
 from experiments.rundir import read_run
-from experiments.stopping import Stop, Stopped
+from experiments.stopping import BUDGET_SPENT, Stop, Stopped
 from experiments.trainer import DeviceData, Trainer
 from tests.experiments.test_config import CONFIG
 
@@ -152,7 +152,7 @@ def test_compare_from_config_to_table(tmp_path, capsys):
     assert "simple_cnn on digits, 1 epoch, seeds 0, 1, 64 training images" in shown
     names = {path.name for path in out.iterdir()}
     assert names == {
-        "runs", "report.html", "report.md", "report.csv", "report_loss.csv",
+        ".landmod-results", "runs", "report.html", "report.md", "report.csv", "report_loss.csv",
         "report_avg_loss.csv", "report_c.csv", "report_accuracy.csv", "loss.png",
         "test_accuracy.png", "c.png", "scale.png",
     }  # fmt: skip
@@ -187,9 +187,9 @@ def test_overwrite_never_deletes_what_is_not_ours(tmp_path, capsys):
     assert (tmp_path / "thesis.tex").read_text() == "precious"
 
 
-def test_a_time_budget_stops_with_status_0_and_resumes(tmp_path, capsys):
+def test_a_time_budget_stops_with_its_status_and_resumes(tmp_path, capsys):
     argv = small("train", "--out", str(tmp_path / "out"))
-    assert main([*argv, "--time-budget", "0"]) == 0
+    assert main([*argv, "--time-budget", "0"]) == BUDGET_SPENT
     assert "--resume goes on from here" in capsys.readouterr().err
     assert not list((tmp_path / "out" / "runs").iterdir())
     assert main([*argv, "--resume"]) == 0
@@ -205,6 +205,25 @@ def test_shards_take_every_run_once(tmp_path):
         done.append({p.name for p in set((tmp_path / "runs").glob("*")) - before})
     assert [len(names) for names in done] == [2, 1]
     assert done[0] | done[1] == {config.run_id for config in configs}
+
+
+def test_a_shard_has_all_arms_of_a_seed():
+    arms = ("base", "lm", "shuffled_scale", "clip")
+    configs = [
+        dataclasses.replace(LIMITED, seed=seed, arm=arm, learning_rate=rate)
+        for seed in range(5)
+        for arm in arms
+        for rate in (0.1, 0.01)
+    ]
+    # As a sweep has them: replays last.
+    configs.sort(key=lambda config: config.arm == "shuffled_scale")
+    shards = [sweep.of_shard(configs, f"{i}/2") for i in (1, 2)]
+    assert sorted(len(shard) for shard in shards) == [16, 24]
+    assert {*shards[0], *shards[1]} == set(configs)
+    for shard in shards:
+        for seed in {config.seed for config in shard}:
+            mine = [config for config in shard if config.seed == seed]
+            assert len(mine) == len(arms) * 2
 
 
 @pytest.mark.parametrize("shard", ["0/2", "3/2", "1", "a/b", "1/0"])

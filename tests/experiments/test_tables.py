@@ -2,12 +2,13 @@
 
 import dataclasses
 import statistics
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import figures, plots, present, sheets, tables
+from experiments import figures, groups, plots, present, sheets, style, tables
 from experiments.cli import main
 from experiments.errors import UserError
 from experiments.rundir import Run
@@ -28,7 +29,8 @@ def make_run(path, arm, seed, accuracy, steps=45, epochs=2, optimizer="sgd"):
         meta={},
         result={
             "status": "finished",
-            "average_last_loss": float(loss[-10:].mean()),
+            # Of 45 steps in the last epoch, the 21st to the 40th.
+            "average_last_loss": float(loss[-steps:][20:40].mean()),
             "test_accuracy": accuracy,
             "collapsed": accuracy <= 14,
         },
@@ -91,13 +93,17 @@ def test_only_the_seeds_of_both_arms_are_compared(runs):
 
 def test_the_table_has_the_form_of_figure_3_5(runs):
     text = tables.markdown(runs)
-    assert "| Optimizer | Average Last Loss | Average Test Accuracy |" in text
+    assert (
+        "| Optimizer | Settings | Average Last Loss | Average Test Accuracy |" in text
+    )
     assert "| SGD | " in text
     assert "59.17 ± 42.59 | 1/3 |" in text
     assert "| SGD-LM | " in text
     assert "cannot tell (+25.17)" in text
     assert "n = 3 is too small to tell" in text
-    assert text.startswith("**simple_cnn on digits, 2 epochs, seeds 0, 10, 100**")
+    assert text.startswith(
+        "**simple_cnn on digits, 2 epochs, batches of 128, seeds 0, 10, 100**"
+    )
 
 
 def cells(runs):
@@ -110,7 +116,7 @@ VERDICT = "Did LM overperform?"
 
 
 def test_one_arm_alone_has_no_verdict_and_one_seed_no_deviation(runs):
-    ((name, loss, accuracy, *_, verdict, _, _, n),) = [
+    ((name, _, loss, accuracy, *_, verdict, _, _, n),) = [
         tuple(row.values()) for row in cells(runs[:1])
     ]
     assert (name, verdict, n) == ("SGD", "", "1")
@@ -133,6 +139,81 @@ def test_a_verdict_needs_six_pairs(seeds, gain, verdict, tmp_path):
         for arm, better in (("base", 0.0), ("lm", gain))
     ]
     assert cells(runs)[1][VERDICT] == verdict
+
+
+def changed(run, **values):
+    return dataclasses.replace(run, config=dataclasses.replace(run.config, **values))
+
+
+@pytest.mark.parametrize(
+    ("field", "values", "words"),
+    [
+        ("eps", (1.0, 5.0), ("ε 1", "ε 5")),
+        ("f", ("linear", "quadratic"), ("f linear", "f quadratic")),
+        ("c", (None, 0.5), ("c running minimum", "c 0.5")),
+        ("learning_rate", (0.01, 0.1), ("lr 0.01", "lr 0.1")),
+        ("momentum", (0.0, 0.9), ("momentum 0", "momentum 0.9")),
+    ],
+)
+def test_other_settings_are_another_row_and_no_further_seeds(
+    field, values, words, runs
+):
+    base, lm = runs[::2], runs[1::2]
+    together = [*base, *lm, *(changed(run, **{field: values[1]}) for run in lm)]
+    plain, first, second = tables.summarise(together).to_dict("records")
+    assert plain["n"] == first["n"] == second["n"] == 3
+    assert (plain["name"], first["name"], second["name"]) == (
+        "SGD", f"SGD-LM ({words[0]})", f"SGD-LM ({words[1]})",
+    )  # fmt: skip
+    alone = tables.summarise(runs).to_dict("records")[1]
+    assert first["differences"] == alone["differences"] == (1.0, 75.0, -0.5)
+    assert words[1] in second["settings"]
+    if field == "momentum":  # no plain run has it
+        assert np.isnan(second["difference"])
+        assert "no plain run with its momentum" in tables.markdown(together)
+    else:
+        assert second["differences"] == alone["differences"]
+    said = "has a learning rate of 0.1, the plain optimizer" in tables.markdown(
+        together
+    )
+    assert said == (field == "learning_rate")
+
+
+def test_each_learning_rate_is_held_against_its_own_plain_run(runs):
+    other = [
+        dataclasses.replace(
+            changed(run, learning_rate=0.1),
+            result=run.result | {"test_accuracy": run.result["test_accuracy"] / 2},
+        )
+        for run in runs
+    ]
+    summary = tables.summarise([*runs, *other])
+    assert list(summary["n"]) == [3] * 4
+    differences = summary.set_index("name")["differences"]
+    assert differences["SGD-LM (lr 0.01)"] == (1.0, 75.0, -0.5)
+    assert differences["SGD-LM (lr 0.1)"] == (0.5, 37.5, -0.25)
+
+
+def test_two_runs_of_one_row_and_seed_are_refused_by_name(runs):
+    twin = changed(dataclasses.replace(runs[1], path=Path("twin")), clip_norm=0.5)
+    with pytest.raises(UserError, match=f"{runs[1].path} and twin have the same"):
+        tables.summarise([*runs, twin])
+
+
+def test_only_runs_as_published_stand_beside_the_published_numbers(runs):
+    ours = [changed(run, dataset="cifar10", model="vgg16") for run in runs]
+    other = [changed(run, eps=5.0) for run in ours[1::2]]
+    summary = tables.summarise([*ours, *other])
+    assert list(summary["thesis_accuracy"].notna()) == [True, True, False]
+
+
+def test_every_setting_is_part_of_a_table_or_of_a_row(runs):
+    config = runs[1].config
+    for field in dataclasses.fields(config):
+        of_row = field.name in ("arm", "optimizer", *dict(groups.row(config).settings))
+        of_table = field.name in groups.TABLE
+        of_other_arms = field.name in ("clip_norm", "warmup_steps")
+        assert of_row + of_table + of_other_arms + (field.name == "seed") == 1
 
 
 def test_the_title_says_what_is_scaled_down(runs):
@@ -169,6 +250,51 @@ def test_every_quantity_has_a_picture(runs, tmp_path):
     paths = plots.draw_curves(runs, tmp_path)
     assert [path.stem for path in paths] == list(plots.QUANTITIES)
     assert all(path.stat().st_size > 5_000 for path in paths)
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan, 0.0, -1.0, 3e38])
+def test_no_number_keeps_a_picture_from_being_drawn(value, runs, tmp_path):
+    for name in ("loss", "c", "scale"):
+        runs[1].steps[name] = value
+        runs[2].steps.loc[50:, name] = value
+    runs[1].result["average_last_loss"] = value
+    assert plots.draw_curves(runs[:3], tmp_path)
+    assert "SGD-LM" in tables.markdown(runs)
+    sheets.write_sheets(runs, tmp_path)
+
+
+def test_pictures_do_not_depend_on_the_user_s_settings(runs, tmp_path):
+    import matplotlib
+
+    with matplotlib.rc_context({"text.usetex": True, "savefig.format": "nothing"}):
+        assert len(plots.draw_curves(runs, tmp_path)) == 4
+    with style.figure(1, 1) as (fig, axes):
+        axes[0][0].set_title(style.words("$\\frac{$ costs 5 $\x1b"))
+        style.save(fig, tmp_path / "words.png")
+
+
+def test_tables_and_sheets_are_there_before_a_picture_fails(
+    runs, tmp_path, capsys, monkeypatch
+):
+    def fail(*args):
+        raise RuntimeError("no font")
+
+    monkeypatch.setattr(plots, "draw_quantity", fail)
+    with pytest.raises(UserError, match="draw curves: RuntimeError: no font"):
+        present.present(runs, tmp_path)
+    assert "SGD-LM" in capsys.readouterr().out
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "report.html", "report.md", "report.csv", "report_loss.csv", "report_c.csv",
+        "report_avg_loss.csv", "report_accuracy.csv",
+    }  # fmt: skip
+    assert "SGD-LM" in (tmp_path / "report.html").read_text("utf-8")
+
+
+def test_two_tables_of_a_study_do_not_share_pictures(runs, tmp_path):
+    first = plots.draw_curves(runs, tmp_path)
+    second = plots.draw_curves(runs, tmp_path, "png", 2)
+    assert not {*first} & {*second}
+    assert second[0].name == "loss-2.png"
 
 
 def test_nothing_finished_is_said(tmp_path, capsys):

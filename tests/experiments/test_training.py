@@ -155,13 +155,12 @@ def test_a_scanned_epoch_is_the_stepped_epoch(trainers, device_data):
 def test_the_step_is_traced_once_per_batch_size(device_data):
     chex.clear_trace_counter()
     step = chex.assert_max_traces(training.step_from_data, n=2)
-    jitted = jax.jit(functools.partial(step, problem()), static_argnames="size")
+    jitted = jax.jit(functools.partial(step, problem()))
     state = training.init_state(problem(), KEYS.init)
     order = jnp.arange(200)
     for start, size in [*batch_slices(200, 32)] * 2:
-        state, _ = jitted(
-            state, device_data.train, order, np.int32(start), KEYS.step, size=size
-        )
+        draw = training.Draw(order, np.int32(start), KEYS.step, size)
+        state, _ = jitted(state, device_data.train, draw)
 
 
 def test_f_zero_is_the_plain_optimizer_bit_for_bit():

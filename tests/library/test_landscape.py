@@ -157,11 +157,14 @@ def test_a_landscape_that_is_none_is_refused(u):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: lm.power(0), "p must be finite and greater than 0, got 0"),
+        (lambda: lm.power(0), "p must be a finite real number greater than 0; got 0"),
         (lambda: lm.power(float("inf")), "p must be"),
         (lambda: lm.bounded(-1.0), "bound must be .*got -1.0"),
         (lambda: lm.bounded(1.0, 0.0), "width must be .*got 0.0"),
-        (lambda: lm.landscape(1.0, 0.0, 0.0), "eps must be greater than 0"),
+        (
+            lambda: lm.landscape(1.0, 0.0, 0.0),
+            "eps must be finite and greater than 0, got 0",
+        ),
     ],
 )
 def test_wrong_arguments_are_named(make, message):

@@ -56,8 +56,8 @@ def test_windowed_min(n):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: lm.constant(float("nan")), "c must be a number"),
-        (lambda: lm.smoothed_min(1.0), r"decay must be in \[0, 1\), got 1.0"),
+        (lambda: lm.constant(float("nan")), "c must be a real number; got nan"),
+        (lambda: lm.smoothed_min(1.0), r"decay must be .* in \[0, 1\); got 1.0"),
         (lambda: lm.smoothed_min(-0.1), "decay must be"),
         (lambda: lm.windowed_min(0), "n must be an integer of at least 1, got 0"),
         (lambda: lm.windowed_min(2.5), "n must be an integer"),

@@ -2,7 +2,8 @@
 
 import pytest
 
-from models import barrier, compiler_options
+from models import compiler_options
+from models.cpu import barrier
 
 
 @pytest.fixture(params=["0.10", "0.12", "oneDNN"])

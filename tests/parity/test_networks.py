@@ -1,6 +1,8 @@
 """Networks and training steps against PyTorch, from the same weights."""
 
+import copy
 import functools
+import importlib
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +15,7 @@ from experiments import training
 from experiments.augment import Pipeline
 
 torch = pytest.importorskip("torch")
+networks = importlib.import_module("models.torch.networks")
 pytestmark = pytest.mark.torch
 
 NAMES = ("simple_cnn", "nn2", "vgg16", "vgg16_bn", "preresnet20")
@@ -21,17 +24,15 @@ NAMES = ("simple_cnn", "nn2", "vgg16", "vgg16_bn", "preresnet20")
 @functools.cache
 def pair(name):
     """The network in PyTorch, and ours with its weights."""
-    from benchmarks import torch_models
-
     torch.manual_seed(0)
-    net = torch_models.create(name)
+    net = networks.create(name)
     for module in net.modules():  # neither zeros nor ones, so that swaps show
         if isinstance(module, torch.nn.BatchNorm2d):
             torch.nn.init.uniform_(module.weight, 0.5, 1.5)
             torch.nn.init.normal_(module.bias, 0, 0.2)
             module.running_mean.normal_(0, 0.2)
             module.running_var.uniform_(0.5, 1.5)
-    variables = models.convert(name, torch_models.numpy_state(net))
+    variables = models.convert(name, networks.numpy_state(net))
     return net, variables
 
 
@@ -69,10 +70,6 @@ def test_logits(name):
 @pytest.mark.parametrize("name", ["nn2", "vgg16_bn", "preresnet20"])
 def test_logits_and_running_statistics_in_training_mode(name):
     net, variables = pair(name)
-    import copy
-
-    from benchmarks import torch_models
-
     net = without_dropout(copy.deepcopy(net)).train()
     images, _ = batch(seed=1)
     with torch.no_grad():
@@ -91,7 +88,7 @@ def test_logits_and_running_statistics_in_training_mode(name):
     )(variables, images)
     if expected is not None:
         assert relative_error(got, expected) < 1e-4
-    stats = models.convert(name, torch_models.numpy_state(net))["batch_stats"]
+    stats = models.convert(name, networks.numpy_state(net))["batch_stats"]
     for g, e in zip(jax.tree.leaves(updated["batch_stats"]), jax.tree.leaves(stats)):
         assert relative_error(g, e) < 1e-4
 
@@ -119,8 +116,6 @@ def test_ten_lm_steps_with_gradients_scaled_by_hand(name, optimizer):
     steps of Adam, Adagrad and RMSProp are signs of gradients, and a gradient near zero
     has either sign.)
     """
-    import copy
-
     net, variables = pair(name)
     net = copy.deepcopy(net).double().train()
     with jax.enable_x64(True):

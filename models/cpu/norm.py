@@ -8,11 +8,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from models.cpu.reverse import reverse_only
+
 # How many slices of its arrays a sum adds up first.
 SLICES = 8
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4, 5))
 def normalise(
     x: jax.Array,
     weight: jax.Array,
@@ -36,10 +37,16 @@ def normalise(
     Returns:
       y of x's shape and dtype, and the channels' mean and biased variance.
     """
+    return _normalise(*reverse_only(x, weight, bias), epsilon, axis_name, relu)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4, 5))
+def _normalise(x, weight, bias, epsilon, axis_name, relu):
     return _forward(x, weight, bias, epsilon, axis_name, relu)[0]
 
 
 def _forward(x, weight, bias, epsilon, axis_name, relu):
+    x, weight, bias = reverse_only(x, weight, bias)
     mean, var = batch_moments(x, axis_name)
     y = normalised(x, weight, bias, mean, jax.lax.rsqrt(var + epsilon), relu)
     return (y, mean, var), (x, weight, bias, mean, var)
@@ -90,7 +97,7 @@ def _backward(epsilon, axis_name, relu, saved, gs):
     return dx.astype(x.dtype), local[1], local[0]
 
 
-normalise.defvjp(_forward, _backward)
+_normalise.defvjp(_forward, _backward)
 
 
 def batch_moments(x: jax.Array, axis_name: Any) -> tuple[jax.Array, jax.Array]:

@@ -11,10 +11,11 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from models.barrier import barrier
-from models.norm import at_least_float32
-from models.products import rows_times
-from models.winograd import winograd
+from models.cpu.barrier import barrier
+from models.cpu.norm import at_least_float32
+from models.cpu.products import rows_times
+from models.cpu.reverse import reverse_only
+from models.cpu.winograd import winograd
 
 # Narrower than this, Winograd's transforms cost more than they save.
 WINOGRAD_CHANNELS = 32
@@ -23,7 +24,6 @@ WINOGRAD_LARGE = 8
 PATCHES_INPUTS = 4
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def conv(x: jax.Array, w: jax.Array, stride: int, padding: int) -> jax.Array:
     """Cross-correlation with zero padding.
 
@@ -35,8 +35,13 @@ def conv(x: jax.Array, w: jax.Array, stride: int, padding: int) -> jax.Array:
 
     Returns:
       (b, h', w', out) of x's dtype, h' = (h + 2·padding − k) // stride + 1. It can be
-      differentiated once, in reverse.
+      differentiated in reverse mode, any number of times.
     """
+    return _conv(*reverse_only(x, w), stride, padding)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def _conv(x, w, stride, padding):
     return jax.lax.platform_dependent(
         x,
         w,
@@ -67,7 +72,7 @@ def _backward(stride, padding, saved, g):
     )
 
 
-conv.defvjp(_forward, _backward)
+_conv.defvjp(_forward, _backward)
 
 
 def native(x: jax.Array, w: jax.Array, *, stride: int, padding: int) -> jax.Array:

@@ -6,7 +6,7 @@ import warnings
 import jax
 import jax.numpy as jnp
 
-from models.conv import native
+from models.cpu.conv import native
 
 # XLA calls it experimental. Jaxlib's wheels for x86 have oneDNN from 0.12 on; older
 # ones take the option in vain.

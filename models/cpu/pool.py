@@ -4,8 +4,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from models.cpu.reverse import reverse_only
 
-@jax.custom_vjp
+
 def max_pool(x: jax.Array) -> jax.Array:
     """The maximum of each 2×2 window; a last odd row or column is left out.
 
@@ -14,8 +15,13 @@ def max_pool(x: jax.Array) -> jax.Array:
 
     Returns:
       (b, h // 2, w // 2, c). Its gradient goes to the first maximum of a window, row by
-      row, as in PyTorch and in XLA.
+      row, as in PyTorch and in XLA; reverse mode only.
     """
+    return _max_pool(*reverse_only(x))
+
+
+@jax.custom_vjp
+def _max_pool(x):
     return jax.lax.platform_dependent(x, cpu=_of_slices, default=native)
 
 
@@ -29,7 +35,7 @@ def _backward(saved, g):
     return (jax.lax.platform_dependent(x, y, g, cpu=_to_first, default=_native_back),)
 
 
-max_pool.defvjp(_forward, _backward)
+_max_pool.defvjp(_forward, _backward)
 
 
 def native(x):

@@ -5,7 +5,7 @@ import platform
 import jax
 
 import models
-from models import compiler
+from models.cpu import compiler
 
 
 def test_an_option_that_this_jaxlib_does_not_know_is_left_out(monkeypatch):

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from models import barrier
+from models.cpu import barrier
 
 VALUES = {
     "finite": [1.0, -2.0],
@@ -42,3 +42,13 @@ def test_a_barrier_stands_between_what_xla_would_fuse():
 
     text = jax.jit(function).lower(jnp.ones((64, 64))).compile().as_text()
     assert text.count(" sine(") == 1
+
+
+@pytest.mark.usefixtures("either_xla")
+def test_a_barriers_derivative_can_be_differentiated():
+    """sin″ = -sin, sin‴ = -cos."""
+    derivative = lambda x: jnp.sin(barrier.barrier(x))
+    x = jnp.float32(0.7)
+    for expected in (jnp.cos(x), -jnp.sin(x), -jnp.cos(x)):
+        derivative = jax.grad(derivative)
+        np.testing.assert_allclose(derivative(x), expected, rtol=1e-6)

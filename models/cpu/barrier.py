@@ -29,4 +29,4 @@ def _written_out(x):
     )
 
 
-barrier.defvjp(lambda x: (_written_out(x), None), lambda _, g: (_written_out(g),))
+barrier.defvjp(lambda x: (barrier(x), None), lambda _, g: (barrier(g),))

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from models.barrier import barrier
+from models.cpu.barrier import barrier
 
 
 def winograd(x: jax.Array, w: jax.Array, side: int) -> jax.Array:

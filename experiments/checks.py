@@ -1,0 +1,152 @@
+"""What a run that is read must be: of the right types, in agreement with itself.
+
+Each function raises ValueError, or UserError where RunConfig does.
+"""
+
+import re
+import types
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
+
+import numpy as np
+
+from experiments.config import RunConfig
+from experiments.text import printable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+WINDOW = 20  # mini-batches per loss average in the thesis's script
+
+_CONFIG = get_type_hints(RunConfig)
+_NAME = re.compile(r"[A-Za-z0-9_.,:=+()-]{1,100}")  # of a data set, a network, an f
+_META: Mapping[str, type] = {
+    "started": str,
+    "command": str,
+    "commit": str,
+    "versions": dict,
+    "machine": dict,
+}
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+def average_last_loss(losses: np.ndarray) -> float:
+    """The mean over the last complete window of 20 mini-batches of the final epoch.
+
+    Args:
+      losses: (steps in the final epoch,) mini-batch losses. With fewer than 20, all of
+        them are averaged.
+    """
+    last = len(losses) // WINDOW * WINDOW
+    window = losses[last - WINDOW : last] if last else losses
+    return float(np.mean(np.asarray(window, np.float64)))
+
+
+def config(values: Mapping[str, Any]) -> RunConfig:
+    """The configuration that a file's values make."""
+    for name, value in values.items():
+        if name in _CONFIG and not _fits(value, _CONFIG[name]):
+            raise ValueError(f"{name} cannot be {_shown(value)}")
+    try:
+        return RunConfig.from_dict(values)
+    except TypeError as error:  # a field is missing
+        raise ValueError(str(error).partition(") ")[2] or str(error)) from error
+
+
+def _fits(value: Any, wanted: Any) -> bool:
+    if get_origin(wanted) is Literal:
+        return isinstance(value, str) and value in get_args(wanted)
+    if isinstance(wanted, types.UnionType):
+        return any(_fits(value, one) for one in get_args(wanted))
+    if wanted is str:
+        return isinstance(value, str) and _NAME.fullmatch(value) is not None
+    if wanted is float:
+        return (isinstance(value, float) and value == value) or _fits(value, int)
+    if wanted is int:
+        return type(value) is int and abs(value) < 2**63
+    return isinstance(value, wanted)
+
+
+def meta(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Where a run comes from: each of `_META` or None; what it holds is a scalar."""
+    found: dict[str, Any] = {}
+    for name, kind in _META.items():
+        value = values.get(name)
+        inner = value.values() if isinstance(value, dict) else ()
+        if not isinstance(value, kind | None) or any(
+            not isinstance(one, str | int | float | None) for one in inner
+        ):
+            raise ValueError(f"{name} cannot be {_shown(value)}")
+        found[name] = value
+    return {**values, **found}
+
+
+def measured(
+    of: RunConfig,
+    result: Mapping[str, Any],
+    steps: "pd.DataFrame",
+    epochs: "pd.DataFrame",
+    rtol: float = 1e-6,
+) -> None:
+    """Check what a run measured, and its result against it.
+
+    Args:
+      of: the run's configuration.
+      result: of result.json.
+      steps: columns step, epoch, loss, c, scale.
+      epochs: columns epoch, test_accuracy (per cent), test_loss, seconds.
+      rtol: of what the rows were rounded to.
+    """
+    last = len(epochs)
+    if not 1 <= last <= of.epochs:
+        raise ValueError(f"epochs.csv has {last} of {of.epochs} epochs")
+    if len(steps) != result.get("steps", len(steps)) or not len(steps):
+        raise ValueError(
+            f"steps.csv has {len(steps)} of {_shown(result.get('steps'))} steps"
+        )
+    _counted("steps.csv", "step", steps["step"].to_numpy())
+    _counted("steps.csv", "epoch", np.unique(steps["epoch"]), last)
+    if (np.diff(steps["epoch"]) < 0).any():
+        raise ValueError("steps.csv: the epochs are out of order")
+    _counted("epochs.csv", "epoch", epochs["epoch"].to_numpy())
+    losses = np.concatenate([steps["loss"], epochs["test_loss"]])
+    if (np.abs(losses[np.isfinite(losses)]) > _LARGEST).any():
+        raise ValueError("a loss is larger than any float32")
+    for name, most in (("test_accuracy", 100.0), ("seconds", 1e12)):
+        if not epochs[name].between(0, most).all():
+            raise ValueError(f"epochs.csv: {name} is not within 0 and {most:g}")
+    final = steps["loss"][steps["epoch"] == last].to_numpy()
+    status = result.get("status")
+    if status not in ("finished", "diverged"):
+        raise ValueError(f"status cannot be {_shown(status)}")
+    if status == "diverged" and np.isfinite(final[-1]):
+        raise ValueError("status is diverged, the last loss is finite")
+    if status == "finished" and last < of.epochs and not of.until_above_chance:
+        raise ValueError(f"epochs.csv has {last} of {of.epochs} epochs")
+    if not isinstance(result.get("collapsed"), bool):
+        raise ValueError(f"collapsed cannot be {_shown(result.get('collapsed'))}")
+    if not isinstance(result.get("params_sha256", ""), str):
+        raise ValueError("params_sha256 is not a text")
+    expected = {
+        "test_accuracy": float(epochs["test_accuracy"].iloc[-1]),
+        "average_last_loss": average_last_loss(final),
+        "seconds": float(epochs["seconds"].sum()),
+    }
+    for name, value in expected.items():
+        said = result.get(name, value if name == "seconds" else None)
+        if not _fits(said, float) and said == said:
+            raise ValueError(f"{name} cannot be {_shown(said)}")
+        if name != "seconds" and not np.isclose(said, value, rtol, 0, equal_nan=True):
+            raise ValueError(f"{name} is {said:g}, but {value:g} was measured")
+        if name == "seconds" and not 0 <= said <= 1e12:
+            raise ValueError(f"seconds cannot be {said:g}")
+
+
+def _counted(file: str, name: str, values: np.ndarray, last: int | None = None) -> None:
+    if not np.array_equal(values, np.arange(1, (last or len(values)) + 1)):
+        raise ValueError(f"{file}: {name} does not count from 1 to {last or 'its end'}")
+
+
+def _shown(value: Any) -> str:
+    text = printable(repr(value))
+    return text if len(text) <= 60 else f"{text[:59]}…"

@@ -1,0 +1,130 @@
+"""Which runs stand in one table, and which in one row of it.
+
+A table's runs agree in every field of their configurations but the seed, and what tells
+its rows apart: the optimizer, the arm, and the settings that a row has of its own.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from experiments.config import ARM_FIELDS, OPTIMIZERS, Arm, RunConfig
+from experiments.errors import UserError
+from experiments.rundir import Run
+
+# A row's settings: those of the optimizer, and those that its arm reads.
+RATE = "learning_rate"
+_OPTIMIZER = (RATE, "momentum", "weight_decay")
+_ROW = {"optimizer", "arm", "seed", *_OPTIMIZER, *set().union(*ARM_FIELDS.values())}
+TABLE = [f.name for f in dataclasses.fields(RunConfig) if f.name not in _ROW]
+_WORDS = {
+    RATE: "lr",
+    "weight_decay": "weight decay",
+    "eps": "ε",
+    "clip_norm": "clip norm",
+    "warmup_steps": "warm-up steps",
+}
+
+
+class Row(NamedTuple):
+    """What the runs of a row have in common."""
+
+    optimizer: str  # "sgd-swa" with weight averaging
+    arm: Arm
+    settings: tuple[tuple[str, Any], ...]  # (field, value)
+
+    def of_optimizer(self, *names: str) -> dict[str, Any]:
+        """The settings that the plain optimizer has too, or some of them."""
+        return {k: v for k, v in self.settings if k in (names or _OPTIMIZER)}
+
+
+def grouped(runs: Sequence[Run]) -> list[list[Run]]:
+    """The runs that belong in one table each, in a table's order of seeds and arms."""
+    arms = list(ARM_FIELDS)
+    groups: dict[tuple, list[Run]] = {}
+    for run in sorted(runs, key=lambda r: (r.config.seed, arms.index(r.config.arm))):
+        groups.setdefault(_table(run.config), []).append(run)
+    return [groups[key] for key in sorted(groups, key=str)]
+
+
+def _table(config: RunConfig) -> tuple[Any, ...]:
+    return tuple(getattr(config, name) for name in TABLE)
+
+
+def differences(runs: Iterable[Run]) -> list[str]:
+    """The fields in which runs differ that cannot stand in one table."""
+    tables = {_table(run.config) for run in runs}
+    return [name for name, values in zip(TABLE, zip(*tables)) if len(set(values)) > 1]
+
+
+def by_row(runs: Iterable[Run]) -> dict[Row, list[Run]]:
+    """A table's runs by its rows: the optimizers in order, then as they come.
+
+    Raises:
+      UserError: two runs of a row have the same seed.
+    """
+    found: dict[Row, list[Run]] = {}
+    for run in runs:
+        found.setdefault(row(run.config), []).append(run)
+    for same in found.values():
+        seeds: dict[int, Run] = {}
+        for run in same:
+            other = seeds.setdefault(run.config.seed, run)
+            if other is not run:
+                raise UserError(
+                    f"{other.path} and {run.path} have the same optimizer, arm, "
+                    f"settings and seed {run.config.seed}: a table takes one of them"
+                )
+    arms = list(dict.fromkeys(row.arm for row in found))
+    return dict(
+        sorted(
+            found.items(),
+            key=lambda item: (
+                OPTIMIZERS.index(_plain(item[0].optimizer)),
+                item[0].optimizer,
+                arms.index(item[0].arm),
+            ),
+        )
+    )
+
+
+def row(config: RunConfig) -> Row:
+    optimizer = config.optimizer + ("" if config.swa_start is None else "-swa")
+    names = (*_OPTIMIZER, *ARM_FIELDS[config.arm])
+    return Row(
+        optimizer, config.arm, tuple((name, getattr(config, name)) for name in names)
+    )
+
+
+def _plain(optimizer: str) -> Any:
+    return optimizer.removesuffix("-swa")
+
+
+def settings(row: Row) -> str:
+    """A row's settings in words; momentum and weight decay only where there is some."""
+    quiet = ("momentum", "weight_decay")
+    return _in_words((k, v) for k, v in row.settings if v or k not in quiet)
+
+
+def apart(rows: Iterable[Row]) -> dict[Row, str]:
+    """What tells each row from those of the same optimizer and arm; "" where alone."""
+    alike: dict[tuple[str, str], list[Row]] = {}
+    for each in rows:
+        alike.setdefault((each.optimizer, each.arm), []).append(each)
+    found = {}
+    for same in alike.values():
+        constant = set(same[0].settings).intersection(*(r.settings for r in same))
+        for each in same:
+            found[each] = _in_words(s for s in each.settings if s not in constant)
+    return found
+
+
+def _in_words(settings: Iterable[tuple[str, Any]]) -> str:
+    return ", ".join(f"{_WORDS.get(k, k)} {_value(k, v)}" for k, v in settings)
+
+
+def _value(name: str, value: Any) -> str:
+    if name == "c" and value is None:
+        return "running minimum"
+    short = f"{value:g}" if isinstance(value, float) else str(value)
+    return short if isinstance(value, str) or float(short) == value else repr(value)

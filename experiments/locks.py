@@ -1,0 +1,55 @@
+"""Locks that the kernel frees when their process ends."""
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def locked(path: Path, waits: Callable[[], None] | None = None) -> Iterator[bool]:
+    """Whether this process has the lock file `path` to itself; it goes at the end.
+
+    Args:
+      waits: called before this waits for another process to free the lock; None for
+        not to wait.
+    """
+    descriptor = _lock(path, waits)
+    if descriptor is None:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _lock(path: Path, waits: Callable[[], None] | None) -> int | None:
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if waits is None:
+                    os.close(descriptor)
+                    return None
+                waits()
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            # Who held it may have removed the file since it was opened here: a lock on
+            # a file without a name keeps nobody out.
+            if _is_at(descriptor, path):
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False

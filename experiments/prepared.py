@@ -1,0 +1,163 @@
+"""CIFAR as tensorflow_datasets prepares it: found, read, and prepared where it is not.
+
+    DATA_DIR/NAME/VERSION/dataset_info.json, features.json, shards
+
+`array_record` shards are read without TensorFlow; tfds's default, `tfrecord`, with it.
+"""
+
+import contextlib
+import importlib.util
+import json
+import logging
+import os
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiments.errors import UserError
+
+INFO = "dataset_info.json"
+SPLITS = ("train", "test")
+
+
+def read(
+    name: str, data_dir: Path | None, cache: Path
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """The uint8 images and labels of both splits, and the names of the classes.
+
+    Args:
+      data_dir: a tensorflow_datasets directory, or the directory of the data set or of
+        its version in one, or the directory that holds one; by default that package's
+        own. Where the data set is not in it, it is downloaded and prepared there.
+      cache: what the errors name as the other way to have the data.
+
+    Raises:
+      UserError: there is neither a prepared data set nor a way to prepare it.
+    """
+    found = None
+    root = default_data_dir() if data_dir is None else data_dir
+    try:
+        if data_dir is not None and not root.is_dir():
+            raise UserError(f"--data-dir {root} is not a directory")
+        found = find(name, root)
+        return _read(found or _prepare(name, root))
+    except UserError:
+        raise
+    # No package, no network, no room, damaged files: tensorflow_datasets raises what
+    # its many parts raise, and the ways out are the same.
+    except Exception as error:
+        reason = " ".join(str(error).split()) or "no reason given"
+        kind = type(error).__name__
+        raise UserError(
+            _advice(name, root, found, f"{kind}: {reason}", cache)
+        ) from error
+
+
+def _advice(name: str, root: Path, found: Path | None, reason: str, cache: Path) -> str:
+    other = f"put {cache.name} from another machine's cache at {cache}"
+    if found is None:
+        return (
+            f"{name} is not in {root}, and preparing it failed ({reason}). Two ways:\n"
+            "  1. with a network: pip install '.[data]', then run this again; a "
+            "directory that\n     tensorflow_datasets prepared elsewhere is given by "
+            f"--data-dir;\n  2. without: {other}"
+        )
+    ways = "give an empty directory as --data-dir: it is prepared there anew"
+    if _format(found) != "array_record" and not _installed("tensorflow"):
+        ways = "pip install '.[data]', since TensorFlow alone reads this format"
+    return (
+        f"{name} in {found} was prepared as {_format(found)} and cannot be read "
+        f"({reason}). Two ways:\n  1. {ways};\n  2. {other}"
+    )
+
+
+def default_data_dir() -> Path:
+    """Where tensorflow_datasets keeps what it prepares."""
+    return Path(
+        os.environ.get("TFDS_DATA_DIR") or os.path.expanduser("~/tensorflow_datasets")
+    )
+
+
+def find(name: str, root: Path) -> Path | None:
+    """The prepared data set in, at or right below `root`: its newest version."""
+    for pattern in (f"{name}/*/{INFO}", INFO, f"*/{INFO}", f"*/{name}/*/{INFO}"):
+        found = [path.parent for path in root.glob(pattern)]
+        found = [path for path in found if _info(path).get("name", name) == name]
+        if found:
+            return max(found, key=_preference)
+    return None
+
+
+def _preference(prepared: Path) -> tuple[bool, list[int]]:
+    """What is read without TensorFlow comes first, then the newest version."""
+    version = [int(part) for part in prepared.name.split(".") if part.isdecimal()]
+    return _format(prepared) == "array_record", version
+
+
+def _format(prepared: Path) -> str:
+    return str(_info(prepared).get("fileFormat") or "tfrecord")  # old ones do not say
+
+
+def _info(prepared: Path) -> dict[str, Any]:
+    try:
+        info = json.loads((prepared / INFO).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return info if isinstance(info, dict) else {}
+
+
+def _installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
+
+
+def _prepare(name: str, root: Path) -> Path:
+    tfds = _tfds()
+    builder = tfds.builder(
+        name,
+        data_dir=str(root),
+        file_format="array_record" if _installed("array_record") else None,
+    )
+    _reach_publisher()
+    builder.download_and_prepare()
+    return Path(builder.data_dir)
+
+
+def _read(prepared: Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    builder = _tfds().builder_from_directory(str(prepared))
+    splits = {}
+    for split in SPLITS:
+        images, labels = [], []
+        for example in _examples(builder, split, _format(prepared)):
+            images.append(example["image"])
+            labels.append(example["label"])
+        splits[f"{split}_images"] = np.stack(images)
+        splits[f"{split}_labels"] = np.array(labels)
+    return splits, np.array(builder.info.features["label"].names)
+
+
+def _examples(builder: Any, split: str, file_format: str) -> Any:
+    if file_format == "array_record":
+        return builder.as_data_source(split)
+    import tensorflow as tf
+
+    # Else TensorFlow takes a GPU's memory for itself.
+    with contextlib.suppress(RuntimeError):
+        tf.config.set_visible_devices([], "GPU")
+    return builder.as_dataset(split=split).as_numpy_iterator()
+
+
+def _tfds() -> Any:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors alone
+    import tensorflow_datasets as tfds
+
+    logging.getLogger("absl").setLevel(logging.ERROR)
+    return tfds
+
+
+def _reach_publisher() -> None:
+    """Fail within seconds; tensorflow_datasets tries for minutes."""
+    urllib.request.urlopen(
+        "https://www.cs.toronto.edu/~kriz/cifar.html", timeout=10
+    ).close()

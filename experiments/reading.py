@@ -1,0 +1,168 @@
+"""Reading files that anybody may have written.
+
+Nothing here hangs on a pipe, unpickles, or unpacks without bound. What is wrong is an
+OSError or a ValueError that names the file.
+"""
+
+import csv
+import gzip
+import io
+import json
+import os
+import stat
+import sys
+import warnings
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from experiments.text import printable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LIMIT = 2**30  # bytes of a file, unpacked
+
+
+def directories_with(name: str, root: Path, skip: Sequence[str] = ()) -> Iterator[Path]:
+    """The directories at or below `root` that hold an entry of this name.
+
+    Links are not followed; hidden directories and those named in `skip` are not
+    entered. One that cannot be read is left out and named.
+    """
+    waiting = [root]
+    while waiting:
+        directory = waiting.pop()
+        try:
+            entries = list(os.scandir(directory))
+        except OSError as error:
+            leave_out(str(error))
+            continue
+        if any(entry.name == name for entry in entries):
+            yield directory
+        waiting += [
+            Path(entry.path)
+            for entry in entries
+            if entry.is_dir(follow_symlinks=False)
+            and not entry.name.startswith(".")
+            and entry.name not in (*skip, name)
+        ]
+
+
+def leave_out(reason: str) -> None:
+    """Say on stderr what is passed over, and why."""
+    print(f"left out: {printable(reason)}", file=sys.stderr)
+
+
+def read_bytes(path: Path) -> bytes:
+    """The content of a regular file, unpacked where its name ends in .gz."""
+    # Opening a pipe that nobody writes to would wait for ever.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ValueError(f"{path.name} is not a regular file")
+        with open(descriptor, "rb", closefd=False) as file:
+            content = file.read(LIMIT + 1)
+    finally:
+        os.close(descriptor)
+    if path.suffix == ".gz":
+        try:
+            with gzip.GzipFile(fileobj=io.BytesIO(content)) as packed:
+                content = packed.read(LIMIT + 1)
+        except (OSError, EOFError, zlib.error) as error:
+            raise ValueError(f"{path.name}: {error}") from error
+    if len(content) > LIMIT:
+        raise ValueError(f"{path.name} has more than {LIMIT:,} bytes")
+    return content
+
+
+def json_object(name: str, content: bytes) -> dict[str, Any]:
+    """The object of a JSON file; one with a key twice is refused."""
+    try:
+        value = json.loads(_text(name, content), object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{name}: {error}") from error
+    if not isinstance(value, dict):
+        raise ValueError(f"{name} holds no JSON object")
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key occurs twice")
+    return found
+
+
+def numbers(
+    name: str, content: bytes, columns: Sequence[str], texts: Sequence[str] = ()
+) -> "pd.DataFrame":
+    """A CSV file's columns of numbers; empty cells are NaN.
+
+    Args:
+      name, content: of the file.
+      columns: those that it must have, floats; others are left out.
+      texts: further columns, of text.
+    """
+    import pandas as pd
+
+    text = _text(name, content)
+    if not text.endswith("\n"):
+        raise ValueError(f"{name} ends within a line")
+    types: dict[Any, Any] = dict.fromkeys(columns, float) | dict.fromkeys(texts, str)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # pandas drops what is too much in a line
+            frame = pd.read_csv(io.StringIO(text), dtype=types, index_col=False)
+    except (ValueError, Warning) as error:
+        raise ValueError(f"{name}: {error}") from error
+    wanted = [*columns, *texts]
+    if missing := [column for column in wanted if column not in frame]:
+        raise ValueError(f"{name} has no column {', '.join(missing)}")
+    return frame[wanted]
+
+
+def records(name: str, content: bytes) -> list[dict[str, str]]:
+    """A CSV file's rows, every cell as its text."""
+    try:
+        reader = csv.DictReader(io.StringIO(_text(name, content)), strict=True)
+        rows = list(reader)
+    except csv.Error as error:
+        raise ValueError(f"{name}: {error}") from error
+    columns = reader.fieldnames or []
+    if len(set(columns)) < len(columns):
+        raise ValueError(f"{name} has a column twice")
+    for row in rows:
+        if None in row or None in row.values():
+            raise ValueError(f"{name}: a row has more or fewer cells than the header")
+    return rows
+
+
+def arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file, never anything pickled.
+
+    Raises:
+      OSError, ValueError: it cannot be read, or holds something else.
+    """
+    try:
+        with np.load(io.BytesIO(read_bytes(path)), allow_pickle=False) as archive:
+            found = {name: archive[name] for name in archive.files}
+    # NumPy's own words would advise to allow pickles.
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, KeyError) as error:
+        raise ValueError(f"{path.name} is no .npz file of arrays") from error
+    except (TypeError, AttributeError, NotImplementedError, SyntaxError) as error:
+        raise ValueError(f"{path.name} is damaged") from error
+    if not all(isinstance(array, np.ndarray) for array in found.values()):
+        raise ValueError(f"{path.name} holds something other than arrays")
+    return found
+
+
+def _text(name: str, content: bytes) -> str:
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{name} is not UTF-8: {error}") from error

@@ -1,0 +1,206 @@
+"""Result directories: made, marked, in use, and emptied by --overwrite.
+
+OUT/.landmod-results    the mark: without it nothing is deleted. Sweeps and readers
+                        share a lock on it, --overwrite has it alone
+OUT/runs/RUN_ID/        a directory per finished run (rundir.py)
+OUT/runs/.RUN_ID.work/  checkpoints of one in progress (checkpoints.py)
+OUT/runs/.RUN_ID.lock   held by the process that works on it
+OUT/lr-sweep/           a result directory of trials, and rates.csv
+OUT/…                   the sheets, the table and the curves made from the runs
+"""
+
+import contextlib
+import fcntl
+import re
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from experiments.errors import UserError
+from experiments.locks import locked
+from experiments.options import Execution
+from experiments.rundir import TRIALS, delete_run, remove_if_empty
+
+MARK = ".landmod-results"
+_TEXT = "Made by landmod_jax. --overwrite deletes what it wrote here, nothing else.\n"
+
+CHECKPOINT_FILES = frozenset(("metrics.npz", "digest"))
+MADE_OF_RUNS = frozenset(
+    (
+        *("report.html", "report.md", "report.csv", "rates.csv"),
+        *(f"report_{name}.csv" for name in ("loss", "avg_loss", "c", "accuracy")),
+        *(f"{name}.png" for name in ("loss", "test_accuracy", "c", "scale")),
+    )
+)
+_RUN = r"[\w-]+-s-?\d+-[0-9a-f]{10}"
+_PART_OF = re.compile(r"\.[0-9a-f]{8}\.part\.")  # files.replacing
+
+
+@contextmanager
+def opened(out: Path, execution: Execution) -> Iterator[Path]:
+    """A result directory for a sweep, in use for the block; gives OUT/runs.
+
+    Raises:
+      UserError: it is not ours, holds results already, is in use by others and was to
+        be overwritten, or cannot be written to.
+    """
+    if execution.resume and execution.overwrite:
+        raise UserError("--resume and --overwrite exclude each other")
+    try:
+        with contextlib.ExitStack() as held:
+            _check(out, execution)
+            out.mkdir(parents=True, exist_ok=True)
+            mark = held.enter_context(open(out / MARK, "a", encoding="utf-8"))
+            if execution.overwrite:
+                _empty(out, mark)
+            fcntl.flock(mark, fcntl.LOCK_SH)
+            if mark.tell() == 0:
+                mark.write(_TEXT)
+                mark.flush()
+            (out / "runs").mkdir(exist_ok=True)
+            kept = held.pop_all()
+    except OSError as error:
+        raise UserError(f"cannot write results to {out}: {error}") from error
+    with kept:
+        yield out / "runs"
+
+
+@contextmanager
+def reading(roots: Iterable[Path]) -> Iterator[None]:
+    """Keep --overwrite out of the result directories at, below or above `roots`.
+
+    Raises:
+      UserError: one is being overwritten.
+    """
+    with contextlib.ExitStack() as held:
+        for root in roots:
+            near = [root / MARK, root.parent / MARK, root.parent.parent / MARK]
+            for mark in {*near, *root.rglob(MARK)}:
+                try:
+                    file = held.enter_context(open(mark, encoding="utf-8"))
+                    fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                except BlockingIOError as error:
+                    raise UserError(
+                        f"{mark.parent} is being overwritten: try again in a moment"
+                    ) from error
+                except OSError:
+                    pass  # there is none, or no locks on this file system
+        yield
+
+
+def _check(out: Path, execution: Execution) -> None:
+    """Refuse what must not be written to, or not without being told so."""
+    if not out.exists() or (out.is_dir() and not _entries(out)):
+        return
+    ours = out.is_dir() and (out / MARK).is_file()
+    if not ours and not (out.is_dir() and _has_our_runs(out)):
+        raise UserError(
+            f"{out} exists and is not a result directory: choose another --out"
+        )
+    if execution.overwrite:
+        if not ours:
+            raise UserError(
+                f"{out} has no {MARK}, the mark of a directory that --overwrite may "
+                "empty, so that nothing was deleted: choose another --out, delete it "
+                "yourself, or mark it as yours by running once with --resume"
+            )
+        if (place := _protected(out)) is not None:
+            raise UserError(
+                f"--overwrite deletes nothing in {out}, which is {place} or holds it: "
+                "choose another --out"
+            )
+    elif not execution.resume:
+        raise UserError(
+            f"{out} already holds results: --resume goes on there, --overwrite "
+            "deletes them, --out names another directory"
+        )
+
+
+def _entries(out: Path) -> list[Path]:
+    return [path for path in out.iterdir() if path.name != MARK]
+
+
+def _has_our_runs(out: Path) -> bool:
+    """Whether a directory from before there was a mark looks like a sweep's."""
+    runs = out / "runs"
+    if not runs.is_dir():
+        return False
+    names = [path.name for path in runs.iterdir()]
+    if not names:
+        return {path.name for path in out.iterdir()} == {"runs"}
+    return any(
+        re.fullmatch(rf"{_RUN}|\.{_RUN}\.(work|lock|part)", name) for name in names
+    )
+
+
+def _protected(out: Path) -> str | None:
+    """What out is, or holds, of the places that --overwrite never empties."""
+    places = {"the checkout": Path(__file__).parents[1]}
+    with contextlib.suppress(OSError):
+        places["the working directory"] = Path.cwd()
+    with contextlib.suppress(RuntimeError):
+        places["the home directory"] = Path.home()
+    for name, place in places.items():
+        if place.resolve().is_relative_to(out.resolve()):
+            return name
+    return None
+
+
+def _empty(out: Path, mark) -> None:
+    """Delete what sweeps have written, unless one is at work."""
+    in_use = UserError(
+        f"{out} is in use by another command: --overwrite deletes nothing there until "
+        "that has ended"
+    )
+    try:
+        fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise in_use from None
+    with contextlib.ExitStack() as held:
+        # One that does not know of the mark holds the locks of its runs alone.
+        for runs in (out / "runs", out / TRIALS / "runs"):
+            for path in _ours(runs, rf"\.{_RUN}\.lock"):
+                if not held.enter_context(locked(path)):
+                    raise in_use
+    _delete(out / TRIALS)
+    with contextlib.suppress(FileNotFoundError):
+        (out / TRIALS / MARK).unlink()
+    remove_if_empty(out / TRIALS)
+    _delete(out)
+
+
+def _delete(out: Path) -> None:
+    if out.is_symlink() or not out.is_dir():
+        return
+    for path in out.iterdir():
+        if _PART_OF.sub("", path.name, count=1) in MADE_OF_RUNS and not path.is_dir():
+            path.unlink()
+    runs = out / "runs"
+    for path in _ours(runs, rf"{_RUN}|\.{_RUN}\.part"):
+        delete_run(path)
+    for path in _ours(runs, rf"\.{_RUN}\.work"):
+        _delete_checkpoints(path)
+    if out.name == TRIALS:
+        remove_if_empty(runs)
+
+
+def _ours(runs: Path, pattern: str) -> list[Path]:
+    if not runs.is_dir():
+        return []
+    return [path for path in runs.iterdir() if re.fullmatch(pattern, path.name)]
+
+
+def _delete_checkpoints(work: Path) -> None:
+    if work.is_symlink() or not work.is_dir():
+        return
+    for step in work.iterdir():
+        if not re.fullmatch(r"\d+|\.\d+\.part", step.name) or step.is_symlink():
+            continue
+        for file in step.iterdir():
+            if file.name in CHECKPOINT_FILES:
+                file.unlink()
+            elif file.name == "state" or file.name.startswith("state.orbax"):
+                shutil.rmtree(file)
+        remove_if_empty(step)
+    remove_if_empty(work)

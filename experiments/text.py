@@ -1,0 +1,65 @@
+"""Text from files and paths, made fit to print: for a terminal, HTML and Markdown.
+
+What a run directory or a study holds may be anybody's. Nothing of it reaches a reader
+as markup, or a terminal as an instruction.
+"""
+
+import html as _html
+import io
+import os
+import re
+import sys
+import unicodedata
+import urllib.parse
+from pathlib import Path
+
+# Control and formatting characters (ANSI sequences, right-to-left overrides), lone
+# surrogates from names that are not UTF-8, and separators that end a line.
+_UNPRINTABLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+_MARKUP = re.compile(r"[\\`*\[\]|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+
+
+def printable(text: object, keep: str = "") -> str:
+    """The text with U+FFFD for each character that is not for reading.
+
+    Args:
+      text: anything; its `str` is taken.
+      keep: characters to leave, such as a newline.
+    """
+    return "".join(
+        "\N{REPLACEMENT CHARACTER}"
+        if unicodedata.category(character) in _UNPRINTABLE and character not in keep
+        else character
+        for character in str(text)
+    )
+
+
+def replace_what_cannot_be_shown() -> None:
+    """Have a terminal or log that is not UTF-8 get "?" for a letter that it lacks."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def html(text: object) -> str:
+    """The text as HTML that shows it as it is, in an element or an attribute."""
+    return _html.escape(printable(text))
+
+
+def link(path: str | Path) -> str:
+    """A relative path as an HTML attribute: it never reads as another scheme's."""
+    return urllib.parse.quote(os.fsencode(path))
+
+
+def markdown(text: object) -> str:
+    """The text as Markdown that shows it as it is, on one line."""
+    escaped = _MARKUP.sub(r"\\\g<0>", printable(text))
+    return _html.escape(escaped, quote=False)
+
+
+def code_block(lines: list[str], language: str = "sh") -> str:
+    """A fenced block of Markdown; no line can end it."""
+    body = "\n".join(printable(line) for line in lines)
+    longest = max(map(len, re.findall("`+", body)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{body}\n{fence}\n"

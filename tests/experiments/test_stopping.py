@@ -1,0 +1,247 @@
+"""Signals and closed outputs: a checkpoint, one line, a status; never a traceback."""
+
+import dataclasses
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+import types
+
+import pytest
+
+from experiments import cli
+from experiments.errors import UserError
+from experiments.progress import Plain
+from experiments.stopping import BUDGET_SPENT, OUTPUT_CLOSED, Stop, Stopped
+
+COMMAND = [sys.executable, "-u", "-m", "experiments"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_is_a_request_to_stop(number, capsys):
+    stop = Stop()
+    with stop.listening():
+        assert not stop()
+        signal.raise_signal(number)
+        assert stop()
+    assert str(stop.stopped()) == f"stopped by {number.name}"
+    assert stop.stopped().status == 128 + number
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert said.startswith(f"{number.name}: ")
+    assert "Ctrl-C" in said
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_second_of_these_leaves_the_time_to_save(number):
+    # A shell passes SIGHUP on to what the kernel has sent it to; so does `timeout`.
+    stop = Stop()
+    with stop.listening():
+        signal.raise_signal(number)
+        signal.raise_signal(number)
+    assert stop()
+
+
+def test_a_second_interrupt_is_obeyed_at_once(monkeypatch):
+    stop = Stop()
+    now = iter(range(100))
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(now)))
+    with pytest.raises(KeyboardInterrupt), stop.listening():
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_hangups_stay_ignored_under_nohup():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        stop = Stop()
+        with stop.listening():
+            signal.raise_signal(signal.SIGHUP)
+            assert not stop()
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+STUCK = """
+import ctypes
+from experiments.stopping import Stop
+
+lock, mutex = ctypes.CDLL(None).pthread_mutex_lock, ctypes.create_string_buffer(64)
+with Stop().listening():
+    print("ready", flush=True)
+    lock(mutex)
+    lock(mutex)  # for good, and as in XLA no Python runs on the main thread
+"""
+
+
+def test_an_interrupt_is_answered_and_a_second_obeyed_while_xla_works():
+    with subprocess.Popen(
+        [sys.executable, "-c", STUCK],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.readline().startswith("SIGINT: ")
+        time.sleep(0.5)  # a person's second one
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+        assert process.stderr.read() == "interrupted\n"
+
+
+def test_an_output_that_fails_is_a_request_to_stop(monkeypatch):
+    def closed(*args, **kwargs):
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    stop = Stop()
+    monkeypatch.setattr("builtins.print", closed)
+    Plain(stop.output_failed).line("epoch 1")
+    assert stop()
+    assert stop.stopped().status == OUTPUT_CLOSED == 141
+
+
+@dataclasses.dataclass(frozen=True)
+class NoOptions:
+    """A command without options."""
+
+
+@pytest.fixture
+def command(monkeypatch):
+    """Runs a command that does what it is given; returns its status."""
+
+    def run(do):
+        module = types.SimpleNamespace(Config=NoOptions, run=lambda config: do())
+        monkeypatch.setitem(sys.modules, "some_command", module)
+        return cli.dispatch("prog", {"some": ("some_command", "")}, ["some"])
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (UserError("what"), 2, "error: what\n"),
+        (Stopped("stopped by SIGHUP", 129), 129, "stopped by SIGHUP: --resume goes"),
+        (KeyboardInterrupt(), 130, "interrupted\n"),
+        (BrokenPipeError(errno.EPIPE, "Broken pipe"), 141, ""),
+        (OSError(30, "Read-only file system", "/a"), 2, "error: /a: Read-only file s"),
+        (FileNotFoundError(2, "No such file", b"/b"), 2, "error: /b: No such file\n"),
+        (OSError("cannot open"), 2, "error: cannot open\n"),
+    ],
+)
+def test_every_end_has_its_status_and_line(error, status, said, command, capsys):
+    def do():
+        raise error
+
+    assert command(do) == status
+    err = capsys.readouterr().err
+    assert err.startswith(said)
+    assert err.count("\n") == bool(said)
+
+
+def test_whatever_an_interrupt_becomes_is_an_interrupt(command, capsys):
+    def do():  # as an import that is interrupted
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt as error:
+            raise ImportError("NumPy's C extensions are missing") from error
+
+    assert command(do) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_a_spent_budget_is_told_from_success():
+    stop = Stop(minutes=0)
+    assert stop()
+    assert stop.stopped().status == BUDGET_SPENT != 0
+
+
+def test_a_reader_that_leaves_ends_a_long_output_quietly():
+    shown = subprocess.run(
+        f"{' '.join(COMMAND)} --help | true; echo ${{PIPESTATUS[0]}}",
+        shell=True,
+        executable="/bin/bash",
+        capture_output=True,
+        text=True,
+    )
+    assert shown.stderr == ""
+    assert shown.stdout in ("0\n", "141\n")  # read before it left, or not
+
+
+def train(out, *more):
+    argv = [*COMMAND, "train", "--limit-train", "64", "--batch-size", "32"]
+    return [*argv, "--epochs", "5000", "--out", str(out), *more]
+
+
+def assert_saved(out):
+    (work,) = (out / "runs").glob(".*.work")
+    assert list(work.glob("*/digest"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
+def test_a_signal_saves_a_checkpoint(number, tmp_path):
+    with subprocess.Popen(
+        train(tmp_path / "out"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        while "epoch 2/" not in process.stdout.readline():
+            assert process.poll() is None
+        process.send_signal(number)
+        _, error = process.communicate()
+    assert process.returncode == 128 + number
+    assert error.splitlines()[-1] == (
+        f"stopped by {number.name}: --resume goes on from here"
+    )
+    assert "Traceback" not in error
+    assert_saved(tmp_path / "out")
+
+
+@pytest.mark.parametrize("jobs", [(), ("--jobs", "2")])
+def test_a_broken_pipe_saves_a_checkpoint(jobs, tmp_path):
+    command = train(tmp_path / "out", *jobs)
+    if jobs:
+        command[4] = "compare"
+        command += ["--seeds", "0", "1"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        while "epoch 2/" not in process.stdout.readline():
+            assert process.poll() is None
+        process.stdout.close()
+        error = process.stderr.read()
+    assert process.returncode == 141, error
+    assert "stopped as its output is closed (Broken pipe)" in error
+    assert "Traceback" not in error
+    assert "Exception" not in error
+    for work in (tmp_path / "out" / "runs").glob(".*.work"):
+        assert list(work.glob("*/digest"))
+    assert list((tmp_path / "out" / "runs").glob(".*.work"))
+
+
+def test_a_terminal_that_goes_away_saves_a_checkpoint(tmp_path):
+    """Everything is written to a terminal that hangs up, as when a window is closed."""
+    import pty
+
+    leader, follower = pty.openpty()
+    with subprocess.Popen(
+        train(tmp_path / "out"),
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+        start_new_session=True,
+    ) as process:
+        os.close(follower)
+        seen = b""
+        while b"epoch 2/" not in seen:
+            seen += os.read(leader, 10_000)
+        process.send_signal(signal.SIGHUP)
+        os.close(leader)
+        process.wait(60)
+    assert process.returncode in (129, 141)
+    assert_saved(tmp_path / "out")

@@ -1,0 +1,182 @@
+"""First and second derivatives through the update and H, against difference quotients.
+
+In float64, where a central quotient of step 1e-5 is right to about ten digits.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import landmod_jax as lm
+
+SHAPES = {
+    **lm.SHAPES,
+    "power(0.7)": lm.power(0.7),
+    "power(2.5)": lm.power(2.5),
+    "bounded(2, 0.5)": lm.bounded(2.0, 0.5),
+    "own": lambda u: u**0.25 + jnp.sin(u) ** 2,
+}
+C, EPS, U_MIN = 1.0, 0.5, 0.0
+STEP = 1e-5
+
+
+@pytest.fixture(autouse=True)
+def _float64():
+    with jax.enable_x64(True):
+        yield
+
+
+def quotients(f, x, side="central"):
+    """d f / d x[i] for each i, x a vector, f of any shape; "left" is from below."""
+    columns = []
+    for i in range(len(x)):
+        step = np.zeros(len(x))
+        step[i] = STEP
+        if side == "central":
+            columns.append((f(x + step) - f(x - step)) / (2 * STEP))
+        else:
+            columns.append((f(x) - f(x - step)) / STEP)
+    return np.stack(columns, axis=-1)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_h_in_u_c_eps_and_u_min(name):
+    @jax.jit
+    def h(x):
+        return lm.landscape(x[0], x[1], x[2], SHAPES[name], x[3], logarithm=True)
+
+    gradient, hessian = jax.jit(jax.grad(h)), jax.jit(jax.hessian(h))
+    for u in (0.25, 1.75, 6.0):  # one below c
+        x = np.array([u, C, EPS, U_MIN])
+        np.testing.assert_allclose(gradient(x), quotients(h, x), rtol=2e-6, atol=1e-8)
+        np.testing.assert_allclose(
+            hessian(x), quotients(gradient, x), rtol=2e-6, atol=1e-8
+        )
+
+
+@pytest.mark.parametrize("logarithm", [False, True])
+def test_h_at_the_threshold_has_the_derivatives_from_below(logarithm):
+    for f in (SHAPES["sqrt"], SHAPES["power(0.7)"], SHAPES["own"]):
+        h = lambda u, f=f: lm.landscape(u, C, EPS, f, U_MIN, logarithm=logarithm)
+        first = jax.grad(h)
+        assert jax.jit(first)(C) == 1 / EPS
+        assert jax.jit(jax.grad(first))(C) == 0
+
+
+def test_the_third_derivative_and_arrays():
+    u = jnp.array([[0.25, 1.75], [1.5, 3.0]])
+    h = lambda eps: lm.landscape(u, C, eps, "bounded", U_MIN).sum()
+    second = jax.jit(jax.grad(jax.grad(h)))
+    third = jax.grad(second)(EPS)
+    expected = quotients(lambda x: np.asarray(second(x[0])), np.array([EPS]))
+    np.testing.assert_allclose(third, expected[0], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lm.power, lambda p: lm.bounded(p, 2 * p), lambda p: lambda u: p * jnp.sqrt(u)],
+    ids=["power", "bounded", "own"],
+)
+def test_h_in_the_parameters_of_its_shape(make):
+    h = jax.jit(lambda x: lm.landscape(x[0], C, EPS, make(x[1]), U_MIN))
+    gradient = jax.jit(jax.grad(h))
+    for u in (0.25, 2.0):
+        x = np.array([u, 0.7])
+        np.testing.assert_allclose(gradient(x), quotients(h, x), rtol=2e-6, atol=1e-8)
+        np.testing.assert_allclose(
+            jax.jit(jax.hessian(h))(x), quotients(gradient, x), rtol=2e-6, atol=1e-8
+        )
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_the_scale_in_value_c_and_eps(name):
+    def scale(x):
+        value, c, eps = x
+        tx = lm.landscape_modify(SHAPES[name], eps, threshold=lm.constant(c))
+        return tx.update(1.0, tx.init(0.0), value=value)[0]
+
+    scale = jax.jit(scale)
+    gradient, hessian = jax.jit(jax.grad(scale)), jax.jit(jax.hessian(scale))
+    for value in (0.25, 1.75, 6.0):
+        x = np.array([value, C, EPS])
+        np.testing.assert_allclose(gradient(x), quotients(scale, x), rtol=2e-6)
+        np.testing.assert_allclose(
+            hessian(x), quotients(gradient, x), rtol=2e-6, atol=1e-8
+        )
+    at_c = np.array([C, C, EPS])
+    expected = quotients(scale, at_c)[2]
+    np.testing.assert_allclose(gradient(at_c), [0, 0, expected], rtol=1e-6)
+
+
+THRESHOLDS = {
+    "running_min": lm.running_min(),
+    "smoothed_min": lm.smoothed_min(0.5),
+    "windowed_min": lm.windowed_min(2),
+    "constant": lm.constant(1.0),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "threshold"),
+    [("sqrt", "running_min"), ("power(0.7)", "smoothed_min"), ("own", "windowed_min")],
+)
+def test_a_meta_gradient_through_four_steps(name, threshold):
+    """The loss rises and falls: u is 0 at the first step and at each new minimum."""
+    tx = optax.chain(
+        lm.landscape_modify(SHAPES[name], 0.5, threshold=THRESHOLDS[threshold]),
+        optax.trace(0.5),
+    )
+    batches = jnp.array([1.0, 2.0, 0.5, 1.5])
+
+    def last_loss(x):
+        w, lr = x[:2], x[2]
+        state = tx.init(w)
+        for batch in batches:
+            loss = lambda w, batch=batch: jnp.sum(
+                (w - jnp.array([2.0, -1.0])) ** 2 * batch
+            )
+            value, grads = jax.value_and_grad(loss)(w)
+            updates, state = tx.update(grads, state, w, value=value)
+            w = w - lr * updates
+        return jnp.sum((w - 2.0) ** 2)
+
+    last_loss = jax.jit(last_loss)
+    x = np.array([1.0, 0.5, 0.1])
+    gradient = jax.jit(jax.grad(last_loss))
+    np.testing.assert_allclose(gradient(x), quotients(last_loss, x), rtol=1e-5)
+    np.testing.assert_allclose(
+        jax.jit(jax.hessian(last_loss))(x), quotients(gradient, x), rtol=1e-4
+    )
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_loss_that_is_not_finite_has_the_derivative_0(bad):
+    """Also through a threshold whose own derivative is infinite or NaN there."""
+    own = lm.Threshold(
+        init=lambda dtype: jnp.ones((), dtype),
+        update=lambda state, value: (jnp.log(jnp.abs(value)), state * value),
+    )
+    for threshold in (*THRESHOLDS.values(), own):
+        tx = lm.landscape_modify("sqrt", threshold=threshold)
+
+        def update(value, tx=tx):
+            updates, state = tx.update(1.0, tx.init(0.0), value=value)
+            return updates + tx.update(1.0, state, value=2.0)[0]
+
+        assert jax.jit(jax.grad(update))(bad) == 0
+
+
+def test_the_accumulated_step_in_the_loss():
+    def update(x, tx):
+        state = tx.init(0.0)
+        for i in range(2):
+            updates, state = tx.update(1.0 + x[i], state, value=x[i])
+        return updates
+
+    tx = lm.accumulate(lm.landscape_modify("sqrt", threshold=lm.constant(1.0)), 2)
+    f, x = jax.jit(functools.partial(update, tx=tx)), np.array([2.0, 5.0])
+    np.testing.assert_allclose(jax.grad(f)(x), quotients(f, x), rtol=1e-6)
