@@ -143,7 +143,7 @@ def compare(chains: int, steps: int, blocks: int) -> list[dict[str, Any]]:
 
 
 def _ours(
-    objective: Objective, method: str, start: np.ndarray, steps: int
+    objective: Objective, method: Any, start: np.ndarray, steps: int
 ) -> Callable[[], Any]:
     devices = jax.device_count() if len(start) % jax.device_count() == 0 else 1
     mesh = jax.make_mesh((devices,), ("chains",))

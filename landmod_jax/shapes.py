@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from landmod_jax import _checks
+from landmod_jax._memo import same_for_same_arguments
 
 ScalarFn = Callable[[jax.Array], jax.Array]
 
@@ -73,6 +74,7 @@ def _is_floating(u: Any) -> bool:
     return dtype is not None and jnp.issubdtype(dtype, jnp.floating)
 
 
+@same_for_same_arguments
 def power(p: float) -> Shape:
     """f(u) = uᵖ.
 
@@ -97,6 +99,7 @@ def power(p: float) -> Shape:
     return _Known(f"power({_label(p)})", lambda u: _power(u, p))
 
 
+@same_for_same_arguments
 def bounded(bound: float = 1.0, width: float = 1.0) -> Shape:
     """f(u) = bound · u³ / (width³ + u³): what the theory of annealing asks for.
 

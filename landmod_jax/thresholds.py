@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from landmod_jax import _checks
+from landmod_jax._memo import same_for_same_arguments
 
 
 class InitFn(Protocol):
@@ -42,6 +43,7 @@ class Threshold(NamedTuple):
     update: UpdateFn
 
 
+@same_for_same_arguments
 def running_min() -> Threshold:
     """c is the smallest loss so far, this step's included.
 
@@ -71,6 +73,7 @@ def running_min() -> Threshold:
     return Threshold(init_fn, update_fn)
 
 
+@same_for_same_arguments
 def constant(c: float) -> Threshold:
     """c is fixed, as in (2.1): use it where the height of the hills is known.
 
@@ -110,6 +113,7 @@ class SmoothedMinState(NamedTuple):
     c: jax.Array
 
 
+@same_for_same_arguments
 def smoothed_min(decay: float = 0.9) -> Threshold:
     """c is the smallest bias-corrected average of the loss so far.
 
@@ -161,6 +165,7 @@ class WindowedMinState(NamedTuple):
     place: jax.Array  # of the next one
 
 
+@same_for_same_arguments
 def windowed_min(n: int) -> Threshold:
     """c is the smallest of the last n losses, this step's included.
 

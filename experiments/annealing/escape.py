@@ -14,12 +14,13 @@ import numpy as np
 
 import landmod_jax as lm
 from landmod_jax import annealing
+from landmod_jax.annealing.methods import MethodName
 
 START, END, LOW = -1.0, 1.0, -2.0
 SHAPE = lm.bounded()
 # (method, c as a share of the barrier; None: no modification). The wells' bottom, 0, is
 # where a running minimum soon is.
-CASES = (
+CASES: tuple[tuple[MethodName, float | None], ...] = (
     ("langevin", None),
     ("improved", 0.5),
     ("improved", 0.0),
@@ -51,7 +52,11 @@ def energy(barrier: Any, c: Any, x: jax.Array) -> jax.Array:
 
 
 def escapes(
-    method: str, share: float | None, barrier: float, temperature: float, sizes: Sizes
+    method: MethodName,
+    share: float | None,
+    barrier: float,
+    temperature: float,
+    sizes: Sizes,
 ) -> dict[str, Any]:
     """A row: how many chains got over, and the mean time.
 

@@ -62,7 +62,7 @@ class Problem:
 @functools.cache
 def problem(name: str, dimension: int) -> Problem:
     """The problem of that name in d dimensions, the only ones it has where FIXED."""
-    make = OBJECTIVES[name]
+    make: Callable[..., Objective] = OBJECTIVES[name]
     objective = make(dimension) if name not in FIXED else make()
     values = jax.jit(jax.vmap(objective.function))
     sample = values(objective.sample(jax.random.key(0), _SAMPLE))

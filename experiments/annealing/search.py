@@ -74,6 +74,7 @@ def trial(
         best = _random(energy, x, key, sizes.steps, sizes.records)
     else:
         temperature: Any = 0.0
+        diffusion: Any = "langevin" if method == DESCENT else method
         if method != DESCENT:
             final = setting.initial * setting.final
             temperature = annealing.geometric(setting.initial, final, sizes.steps)
@@ -81,7 +82,7 @@ def trial(
             energy,
             x,
             key,
-            method="langevin" if method == DESCENT else method,
+            method=diffusion,
             steps=sizes.steps,
             step_size=setting.step_size,
             temperature=temperature,

@@ -1,8 +1,8 @@
 """All of the study's measurements, problem by problem, on all cores."""
 
+import functools
 import os
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.annealing import escape, search
+from experiments.annealing.parts import Parts
 from experiments.annealing.problems import Problem, problem
 from experiments.annealing.report import PROBLEM, Rows
 from experiments.commands.anneal import Config
@@ -24,9 +25,13 @@ PATH_ON = "rastrigin"
 PATH_STEPS = 500
 
 
-def measure(config: Config) -> Rows:
-    """Run the study; prints a line for each problem and method."""
-    began, origin = time.perf_counter(), provenance()
+def measure(config: Config, parts: Parts) -> Rows:
+    """Run the study; prints a line for each problem and method.
+
+    Raises:
+      Stopped: it is to stop; `parts` has what was measured.
+    """
+    origin = provenance()
     sizes = search.Sizes(config.steps, config.chains, config.settings, config.records)
     problems = [
         problem(name, d) for name in config.objectives for d in config.dimensions
@@ -35,16 +40,27 @@ def measure(config: Config) -> Rows:
 
     def tune(case: tuple[Problem, str]) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
         p, method = case
-        found = [search.tuned(p, method, i, sizes) for i in range(config.tunings)]
+        found = []
+        for i in range(config.tunings):
+            name = f"{p.name}-{p.dimension}-{method}-{i}"
+            run = functools.partial(_tuned, p, method, i, sizes)
+            found.append(_pair(parts.of(name, run)))
         rates = [(chains["evaluations"] > 0).mean() for _, chains in found]
         percent = ", ".join(f"{100 * rate:.0f} %" for rate in rates)
         print(f"{p.name}, d = {p.dimension}, {method}: {percent}", flush=True)
         return found
 
     # XLA gives up the interpreter's lock, and a trial is too small for two cores.
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    pool = ThreadPoolExecutor(os.cpu_count())
+    wait = True
+    try:
         found = [pair for pairs in pool.map(tune, cases) for pair in pairs]
-        escapes = _escapes(config, pool.map)
+        escapes = _escapes(config, pool.map, parts)
+    except KeyboardInterrupt:  # a second Ctrl-C
+        wait = False
+        raise
+    finally:
+        pool.shutdown(wait, cancel_futures=True)
     settings = pd.concat([tried for tried, _ in found], ignore_index=True)
     chains = pd.concat([chains for _, chains in found], ignore_index=True)
     return Rows(
@@ -53,10 +69,38 @@ def measure(config: Config) -> Rows:
         curves=_curves(chains, sizes),
         escapes=escapes,
         paths=_paths(),
-        about={"sizes": vars(sizes), "seconds": time.perf_counter() - began}
+        about={"sizes": vars(sizes), "seconds": parts.seconds}
         | origin
         | {"command": without_places(origin["command"])},
     )
+
+
+def _tuned(
+    p: Problem, method: str, tuning: int, sizes: search.Sizes
+) -> dict[str, np.ndarray]:
+    return _arrays(search.tuned(p, method, tuning, sizes))
+
+
+def _arrays(found: tuple[pd.DataFrame, pd.DataFrame]) -> dict[str, np.ndarray]:
+    """Columns of the settings and of the chains, as arrays of numbers and text."""
+    arrays = {}
+    for kind, frame in zip(("settings", "chains"), found):
+        for column in frame:
+            values = frame[column]
+            array = np.stack(values.to_list()) if column == "curve" else values.array
+            text = values.dtype.kind == "O" and column != "curve"
+            arrays[f"{kind}.{column}"] = np.asarray(array, str if text else None)
+    return arrays
+
+
+def _pair(arrays: Mapping[str, np.ndarray]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Undo `_arrays`."""
+    frames: dict[str, dict[str, Any]] = {"settings": {}, "chains": {}}
+    for name, array in arrays.items():
+        kind, column = name.split(".")
+        frames[kind][column] = list(array) if column == "curve" else array
+    settings, chains = map(pd.DataFrame, frames.values())
+    return settings, chains
 
 
 def _curves(chains: pd.DataFrame, sizes: search.Sizes) -> pd.DataFrame:
@@ -79,23 +123,36 @@ def _curves(chains: pd.DataFrame, sizes: search.Sizes) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _escapes(config: Config, map_: Callable[..., Iterable[Any]]) -> pd.DataFrame:
+def _escapes(
+    config: Config, map_: Callable[..., Iterable[Any]], parts: Parts
+) -> pd.DataFrame:
     sizes = escape.Sizes(config.chains, config.escape_steps)
     first, last = config.temperatures[0], config.barriers[-1]
     places = [("barrier", barrier, first) for barrier in config.barriers]
     places += [("temperature", last, T) for T in config.temperatures]
     cases = [(*case, *place) for case in escape.CASES for place in places]
 
-    def row(case: tuple) -> dict[str, Any]:
-        method, share, sweep, barrier, temperature = case
-        exact = np.nan
-        if not METHODS[method].kinetic:
-            exact = escape.exact_mean_time(share, barrier, temperature)
-        timed = escape.escapes(method, share, barrier, temperature, sizes)
-        return {"sweep": sweep} | timed | {"exact": exact}
+    def row(numbered: tuple[int, tuple]) -> dict[str, Any]:
+        i, (method, share, sweep, barrier, temperature) = numbered
+
+        def measured() -> dict[str, np.ndarray]:
+            exact = np.nan
+            if not METHODS[method].kinetic:
+                exact = escape.exact_mean_time(share, barrier, temperature)
+            timed = escape.escapes(method, share, barrier, temperature, sizes)
+            counts = {name: timed[name] for name in ("escapes", "chains", "mean_time")}
+            return {k: np.asarray(v) for k, v in (counts | {"exact": exact}).items()}
+
+        what = {"sweep": sweep, "method": method, "share": share, "barrier": barrier}
+        found = parts.of(f"escape-{i}", measured)
+        return (
+            what
+            | {"temperature": temperature}
+            | {name: value.item() for name, value in found.items()}
+        )
 
     print("escapes from a double well", flush=True)
-    return pd.DataFrame(map_(row, cases))
+    return pd.DataFrame(map_(row, enumerate(cases)))
 
 
 def _paths() -> pd.DataFrame:
@@ -103,6 +160,7 @@ def _paths() -> pd.DataFrame:
     p = problem(PATH_ON, 2)
     low, width = p.objective.low, p.objective.high - p.objective.low
     parts = []
+    method: Any
     for method in METHODS:
         path = annealing.anneal(
             jax.tree_util.Partial(p.scaled, np.float32(p.spread)),

@@ -12,7 +12,8 @@ class Config:
 
     Each method is tuned on the same number of settings and judged on fresh chains, at
     equal evaluations of U; gradient descent and random points are the controls. Writes
-    rows, tables.md and pictures.
+    rows, tables.md and pictures. What is measured is kept on the way: Ctrl-C, SIGTERM
+    or a closed terminal stop it, and --resume continues.
     """
 
     out: Path = Path("annealing")
@@ -46,20 +47,44 @@ class Config:
     """After so many steps a chain that is not over the barrier is cut off."""
     overwrite: bool = False
     """Replace a study that lies in `out`."""
+    resume: bool = False
+    """Continue a study that was interrupted, with the options it was started with."""
 
 
 def run(config: Config) -> None:
     _check(config)
-    from experiments.annealing import report, study
+    from experiments.annealing import parts, report, study
+    from experiments.machine.stopping import Stop
 
-    if (config.out / report.FILES["chains"]).exists() and not config.overwrite:
-        raise UserError(f"{config.out} holds a study already: add --overwrite")
-    report.write_rows(study.measure(config), config.out)
+    complete = (config.out / report.FILES["chains"]).exists()
+    if config.resume and complete and not parts.interrupted(config.out):
+        raise UserError(f"{config.out} holds a complete study: nothing to resume")
+    if not (config.resume or config.overwrite):
+        if parts.interrupted(config.out):
+            raise UserError(
+                f"{config.out} holds an interrupted study: add --resume to continue "
+                "it, or --overwrite to start anew"
+            )
+        if complete:
+            raise UserError(f"{config.out} holds a study already: add --overwrite")
+    stop = Stop()
+    with stop.listening():
+        options = parts.options_of(config)
+        try:
+            kept = parts.Parts(config.out, options, config.resume, stop)
+            report.write_rows(study.measure(config, kept), config.out)
+            kept.remove()
+        except OSError as error:
+            if error.filename is None:  # the terminal or pipe that lines go to
+                raise
+            raise UserError(f"cannot write the study: {error}") from error
     report.write(config.out)
     print(f"{config.out}: tables.md, curves.png, success.png, escapes.png, paths.png")
 
 
 def _check(config: Config) -> None:
+    if config.resume and config.overwrite:
+        raise UserError("choose --resume or --overwrite: they exclude each other")
     from experiments.annealing.problems import FIXED
     from landmod_jax.annealing.objectives import OBJECTIVES
 

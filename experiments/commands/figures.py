@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 from experiments.errors import UserError
+from experiments.machine.stopping import Stop
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,6 +15,8 @@ class Config:
     """Directory of the pictures; those that are there are replaced."""
     only: tuple[str, ...] = ()
     """Names such as 2.3 or trajectories; all without it."""
+    resume: bool = False
+    """Draw only those that are not there yet."""
 
 
 def run(config: Config) -> None:
@@ -29,9 +32,14 @@ def run(config: Config) -> None:
         config.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"cannot write figures to {config.out}: {error}") from error
-    drawing = style.Drawing()
-    for name in config.only or drawings:
-        path = config.out / f"figure-{name}.png"
-        for picture in drawing.of(drawings[name], path):
-            print(picture)
+    drawing, stop = style.Drawing(), Stop()
+    with stop.listening():
+        for name in config.only or drawings:
+            if stop():
+                raise stop.stopped()
+            path = config.out / f"figure-{name}.png"
+            if config.resume and path.exists():
+                continue
+            for picture in drawing.of(drawings[name], path):
+                print(picture, flush=True)
     drawing.raise_failures()

@@ -5,26 +5,16 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from landmod_jax._checks import choices
+from landmod_jax import _checks
 from landmod_jax.annealing import cooling
-from landmod_jax.annealing._checks import number
 from landmod_jax.annealing.methods import METHODS, Method
-from landmod_jax.thresholds import Threshold
 
 
-def method_of(method: str, scheme: Any, f: Any, eps: Any, threshold: Any) -> Method:
-    if method not in METHODS:
-        raise ValueError(
-            f"method must be one of {choices(method, METHODS)} Got {method!r}."
-        )
-    how = METHODS[method]
-    if scheme is not None and scheme not in how.schemes:
-        raise ValueError(
-            f"scheme of {method!r} must be one of {choices(scheme, how.schemes)} "
-            f"Got {scheme!r}."
-        )
+def method_of(method: Any, scheme: Any, f: Any, eps: Any, threshold: Any) -> Method:
+    how = METHODS[_checks.choice("method", method, METHODS)]
+    if scheme is not None:
+        _checks.choice(f"scheme of {method!r}", scheme, how.schemes)
     for name, value in (("f", f), ("threshold", threshold)):
         if value is not None and not how.modified:
             raise ValueError(
@@ -32,65 +22,96 @@ def method_of(method: str, scheme: Any, f: Any, eps: Any, threshold: Any) -> Met
             )
     if eps is not None and method != "improved_kinetic":
         raise ValueError(f"{method!r} has no eps: it is for 'improved_kinetic'")
-    if threshold is not None and not isinstance(threshold, Threshold):
-        raise ValueError(
-            "threshold must be a Threshold, such as running_min() or constant(0.5); "
-            f"got {threshold!r}"
-        )
     return how
 
 
+def key(value: Any, seeds: bool = False) -> Any:
+    """value, one key of `jax.random`, typed or not; or a seed where `seeds`."""
+    if seeds and getattr(value, "shape", ()) == () and not is_typed_key(value):
+        return _checks.integer("key (or seed)", value, least=0, static=False)
+    try:
+        fine = jax.eval_shape(jax.random.bits, value).shape == ()
+    except Exception:
+        fine = False
+    if not fine:
+        raise ValueError(
+            "key must be one key of jax.random, such as jax.random.key(0)"
+            f"{', or a seed' if seeds else ''}; got {_checks.shown(value)}"
+        )
+    return value
+
+
+def is_typed_key(value: Any) -> bool:
+    dtype = getattr(value, "dtype", None)
+    return dtype is not None and jnp.issubdtype(dtype, jax.dtypes.prng_key)
+
+
 def points(x0: Any) -> jax.Array:
-    x = jnp.asarray(x0)
+    x = _checks.real_array("x0", x0)
     if x.ndim != 2 or not x.size:
         raise ValueError(
             f"x0 must have shape (chains, d), got {x.shape}: a single point is x0[None]"
         )
-    if jnp.issubdtype(x.dtype, jnp.complexfloating):
-        raise ValueError(f"x0 must be real, got dtype {x.dtype}")
-    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    return x
 
 
 def check_energy(energy: Any, x: jax.Array) -> None:
-    if not callable(energy):
-        raise ValueError(f"energy must be a function of a point (d,), got {energy!r}")
-    out = jax.eval_shape(energy, jax.ShapeDtypeStruct(x.shape[1:], x.dtype))
-    if getattr(out, "shape", None) != () or not jnp.issubdtype(out.dtype, jnp.floating):
-        raise ValueError(
-            f"energy must return a real scalar for a point of shape {x.shape[1:]}, "
-            f"got {out}"
-        )
+    point = jax.ShapeDtypeStruct(x.shape[1:], x.dtype)
+    _checks.real_scalar_function("energy", energy, point)
+    if not jnp.issubdtype(jax.eval_shape(energy, point).dtype, jnp.floating):
+        raise ValueError("energy must return a floating-point scalar, got an integer")
 
 
 def schedule_of(temperature: Any, first: Any, steps: int, positive: bool) -> Callable:
-    least = {"above": 0.0} if positive else {"least": 0.0}
+    limits: dict[str, Any] = {"above": 0} if positive else {"least": 0}
+    temperature = _checks.rate("temperature", temperature, **limits)
     if not callable(temperature):
-        number("temperature", temperature, **least)
         return cooling.constant(temperature)
-    if not isinstance(first, jax.core.Tracer):
-        with jax.ensure_compile_time_eval():
-            for step in (first, first + steps - 1):
-                number(f"temperature({step})", temperature(jnp.int32(step)), **least)
+    with jax.ensure_compile_time_eval():
+        at_start = _temperature(temperature, first)
+        # One that ends at 0 may end a rounding error below it; it is held there.
+        least = -1e-6 * abs(at_start) if at_start is not None else 0.0
+        last = None if _checks.traced(first) else first + steps - 1
+        for step, T in ((first, at_start), (last, _temperature(temperature, last))):
+            if T is not None and not least <= T < float("inf"):
+                raise ValueError(
+                    f"temperature({step}) must be a finite real number of at least 0; "
+                    f"got {T}"
+                )
     if isinstance(temperature, jax.tree_util.Partial):
         return temperature
     return jax.tree_util.Partial(temperature)
 
 
-def box(bounds: Any, x: jax.Array, at_bounds: str) -> Any:
-    try:
-        low, high = bounds
-        low, high = (
-            np.broadcast_to(np.asarray(side, x.dtype), x.shape[1:])
-            for side in (low, high)
-        )
-    except (TypeError, ValueError) as error:
+def _temperature(schedule: Callable, step: Any) -> float | None:
+    """T at a step, where it is known already."""
+    if step is None or _checks.traced(step):
+        return None
+    T = _checks.scheduled(f"temperature({step})", schedule(jnp.int32(step)))
+    return None if _checks.traced(T) else float(T)
+
+
+def box(bounds: Any, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """low and high, each (d,)."""
+    if not isinstance(bounds, (tuple, list)) or len(bounds) != 2:
         raise ValueError(
-            f"bounds must be (low, high), scalars or of shape {x.shape[1:]}: {error}"
-        ) from error
-    if not (low < high).all():
-        raise ValueError(f"bounds must have low < high, got {bounds}")
-    if not isinstance(x, jax.core.Tracer) and not bool(
-        ((x >= low) & (x <= high) | ~jnp.isfinite(x)).all()
-    ):
-        raise ValueError("x0 has points outside bounds")
+            f"bounds must be a pair (low, high), got {_checks.shown(bounds)}"
+        )
+    sides = []
+    for name, side in zip(("low", "high"), bounds):
+        side = _checks.real_array(f"{name} of bounds", side)
+        if side.shape not in ((), (1,), x.shape[1:]):
+            raise ValueError(
+                f"{name} of bounds must be a scalar or of shape {x.shape[1:]}, got "
+                f"shape {side.shape}"
+            )
+        sides.append(jnp.broadcast_to(side.astype(x.dtype), x.shape[1:]))
+    low, high = sides
+    if _checks.traced(low) or _checks.traced(high):
+        return low, high
+    if not bool((low < high).all()):
+        raise ValueError(f"bounds must have low < high, got {_checks.shown(bounds)}")
+    inside = (x >= low) & (x <= high) | ~jnp.isfinite(x)
+    if not _checks.traced(inside) and not bool(inside.all()):
+        raise ValueError("x0 must lie within bounds, but has points outside")
     return low, high

@@ -1,7 +1,8 @@
 """Cooling schedules T(t), as functions of the step count.
 
 Any `optax.Schedule` is one too, and a number is a constant temperature. Those here are
-pytrees: another height or temperature does not compile `anneal` anew.
+pytrees: another height or temperature does not compile `anneal` anew. Where a schedule
+is negative, as one that ends at 0 is by a rounding error once jitted, T is held at 0.
 """
 
 import math
@@ -10,7 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from landmod_jax.annealing._checks import number
+from landmod_jax._checks import number
 
 
 def logarithmic(height: Any, t0: Any = math.e, step_size: Any = 1.0) -> Any:
@@ -37,9 +38,9 @@ def logarithmic(height: Any, t0: Any = math.e, step_size: Any = 1.0) -> Any:
       >>> print(T(0), round(float(T(1000)), 4))
       2.0 0.2894
     """
-    number("height", height, above=0)
-    number("t0", t0, above=1)
-    number("step_size", step_size, above=0)
+    height = number("height", height, above=0)
+    t0 = number("t0", t0, above=1)
+    step_size = number("step_size", step_size, above=0)
     return jax.tree_util.Partial(_logarithmic, height, t0, step_size)
 
 
@@ -63,9 +64,9 @@ def geometric(initial: Any, final: Any, steps: Any) -> Any:
       >>> print(T(0), round(float(T(50)), 4), round(float(T(200)), 4))
       1.0 0.1 0.01
     """
-    number("initial", initial, above=0)
-    number("final", final, above=0)
-    number("steps", steps, above=0)
+    initial = number("initial", initial, above=0)
+    final = number("final", final, above=0)
+    steps = number("steps", steps, above=0)
     return jax.tree_util.Partial(_geometric, initial, final, steps)
 
 

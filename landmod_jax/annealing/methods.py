@@ -5,14 +5,20 @@ and f, is a scalar or (chains,) and broadcasts.
 """
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from landmod_jax._numerics import at_height
+from landmod_jax.annealing._numerics import root
 from landmod_jax.shapes import Shape
+
+MethodName = Literal["langevin", "kinetic", "improved", "improved_kinetic"]
+SchemeName = Literal["euler", "baoab"]
 
 
 class Local(NamedTuple):
@@ -41,7 +47,7 @@ class Kinetic(NamedTuple):
 
 def langevin(grad: jax.Array, at: Local) -> Overdamped:
     """dX = −∇U dt + √(2T) dB  (2.2); its law at constant T is exp(−U/T)."""
-    return Overdamped(drift=-grad, diffusion=jnp.sqrt(2 * at.T))
+    return Overdamped(drift=-grad, diffusion=root(2 * at.T))
 
 
 def improved(grad: jax.Array, at: Local) -> Overdamped:
@@ -50,7 +56,7 @@ def improved(grad: jax.Array, at: Local) -> Overdamped:
     At constant T and c, −∇U·p = ∇((f + T)·p) gives the law exp(−H), with H of (2.9),
     its logarithm included, and ε = T.
     """
-    return Overdamped(drift=-grad, diffusion=jnp.sqrt(2 * (at.f + at.T)))
+    return Overdamped(drift=-grad, diffusion=root(2 * (at.f + at.T)))
 
 
 def kinetic(grad: jax.Array, at: Local) -> Kinetic:
@@ -76,9 +82,8 @@ def height_above(
     shape: Shape, value: jax.Array, c: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     """f((U − c)₊) and its derivative in U, which is 0 at and below c."""
-    above = jnp.maximum(value - c, 0)
-    f, slope = jax.jvp(shape, (above,), (jnp.ones_like(above),))
-    return f, jnp.where(value > c, slope, 0)
+    u = value - c
+    return jax.jvp(functools.partial(at_height, shape), (u,), (jnp.ones_like(u),))
 
 
 Bound = Callable[[jax.Array, jax.Array | None], tuple[jax.Array, jax.Array | None]]
@@ -132,7 +137,7 @@ def _baoa(
     friction, force, diffusion = terms
     decay = jnp.exp(-friction * dt)
     # √2 noise against friction 1/T: variance (√2)² / (2/T) = T in the long run.
-    spread = diffusion * jnp.sqrt((1 - decay * decay) / (2 * friction))
+    spread = diffusion * root((1 - decay * decay) / (2 * friction))
     y = y + force * dt / 2
     x, y = bound(x + y * dt / 2, y)  # type: ignore[assignment]
     y = decay * y + spread * noise
@@ -158,15 +163,15 @@ class Method:
     """A diffusion and the schemes it can be discretised with, the default one first."""
 
     coefficients: Callable[[jax.Array, Local], Overdamped | Kinetic]
-    schemes: dict[str, Scheme]
+    schemes: dict[SchemeName, Scheme]
     kinetic: bool = False
     modified: bool = False
 
 
-_OVERDAMPED = {"euler": EULER_MARUYAMA}
-_KINETIC = {"baoab": BAOAB, "euler": EULER}
+_OVERDAMPED: dict[SchemeName, Scheme] = {"euler": EULER_MARUYAMA}
+_KINETIC: dict[SchemeName, Scheme] = {"baoab": BAOAB, "euler": EULER}
 
-METHODS = {
+METHODS: dict[str, Method] = {
     "langevin": Method(langevin, _OVERDAMPED),
     "kinetic": Method(kinetic, _KINETIC, kinetic=True),
     "improved": Method(improved, _OVERDAMPED, modified=True),

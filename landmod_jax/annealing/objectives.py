@@ -5,13 +5,17 @@ once for it.
 """
 
 import dataclasses
-import functools
 import itertools
 import math
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+
+from landmod_jax import _checks
+from landmod_jax._memo import same_for_same_arguments
+from landmod_jax.annealing import arguments
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -25,6 +29,10 @@ class Objective:
       low, high: of the domain, in each coordinate.
       minimisers: the global ones, each d numbers.
       minimum: the value there.
+
+    Raises:
+      ValueError: an attribute is none of the above; at a call, x has another shape than
+        (d,).
 
     Example:
       >>> import jax.numpy as jnp
@@ -42,16 +50,53 @@ class Objective:
     minimisers: tuple[tuple[float, ...], ...]
     minimum: float
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            raise ValueError(f"name must be a string, got {_checks.shown(self.name)}")
+        _checks.function("function", self.function, 1)
+        _checks.integer("dimension", self.dimension, least=1)
+        low = _checks.number("low", self.low)
+        high = _checks.number("high", self.high)
+        if not low < high:
+            raise ValueError(f"low must be less than high, got {low} and {high}")
+        _checks.number("minimum", self.minimum)
+        if not isinstance(self.minimisers, tuple):
+            raise ValueError(
+                "minimisers must be a tuple of points, got "
+                f"{_checks.shown(self.minimisers)}"
+            )
+        for point in self.minimisers:
+            if np.shape(point) != (self.dimension,):
+                raise ValueError(
+                    f"minimisers must be points of {self.dimension} numbers, got "
+                    f"{_checks.shown(point)}"
+                )
+
     def __call__(self, x: jax.Array) -> jax.Array:
+        if getattr(x, "shape", None) is None:
+            x = _checks.real_array("x", x)
+        if x.shape != (self.dimension,):
+            raise ValueError(
+                f"x must be a point of {self.name}, of shape ({self.dimension},), got "
+                f"shape {x.shape}: map over many points with jax.vmap"
+            )
+        if not jnp.issubdtype(jnp.result_type(x), jnp.floating):
+            x = _checks.real_array("x", x)
         return self.function(x)
 
     def sample(self, key: jax.Array, chains: int) -> jax.Array:
-        """Uniform points of the domain, (chains, d)."""
+        """Uniform points of the domain, (chains, d).
+
+        Raises:
+          ValueError: key is not a key of `jax.random`, or chains not an integer ≥ 1.
+        """
+        key = arguments.key(key)
+        chains = _checks.integer("chains", chains, least=1)
         shape = (chains, self.dimension)
         return jax.random.uniform(key, shape, minval=self.low, maxval=self.high)
 
 
-@functools.cache
+@same_for_same_arguments
 def ackley(d: int = 2) -> Objective:
     """−20 exp(−0.2 √(mean x²)) − exp(mean cos 2πx) + 20 + e on [−32.768, 32.768]ᵈ.
 
@@ -59,7 +104,10 @@ def ackley(d: int = 2) -> Objective:
     set to 0.
 
     Args:
-      d: dimension.
+      d: dimension, at least 1.
+
+    Raises:
+      ValueError: d is not an integer of at least 1.
 
     Example:
       >>> import jax.numpy as jnp
@@ -67,6 +115,7 @@ def ackley(d: int = 2) -> Objective:
       >>> print(f"{abs(objectives.ackley(2)(jnp.zeros(2))):.5f}")
       0.00000
     """
+    d = _checks.integer("d", d, least=1)
 
     def function(x: jax.Array) -> jax.Array:
         square = jnp.mean(x * x)
@@ -78,12 +127,15 @@ def ackley(d: int = 2) -> Objective:
     return Objective("ackley", function, d, -32.768, 32.768, ((0.0,) * d,), 0.0)
 
 
-@functools.cache
+@same_for_same_arguments
 def rastrigin(d: int = 2) -> Objective:
     """10d + Σ (x² − 10 cos 2πx) on [−5.12, 5.12]ᵈ: about 11ᵈ minima in a bowl.
 
     Args:
-      d: dimension.
+      d: dimension, at least 1.
+
+    Raises:
+      ValueError: d is not an integer of at least 1.
 
     Example:
       >>> import jax.numpy as jnp
@@ -91,6 +143,7 @@ def rastrigin(d: int = 2) -> Objective:
       >>> print(objectives.rastrigin(2)(jnp.zeros(2)))
       0.0
     """
+    d = _checks.integer("d", d, least=1)
 
     def function(x: jax.Array) -> jax.Array:
         return 10 * d + jnp.sum(x * x - 10 * jnp.cos(2 * math.pi * x))
@@ -98,12 +151,15 @@ def rastrigin(d: int = 2) -> Objective:
     return Objective("rastrigin", function, d, -5.12, 5.12, ((0.0,) * d,), 0.0)
 
 
-@functools.cache
+@same_for_same_arguments
 def griewank(d: int = 2) -> Objective:
     """1 + Σ x²/4000 − Π cos(xᵢ/√i) on [−600, 600]ᵈ: a wide bowl with small ripples.
 
     Args:
-      d: dimension.
+      d: dimension, at least 1.
+
+    Raises:
+      ValueError: d is not an integer of at least 1.
 
     Example:
       >>> import jax.numpy as jnp
@@ -111,6 +167,7 @@ def griewank(d: int = 2) -> Objective:
       >>> print(objectives.griewank(2)(jnp.zeros(2)))
       0.0
     """
+    d = _checks.integer("d", d, least=1)
 
     def function(x: jax.Array) -> jax.Array:
         i = jnp.arange(1, d + 1, dtype=x.dtype)
@@ -122,14 +179,17 @@ def griewank(d: int = 2) -> Objective:
 _SCHWEFEL_MINIMISER = 420.96874635998194  # of −x sin √x: tan √x = −√x / 2
 
 
-@functools.cache
+@same_for_same_arguments
 def schwefel(d: int = 2) -> Objective:
     """418.9829 d − Σ x sin √|x| on [−500, 500]ᵈ: the best valley is far in a corner.
 
     It goes on falling outside the domain: anneal it within bounds.
 
     Args:
-      d: dimension.
+      d: dimension, at least 1.
+
+    Raises:
+      ValueError: d is not an integer of at least 1.
 
     Example:
       >>> import jax.numpy as jnp
@@ -137,6 +197,7 @@ def schwefel(d: int = 2) -> Objective:
       >>> print(f"{objectives.schwefel(2)(jnp.full(2, 420.96875)):.2f}")
       0.00
     """
+    d = _checks.integer("d", d, least=1)
     best = _SCHWEFEL_MINIMISER * math.sin(math.sqrt(_SCHWEFEL_MINIMISER))
 
     def function(x: jax.Array) -> jax.Array:
@@ -148,7 +209,7 @@ def schwefel(d: int = 2) -> Objective:
     return Objective("schwefel", function, d, -500.0, 500.0, (minimiser,), 0.0)
 
 
-@functools.cache
+@same_for_same_arguments
 def levy(d: int = 2) -> Objective:
     """Levy's function on [−10, 10]ᵈ, with w = 1 + (x − 1)/4:
 
@@ -156,7 +217,10 @@ def levy(d: int = 2) -> Objective:
     sum over all but the last.
 
     Args:
-      d: dimension.
+      d: dimension, at least 1.
+
+    Raises:
+      ValueError: d is not an integer of at least 1.
 
     Example:
       >>> import jax.numpy as jnp
@@ -164,6 +228,7 @@ def levy(d: int = 2) -> Objective:
       >>> print(f"{objectives.levy(2)(jnp.ones(2)):.5f}")
       0.00000
     """
+    d = _checks.integer("d", d, least=1)
 
     def function(x: jax.Array) -> jax.Array:
         w = 1 + (x - 1) / 4
@@ -180,12 +245,15 @@ def levy(d: int = 2) -> Objective:
 _STYBLINSKI_TANG_MINIMISER = -2.9035340277711772  # the least root of 4x³ − 32x + 5
 
 
-@functools.cache
+@same_for_same_arguments
 def styblinski_tang(d: int = 2) -> Objective:
     """½ Σ (x⁴ − 16x² + 5x) on [−5, 5]ᵈ: two valleys in each coordinate, one deeper.
 
     Args:
-      d: dimension.
+      d: dimension, at least 1.
+
+    Raises:
+      ValueError: d is not an integer of at least 1.
 
     Example:
       >>> import jax.numpy as jnp
@@ -194,6 +262,7 @@ def styblinski_tang(d: int = 2) -> Objective:
       >>> print(f"{U(jnp.array(U.minimisers[0])):.2f} {U.minimum:.2f}")
       -78.33 -78.33
     """
+    d = _checks.integer("d", d, least=1)
     x = _STYBLINSKI_TANG_MINIMISER
     minimum = d * (x**4 - 16 * x**2 + 5 * x) / 2
 
@@ -204,7 +273,7 @@ def styblinski_tang(d: int = 2) -> Objective:
     return Objective("styblinski_tang", function, d, -5.0, 5.0, ((x,) * d,), minimum)
 
 
-@functools.cache
+@same_for_same_arguments
 def rosenbrock(d: int = 2) -> Objective:
     """Σ 100 (xᵢ₊₁ − xᵢ²)² + (1 − xᵢ)² on [−5, 10]ᵈ: one curved, nearly level valley.
 
@@ -212,7 +281,7 @@ def rosenbrock(d: int = 2) -> Objective:
       d: dimension, at least 2.
 
     Raises:
-      ValueError: d is less than 2.
+      ValueError: d is not an integer of at least 2.
 
     Example:
       >>> import jax.numpy as jnp
@@ -220,8 +289,7 @@ def rosenbrock(d: int = 2) -> Objective:
       >>> print(objectives.rosenbrock(2)(jnp.ones(2)))
       0.0
     """
-    if d < 2:
-        raise ValueError(f"d must be at least 2, got {d}")
+    d = _checks.integer("d", d, least=2)
 
     def function(x: jax.Array) -> jax.Array:
         return jnp.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
@@ -229,7 +297,7 @@ def rosenbrock(d: int = 2) -> Objective:
     return Objective("rosenbrock", function, d, -5.0, 10.0, ((1.0,) * d,), 0.0)
 
 
-@functools.cache
+@same_for_same_arguments
 def himmelblau() -> Objective:
     """(x² + y − 11)² + (x + y² − 7)² on [−5, 5]²: four minima, all of them global.
 
@@ -252,16 +320,16 @@ def himmelblau() -> Objective:
     return Objective("himmelblau", function, 2, -5.0, 5.0, minimisers, 0.0)
 
 
-@functools.cache
+@same_for_same_arguments
 def double_well(barrier: float = 1.0, d: int = 1) -> Objective:
     """barrier · Σ (x² − 1)² on [−2, 2]ᵈ: wells at ±1, `barrier` the critical height.
 
     Args:
       barrier: U(0) of one coordinate, greater than 0.
-      d: dimension.
+      d: dimension, 1 to 16: it has 2ᵈ minimisers.
 
     Raises:
-      ValueError: barrier is not greater than 0.
+      ValueError: an argument is outside its range.
 
     Example:
       >>> import jax.numpy as jnp
@@ -269,8 +337,10 @@ def double_well(barrier: float = 1.0, d: int = 1) -> Objective:
       >>> print(objectives.double_well(3.0)(jnp.zeros(1)))
       3.0
     """
-    if not barrier > 0:
-        raise ValueError(f"barrier must be greater than 0, got {barrier}")
+    barrier = _checks.number("barrier", barrier, above=0)
+    d = _checks.integer("d", d, least=1)
+    if d > 16:
+        raise ValueError(f"d must be at most 16, for 2ᵈ minimisers are kept; got {d}")
 
     def function(x: jax.Array) -> jax.Array:
         return barrier * jnp.sum((x * x - 1) ** 2)
@@ -282,7 +352,7 @@ def double_well(barrier: float = 1.0, d: int = 1) -> Objective:
 _SINES_MINIMISER = 5.145735285687302
 
 
-@functools.cache
+@same_for_same_arguments
 def sines() -> Objective:
     """sin x + sin(10x/3) on [2.7, 7.5], the example of section 2.2.
 

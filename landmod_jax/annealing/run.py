@@ -2,21 +2,29 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from landmod_jax import shapes
-from landmod_jax._checks import choices
+from landmod_jax import _checks, shapes
+from landmod_jax._numerics import held_eps
 from landmod_jax.annealing import arguments, noise
-from landmod_jax.annealing._checks import number
-from landmod_jax.annealing.methods import METHODS, Local, height_above
+from landmod_jax.annealing._numerics import held
+from landmod_jax.annealing.methods import (
+    METHODS,
+    Local,
+    Method,
+    MethodName,
+    SchemeName,
+    height_above,
+)
 from landmod_jax.thresholds import Threshold, running_min
+from landmod_jax.transform import _checked_threshold
 
-_RUNNING_MIN = running_min()  # one object, so that jit knows it again
-_BOUNDARIES = ("reflect", "clip")
+AtBounds = Literal["reflect", "clip"]
+_PROGRAMS = 64  # compiled and kept, the last ones used
 
 
 class AnnealState(NamedTuple):
@@ -81,7 +89,7 @@ def anneal(
     x0: Any,
     key: jax.Array,
     *,
-    method: str = "improved_kinetic",
+    method: MethodName = "improved_kinetic",
     steps: int,
     step_size: Any,
     temperature: Any,
@@ -89,8 +97,8 @@ def anneal(
     eps: Any = None,
     threshold: Threshold | None = None,
     bounds: tuple[Any, Any] | None = None,
-    at_bounds: str = "reflect",
-    scheme: str | None = None,
+    at_bounds: AtBounds = "reflect",
+    scheme: SchemeName | None = None,
     records: int = 100,
 ) -> AnnealResult:
     r"""Minimise `energy` by simulated annealing, in many chains at once.
@@ -121,7 +129,13 @@ def anneal(
     Start points that lie spread over devices keep their chains there.
 
     Memory does not grow with `steps`. The function is pure and may be jitted, mapped or
-    called under another jit; it compiles once for an energy, a method and shapes.
+    called under another jit. It compiles once for an energy, a method, f, a threshold
+    and shapes, and keeps the last 64 of those programs; a function that is written anew
+    for each call, such as a lambda in a loop, is compiled anew each time.
+
+    Forward-mode derivatives (`jax.jvp`, `jax.jacfwd`) in x0, the numbers and what
+    `energy` is bound to go through it. Reverse mode (`jax.grad`) cannot, since it would
+    have to keep every step.
 
     Args:
       energy: U, from (d,) to a real scalar; differentiable by JAX. Parameters that vary
@@ -134,7 +148,8 @@ def anneal(
       steps: at least 1.
       step_size: dt > 0, in units of the time of the diffusion.
       temperature: T ≥ 0 in units of U, or a function of the step count: `logarithmic`,
-        `geometric`, any `optax.Schedule`. T > 0 for the kinetic methods.
+        `geometric`, any `optax.Schedule`. T > 0 for the kinetic methods. A schedule
+        that ends at 0 is held there: at 0, for the kinetic methods at 1e-19.
       f: shape of the modification, as in `landscape_modify`; by default "bounded", as
         the theory asks for. For the improved methods only.
       eps: ε > 0 of (2.9), for "improved_kinetic" only; by default ε = T(t).
@@ -178,59 +193,74 @@ def anneal(
     """
     how = arguments.method_of(method, scheme, f, eps, threshold)
     scheme = scheme or next(iter(how.schemes))
-    shape = shapes.resolve("bounded" if f is None else f)
-    threshold = _RUNNING_MIN if threshold is None else threshold
-    for name, value, least in (("steps", steps, 1), ("records", records, 0)):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-            raise ValueError(f"{name} must be an integer, got {value!r}")
-        number(name, value, least=least)
-    number("step_size", step_size, above=0)
+    _checks.choice("at_bounds", at_bounds, get_args(AtBounds))
+    steps = _checks.integer("steps", steps, least=1)
+    records = _checks.integer("records", records, least=0)
+    step_size = _checks.number("step_size", step_size, above=0)
     if eps is not None:
-        number("eps", eps, above=0)
-    if at_bounds not in _BOUNDARIES:
-        raise ValueError(
-            f"at_bounds must be one of {choices(at_bounds, _BOUNDARIES)} "
-            f"Got {at_bounds!r}."
-        )
-    going_on = isinstance(x0, AnnealState)
-    x = arguments.points(x0.x if going_on else x0)
+        eps = _checks.number("eps", eps, above=0)
+    key = arguments.key(key)
+    shape = shapes.resolve("bounded" if f is None else f)
+    threshold = running_min() if threshold is None else threshold
+    _checked_threshold(threshold)
+    start = x0 if isinstance(x0, AnnealState) else None
+    x = arguments.points(x0 if start is None else start.x)
+    first = 0 if start is None else _checked_start(start, x, how, threshold, steps)
     arguments.check_energy(energy, x)
-    first = x0.step if going_on else 0
     schedule = arguments.schedule_of(temperature, first, steps, how.kinetic)
-    box = None if bounds is None else arguments.box(bounds, x, at_bounds)
-    start = x0 if going_on else None
-    if going_on and (x0.y is not None) != how.kinetic:
-        raise ValueError(f"this state is not one of method {method!r}")
+    box = None if bounds is None else arguments.box(bounds, x)
     segments = max(1, min(records, steps))
-    ends = np.array([i * int(steps) // segments for i in range(segments + 1)], np.int32)
+    ends = np.array([i * steps // segments for i in range(segments + 1)], np.int32)
     if not isinstance(energy, jax.tree_util.Partial):
         energy = jax.tree_util.Partial(energy)
-    state, trajectory = _run(
-        energy, x, start, key, step_size, schedule, eps, box, ends,
-        method=method, scheme=scheme, shape=shape, threshold=threshold,
-        at_bounds=at_bounds,
-    )  # fmt: skip
+    numbers, functions = jax.tree.flatten((energy, schedule))
+    static = (functions, method, scheme, shape, threshold, at_bounds)
+    run = (_program if _hashable(static) else _program.__wrapped__)(*static)
+    state, trajectory = run(numbers, x, start, key, step_size, eps, box, ends)
     if records == 0:
         trajectory = jax.tree.map(lambda leaf: leaf[:0], trajectory)
     return AnnealResult(state.best_x, state.best_value, state, trajectory)
 
 
-@functools.partial(
-    jax.jit, static_argnames=("method", "scheme", "shape", "threshold", "at_bounds")
-)
+@functools.lru_cache(_PROGRAMS)
+def _program(
+    functions: Any,
+    method: MethodName,
+    scheme: SchemeName,
+    shape: shapes.Shape,
+    threshold: Threshold,
+    at_bounds: str,
+) -> Callable:
+    """`_run` compiled for these functions.
+
+    A jit each, since `jax.jit` would keep what it has compiled for functions that the
+    caller has long thrown away.
+    """
+
+    def run(numbers: Any, *arguments: Any) -> tuple[AnnealState, Trajectory]:
+        energy, schedule = jax.tree.unflatten(functions, numbers)
+        return _run(
+            energy, schedule, *arguments,
+            method=method, scheme=scheme, shape=shape, threshold=threshold,
+            at_bounds=at_bounds,
+        )  # fmt: skip
+
+    return jax.jit(run)
+
+
 def _run(
     energy: Callable,
+    schedule: Callable,
     x: jax.Array,
     start: AnnealState | None,
     key: jax.Array,
     step_size: Any,
-    schedule: Callable,
     eps: Any,
     box: Any,
     ends: jax.Array,
     *,
-    method: str,
-    scheme: str,
+    method: MethodName,
+    scheme: SchemeName,
     shape: shapes.Shape,
     threshold: Threshold,
     at_bounds: str,
@@ -245,11 +275,13 @@ def _run(
     bound = functools.partial(_bounded, box, at_bounds)
 
     def terms(state: AnnealState) -> Any:
-        T = jnp.asarray(schedule(state.step), dtype)
+        T = held(jnp.asarray(schedule(state.step), dtype))
+        if how.kinetic:
+            T = held_eps(T, dtype)  # its friction is 1/T
         zero = jnp.zeros((), dtype)
-        f, slope = (
-            height_above(shape, state.value, state.c) if how.modified else (zero, zero)
-        )
+        f, slope = zero, zero
+        if how.modified:
+            f, slope = height_above(shape, state.value, state.c)
         e = T if eps is None else jnp.asarray(eps, dtype)
         return how.coefficients(state.grad, Local(T, e, f, slope))
 
@@ -307,24 +339,8 @@ def _run(
         return carry, Trajectory(state.step, state.x.T, state.value, state.best_value)
 
     if start is None:
-        x = x.T
-        each = x[0]  # a number for each chain, on the chain's device
-        initial = AnnealState(
-            step=jnp.zeros((), jnp.int32),
-            x=x,
-            y=jnp.zeros_like(x) if how.kinetic else None,
-            value=jnp.full_like(each, jnp.inf),
-            grad=jnp.zeros_like(x),
-            c=jnp.full_like(each, jnp.inf),
-            threshold=jax.tree.map(
-                functools.partial(_for_each, each),
-                threshold.init(dtype) if how.modified else (),
-            ),
-            best_x=x,
-            best_value=jnp.full_like(each, jnp.inf),
-            died=jnp.full_like(each, -1, jnp.int32),
-        )
-        state = arrive(initial, x, initial.y)
+        state = _initial(x, how, threshold)
+        state = arrive(state, state.x, state.y)
     else:
         state = _transposed(start)
     (state, _), trajectory = jax.lax.scan(
@@ -333,9 +349,62 @@ def _run(
     return _transposed(state), trajectory
 
 
+def _initial(x: jax.Array, how: Method, threshold: Threshold) -> AnnealState:
+    """The state at x before U is known there, chains last."""
+    x = x.T
+    each = x[0]  # a number for each chain, on the chain's device
+    return AnnealState(
+        step=jnp.zeros((), jnp.int32),
+        x=x,
+        y=jnp.zeros_like(x) if how.kinetic else None,
+        value=jnp.full_like(each, jnp.inf),
+        grad=jnp.zeros_like(x),
+        c=jnp.full_like(each, jnp.inf),
+        threshold=jax.tree.map(
+            functools.partial(_for_each, each),
+            threshold.init(x.dtype) if how.modified else (),
+        ),
+        best_x=x,
+        best_value=jnp.full_like(each, jnp.inf),
+        died=jnp.full_like(each, -1, jnp.int32),
+    )
+
+
 def _for_each(each: jax.Array, leaf: jax.Array) -> jax.Array:
-    """`leaf` for every element of `each`, and on the device of that element."""
-    return jax.vmap(lambda x: jnp.where(x == x, leaf, leaf))(each)
+    """`leaf` for every element of `each`, and spread over devices as they are."""
+    leaf = jnp.asarray(leaf)
+    # Computed from `each`: zeros_like(each) loses its sharding on jax 0.12.
+    never = jnp.expand_dims((each == each) & (each != each), range(1, leaf.ndim + 1))
+    return never | leaf if leaf.dtype == bool else never.astype(leaf.dtype) + leaf
+
+
+def _checked_start(
+    start: AnnealState, x: jax.Array, how: Method, threshold: Threshold, steps: int
+) -> Any:
+    """Its step, after which so many more can be counted."""
+
+    def types(state: Any) -> Any:
+        return jax.tree.map(
+            lambda leaf: (jnp.shape(leaf), jnp.result_type(leaf)), state
+        )
+
+    fresh = jax.eval_shape(lambda x: _transposed(_initial(x, how, threshold)), x)
+    if types(start) != types(fresh):
+        raise ValueError(
+            "x0 must be the state of a run with the same method, threshold and "
+            f"number of chains; got {types(start)}, and not {types(fresh)}"
+        )
+    if not _checks.traced(start.step):
+        _checks.integer("x0.step + steps", int(start.step) + steps, least=1)
+    return start.step
+
+
+def _hashable(value: Any) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
 
 
 def _transposed(state: AnnealState) -> AnnealState:

@@ -6,7 +6,10 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from landmod_jax.annealing._checks import number
+from landmod_jax import _checks
+from landmod_jax._numerics import held_eps
+from landmod_jax.annealing import arguments
+from landmod_jax.annealing._numerics import held, root
 
 
 class LangevinNoiseState(NamedTuple):
@@ -26,7 +29,7 @@ class KineticLangevinState(NamedTuple):
 
 def langevin_noise(
     learning_rate: Any, temperature: Any, key: jax.Array | int
-) -> optax.GradientTransformation:
+) -> optax.GradientTransformationExtraArgs:
     r"""Add √(2Tη) N(0, 1) to the updates: behind sgd(η), Langevin annealing (2.4).
 
     .. math::
@@ -38,16 +41,18 @@ def langevin_noise(
     Args:
       learning_rate: η > 0, that of the optimizer; a number or an `optax.Schedule`.
       temperature: T ≥ 0, in units of the loss; a number or a schedule, such as
-        `logarithmic`.
-      key: a key of `jax.random`, or a seed. Step t draws with fold_in(key, t).
+        `logarithmic`. Where a schedule of either is negative, it is held at 0.
+      key: a key of `jax.random`, or a seed. Step t draws with fold_in(key, t). `init`
+        copies it into the state, which may be donated.
 
     Returns:
-      A transformation that needs no params. Updates keep their dtypes; the noise of
-      half-precision leaves is drawn in float32; leaves that are not real floating
-      point pass through.
+      A transformation that needs no params and ignores extra arguments. Updates keep
+      their dtypes; the noise of half-precision leaves is drawn in float32; leaves that
+      are not real floating point pass through.
 
     Raises:
-      ValueError: a number is outside its range.
+      ValueError: a number is outside its range, or `key` is none; at an update, a
+        schedule does not return a real scalar.
 
     Example:
       >>> import jax, jax.numpy as jnp, optax
@@ -61,32 +66,34 @@ def langevin_noise(
       >>> print(jnp.abs(updates + 0.1).max() < 0.1)
       True
     """
-    eta_at = _schedule("learning_rate", learning_rate, above=0.0)
-    T_at = _schedule("temperature", temperature, least=0.0)
+    eta_at = _schedule("learning_rate", learning_rate, above=0)
+    T_at = _schedule("temperature", temperature, least=0)
+    key = arguments.key(key, seeds=True)
 
     def init_fn(params: optax.Params) -> LangevinNoiseState:
         del params
-        return LangevinNoiseState(jnp.zeros((), jnp.int32), _key(key))
+        return LangevinNoiseState(jnp.zeros((), jnp.int32), _copy(key))
 
     def update_fn(
         updates: optax.Updates,
         state: LangevinNoiseState,
         params: optax.Params | None = None,
+        **extra_args: Any,
     ) -> tuple[optax.Updates, LangevinNoiseState]:
-        del params
-        spread = jnp.sqrt(2 * T_at(state.count) * eta_at(state.count))
+        del params, extra_args
+        spread = root(2 * T_at(state.count) * eta_at(state.count))
         noise = _noise_like(jax.random.fold_in(state.key, state.count), updates)
         updates = jax.tree.map(
             lambda u, n: u if n is None else _as(u + spread * n, u), updates, noise
         )
         return updates, LangevinNoiseState(optax.safe_increment(state.count), state.key)
 
-    return optax.GradientTransformation(init_fn, update_fn)
+    return optax.GradientTransformationExtraArgs(init_fn, update_fn)
 
 
 def kinetic_langevin(
     step_size: Any, temperature: Any, key: jax.Array | int
-) -> optax.GradientTransformation:
+) -> optax.GradientTransformationExtraArgs:
     """Kinetic Langevin annealing (2.5) by BAOAB, in the place of an optimizer.
 
     A step takes the gradient at the present point, which ends the last step's kick and
@@ -96,27 +103,34 @@ def kinetic_langevin(
     (2.8) has the force T∇H in place of ∇U. Without H's logarithm, which is for proofs
     (section 2.1.2), that is::
 
+        T = geometric(1.0, 0.01, steps)
         optax.chain(
             landscape_modify("bounded", eps=T),
             optax.scale_by_schedule(T),
             kinetic_langevin(step_size, T, key),
         )
 
-    with T a schedule. The step size is in time: a step moves the parameters by about
-    step_size · √T, and, T small, by T · step_size · gradient.
+    with T a schedule that stays above 0: one that ends at 0 ends a little below it once
+    jitted, where `scale_by_schedule` would turn the force round. The step size is in
+    time: a step moves the parameters by about step_size · √T, and, T small, by
+    T · step_size · gradient.
 
     Args:
       step_size: dt > 0; a number or an `optax.Schedule`.
-      temperature: T > 0, in units of the loss; a number or a schedule.
-      key: a key of `jax.random`, or a seed. Step t draws with fold_in(key, t).
+      temperature: T > 0, in units of the loss; a number or a schedule. Where a schedule
+        of either is negative, it is held at 0: without temperature, momentum is lost at
+        once and there is no noise.
+      key: a key of `jax.random`, or a seed. Step t draws with fold_in(key, t). `init`
+        copies it into the state, which may be donated.
 
     Returns:
-      A transformation from gradients to updates that needs no params. y is kept in
-      float32 for half-precision leaves; leaves that are not real floating point pass
-      through.
+      A transformation from gradients to updates that needs no params and ignores extra
+      arguments. y is kept in float32 for half-precision leaves; leaves that are not
+      real floating point pass through.
 
     Raises:
-      ValueError: a number is outside its range.
+      ValueError: a number is outside its range, or `key` is none; at an update, a
+        schedule does not return a real scalar.
 
     Example:
       >>> import jax, jax.numpy as jnp, optax
@@ -128,27 +142,30 @@ def kinetic_langevin(
       >>> print(updates.shape)
       (3,)
     """
-    dt_at = _schedule("step_size", step_size, above=0.0)
-    T_at = _schedule("temperature", temperature, above=0.0)
+    dt_at = _schedule("step_size", step_size, above=0)
+    T_at = _schedule("temperature", temperature, above=0)
+    key = arguments.key(key, seeds=True)
 
     def init_fn(params: optax.Params) -> KineticLangevinState:
         y = jax.tree.map(
-            lambda p: jnp.zeros(jnp.shape(p), _wide(p)) if _real(p) else None, params
+            lambda p: jnp.zeros_like(p, _wide(p)) if _real(p) else None, params
         )
-        return KineticLangevinState(jnp.zeros((), jnp.int32), _key(key), y)
+        return KineticLangevinState(jnp.zeros((), jnp.int32), _copy(key), y)
 
     def update_fn(
         updates: optax.Updates,
         state: KineticLangevinState,
         params: optax.Params | None = None,
+        **extra_args: Any,
     ) -> tuple[optax.Updates, KineticLangevinState]:
-        del params
+        del params, extra_args
         dt, T = dt_at(state.count), T_at(state.count)
         before = dt_at(jnp.maximum(state.count - 1, 0))
         # The half kick that ends the last step, if there was one, and our first half.
         kick = (jnp.where(state.count == 0, 0, before) + dt) / 2
-        decay = jnp.exp(-dt / T)
-        spread = jnp.sqrt(T * (1 - decay * decay))
+        wide = jnp.promote_types(jnp.result_type(T, float), jnp.float32)
+        decay = jnp.exp(-dt / held_eps(T, wide))
+        spread = root(T * (1 - decay * decay))
         noise = _noise_like(jax.random.fold_in(state.key, state.count), updates)
 
         def kicked(g: Any, y: Any) -> Any:
@@ -169,18 +186,20 @@ def kinetic_langevin(
             optax.safe_increment(state.count), state.key, new_y
         )
 
-    return optax.GradientTransformation(init_fn, update_fn)
+    return optax.GradientTransformationExtraArgs(init_fn, update_fn)
 
 
 def _schedule(name: str, value: Any, **limits: float) -> Any:
-    if callable(value):
-        return value
-    number(name, value, **limits)
-    return lambda count: value
+    rate = _checks.rate(name, value, **limits)
+    if not callable(rate):
+        return lambda count: rate
+    return lambda count: held(_checks.scheduled(f"{name}(count)", rate(count)))
 
 
-def _key(key: Any) -> jax.Array:
-    return jax.random.key(key) if isinstance(key, int) else key
+def _copy(key: Any) -> jax.Array:
+    """A key with a buffer of its own: that of the caller may not be donated."""
+    seed = jnp.ndim(key) == 0 and not arguments.is_typed_key(key)
+    return jnp.copy(jax.random.key(key) if seed else key)
 
 
 def _real(leaf: Any) -> bool:

@@ -1,6 +1,8 @@
 """The annealing study: its problems, its statistics, its rows and tables."""
 
 import math
+import os
+import signal
 from pathlib import Path
 
 import jax
@@ -8,9 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.annealing import escape, report, search
+from experiments.annealing import chapters, escape, parts, report, search
 from experiments.annealing.problems import problem
 from experiments.commands.cli import main
+from experiments.errors import UserError
+from experiments.machine import stopping
 
 ROOT = Path(__file__).resolve().parents[2]
 STUDIES = report.studies(ROOT / "results")
@@ -146,6 +150,91 @@ def test_the_command_writes_rows_tables_and_pictures(tmp_path, capsys):
     assert (out / "tables.md").read_text() == text
     assert main(argv) == 2
     assert "--overwrite" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The rows of a study that was not interrupted, as bytes."""
+    out = tmp_path_factory.mktemp("whole") / "study"
+    assert main([*" ".join(TINY).split(), "--out", str(out)]) == 0
+    assert not (out / "parts").exists()
+    return {file: (out / file).read_bytes() for file in report.FILES.values()}
+
+
+@pytest.mark.parametrize("place", ["tuned", "escapes"])
+@pytest.mark.parametrize(
+    "number", getattr(stopping, "SIGNALS", (signal.SIGINT, signal.SIGTERM))
+)
+def test_an_interrupted_study_resumes_with_equal_rows(
+    tmp_path, capsys, monkeypatch, whole, number, place
+):
+    out = tmp_path / "study"
+    argv = [*" ".join(TINY).split(), "--out", str(out)]
+    module = {"tuned": search, "escapes": escape}[place]
+    measure, calls = getattr(module, place), []
+
+    def interrupted(*arguments):
+        calls.append(arguments)
+        if len(calls) == 3:
+            os.kill(os.getpid(), number)
+        return measure(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, place, interrupted)
+        assert main(argv) == 128 + number
+    assert not (out / "chains.csv.gz").exists()
+    finished = {path.name: path.stat().st_mtime_ns for path in out.rglob("*.npz")}
+    assert len(finished) >= 3
+    capsys.readouterr()
+    assert main(argv) == 2
+    assert "interrupted study: add --resume" in capsys.readouterr().err
+    assert main([*argv, "--resume", "--tunings", "2"]) == 2
+    assert "--tunings was 1" in capsys.readouterr().err
+
+    again = []
+    with monkeypatch.context() as patch:
+        patch.setattr(module, place, lambda *a: again.append(a) or measure(*a))
+        assert main([*argv, "--resume"]) == 0
+    # What is finished is not measured again.
+    total = len(search.ALL) if place == "tuned" else 2 * len(escape.CASES)
+    assert len(again) == total - sum(
+        name.startswith("escape") == (place == "escapes") for name in finished
+    )
+    assert {file: (out / file).read_bytes() for file in whole} == whole
+    assert not (out / "parts").exists()
+
+
+def test_a_damaged_part_is_measured_again(tmp_path):
+    kept = parts.Parts(tmp_path, {"steps": 1}, False, stopping.Stop())
+    value = kept.of("a", lambda: {"x": np.arange(3.0)})["x"]
+    (tmp_path / "parts" / "a.npz").write_bytes(b"PK not a zip")
+    resumed = parts.Parts(tmp_path, {"steps": 1}, True, stopping.Stop())
+    assert resumed.seconds > 0
+    again = resumed.of("a", lambda: {"x": np.arange(3.0)})["x"]
+    np.testing.assert_array_equal(again, value)
+    with pytest.raises(UserError, match="--steps was 1 in the interrupted study"):
+        parts.Parts(tmp_path, {"steps": 2}, True, stopping.Stop())
+    with pytest.raises(UserError, match="holds no interrupted study"):
+        parts.Parts(tmp_path / "no", {"steps": 2}, True, stopping.Stop())
+
+
+def test_one_figure_that_fails_does_not_keep_the_others_from_it(
+    tmp_path, capsys, monkeypatch
+):
+    def broken(path):
+        raise RuntimeError("no such font")
+
+    argv = ["figures", "--out", str(tmp_path), "--only", "2.1", "2.2"]
+    monkeypatch.setitem(chapters.DRAWINGS, "2.1", broken)
+    assert main(argv) == 2
+    assert "figure-2.1.png: RuntimeError: no such font" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["figure-2.2.png"]
+    monkeypatch.setitem(
+        chapters.DRAWINGS, "2.1", lambda path: path.write_bytes(b"picture")
+    )
+    monkeypatch.setitem(chapters.DRAWINGS, "2.2", broken)
+    assert main([*argv, "--resume"]) == 0  # 2.2 is there
+    assert (tmp_path / "figure-2.1.png").read_bytes() == b"picture"
 
 
 @pytest.mark.parametrize(

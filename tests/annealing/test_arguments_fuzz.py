@@ -1,0 +1,222 @@
+"""Every public name with generated arguments: it works, or says what is wrong.
+
+A call is right or raises a ValueError that names the argument and says what was got.
+"""
+
+import functools
+import inspect
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import landmod_jax as lm
+from landmod_jax import annealing
+from landmod_jax.annealing import objectives
+
+KEY = jax.random.key(0)
+U = objectives.rastrigin(2)
+X0 = jnp.ones((3, 2))
+LEFT_OUT = {"METHODS", "objectives", "AnnealResult", "AnnealState", "Trajectory"}
+LEFT_OUT |= {"LangevinNoiseState", "KineticLangevinState"}  # results, not arguments
+
+NOT_NUMBERS = [
+    "0.1", None, [0.1], (1.0, 2.0), {}, True, 1j, float("nan"), float("inf"),
+    jnp.ones(2), jnp.array(True), np.array("x"), object(), lm, b"1",
+]  # fmt: skip
+NOT_ABOVE_0 = [*NOT_NUMBERS, -1, -0.5, 0, 0.0, np.float32(-1), jnp.float32(0)]
+NOT_SCHEDULES = [lambda: 1.0, lambda a, b: 1.0]
+NOT_INTEGERS = [
+    "2", None, [2], 2.0, 0, -1, True, np.float64(2), jnp.ones(2, int), 2**40, 1j,
+]  # fmt: skip
+NOT_KEYS = ["key", None, [0, 1], 0.5, True, jnp.ones(3), jax.random.split(KEY), lm]
+NOT_FUNCTIONS = [None, 3, "U", [U], X0, lambda: 1.0, lambda x, y: 1.0]
+NOT_ENERGIES = [
+    *NOT_FUNCTIONS,
+    lambda x: x,
+    lambda x: (x.sum(), 1),
+    lambda x: "high",
+    lambda x: None,
+    lambda x: x.no_such(),
+    lambda x: 1j * x.sum(),
+    lambda x: 3,
+    lambda x: float(x[0]),
+    objectives.himmelblau,  # a factory, not called
+    objectives.double_well(1.0, 5),
+]
+
+anneal = functools.partial(
+    annealing.anneal, U, X0, KEY, method="improved_kinetic", steps=2, step_size=0.01,
+    temperature=1.0, records=0,
+)  # fmt: skip
+STATE = anneal().state
+PLAIN = anneal(method="langevin").state
+
+
+def call(name, good, /, **bad):
+    """Cases of one function: a bad value in one place of good arguments."""
+    function = (
+        {
+            "anneal": annealing.anneal,
+            "sample": U.sample,
+        }.get(name)
+        or getattr(annealing, name, None)
+        or getattr(objectives, name)
+    )
+    return [
+        (name, function, good | {argument: value}, argument)
+        for argument, values in bad.items()
+        for value in values
+    ]
+
+
+ANNEAL = {"energy": U, "x0": X0, "key": KEY, "method": "improved_kinetic"}
+ANNEAL |= {"steps": 2, "step_size": 0.01, "temperature": 1.0, "records": 0}
+BAD = [
+    *call(
+        "anneal",
+        ANNEAL,
+        energy=NOT_ENERGIES,
+        x0=[
+            None, "x", 1.0, jnp.ones(3), jnp.ones((2, 2, 2)), jnp.ones((0, 2)),
+            jnp.ones((3, 0)), 1j * X0, X0 > 0, {}, object(), [[1.0], [1.0, 2.0]], PLAIN,
+            STATE._replace(c=None), STATE._replace(y=X0[:1]), STATE._replace(step=1.5),
+            STATE._replace(threshold=()), STATE._replace(step=jnp.int32(2**31 - 2)),
+            tuple(STATE),
+        ],
+        key=[*NOT_KEYS, 0],
+        method=["langvin", None, 3, ["kinetic"], True],
+        steps=NOT_INTEGERS,
+        step_size=NOT_ABOVE_0,
+        temperature=[
+            *NOT_ABOVE_0, *NOT_SCHEDULES, annealing.geometric, lambda t: -1.0,
+            lambda t: "hot", lambda t: jnp.ones(2), lambda t: None,
+            lambda t: jnp.nan, lambda t: float("inf"),
+        ],
+        f=["linaer", 3, lambda: 1, lambda u: u - 1, lambda u: "f", lambda u: (u, u)],
+        eps=[value for value in NOT_ABOVE_0 if value is not None],
+        threshold=[0.5, "min", lm.running_min, U, lm.Threshold(3, 4)],
+        bounds=[
+            1.0, (1.0,), (2.0, 1.0), (1.0, 1.0), ("a", "b"), (None, 1.0), (-9.0, 0.0),
+            (jnp.zeros(3), 1.0), (-1.0, float("nan")), (-2.0, 2.0, 3.0), {},
+        ],
+        at_bounds=["wrap", None, 3, True],
+        scheme=["rk4", 3, True, ["euler"]],
+        records=[v for v in NOT_INTEGERS if type(v) is not int or v != 0],
+    ),
+    *call(
+        "langevin_noise",
+        {"learning_rate": 0.1, "temperature": 0.1, "key": 0},
+        learning_rate=[*NOT_ABOVE_0, *NOT_SCHEDULES],
+        temperature=[*NOT_NUMBERS, -1, -0.1, *NOT_SCHEDULES],
+        key=[*NOT_KEYS, -1],
+    ),
+    *call(
+        "kinetic_langevin",
+        {"step_size": 0.1, "temperature": 0.1, "key": 0},
+        step_size=[*NOT_ABOVE_0, *NOT_SCHEDULES],
+        temperature=[*NOT_ABOVE_0, *NOT_SCHEDULES],
+        key=[*NOT_KEYS, -1],
+    ),
+    *call(
+        "logarithmic",
+        {"height": 1.0},
+        height=NOT_ABOVE_0,
+        t0=[*NOT_ABOVE_0, 1, 0.5],
+        step_size=NOT_ABOVE_0,
+    ),
+    *call(
+        "geometric",
+        {"initial": 1.0, "final": 0.1, "steps": 5},
+        initial=NOT_ABOVE_0,
+        final=NOT_ABOVE_0,
+        steps=NOT_ABOVE_0,
+    ),
+    *(
+        case
+        for name in objectives.OBJECTIVES
+        if name not in ("himmelblau", "sines", "double_well")
+        for case in call(name, {}, d=[*NOT_INTEGERS, jnp.float32(2)])
+    ),
+    *call("rosenbrock", {}, d=[1]),
+    *call("double_well", {}, barrier=NOT_ABOVE_0, d=[*NOT_INTEGERS, 17]),
+    *call("sample", {"key": KEY, "chains": 2}, key=[*NOT_KEYS, 0], chains=NOT_INTEGERS),
+    *call(
+        "Objective",
+        {
+            "name": "bowl", "function": lambda x: (x**2).sum(), "dimension": 2,
+            "low": -1.0, "high": 1.0, "minimisers": ((0, 0),), "minimum": 0.0,
+        },
+        name=[None, 3],
+        function=NOT_FUNCTIONS,
+        dimension=NOT_INTEGERS,
+        low=[*NOT_NUMBERS, 2.0],
+        high=[*NOT_NUMBERS, -2.0],
+        minimisers=[None, 3, [(0, 0)], ((0,),), ((0, 0, 0),), (0.0, 0.0)],
+        minimum=NOT_NUMBERS,
+    ),
+]  # fmt: skip
+
+
+def test_there_are_enough_and_every_public_name_is_among_them():
+    assert len(BAD) >= 500
+    tried = {name for name, *_ in BAD}
+    public = {name for name in vars(annealing) if name[0] != "_"}
+    public = {name for name in public if not inspect.ismodule(getattr(annealing, name))}
+    assert public - LEFT_OUT <= tried
+    assert set(objectives.OBJECTIVES) - {"himmelblau", "sines"} <= tried
+
+
+@pytest.mark.parametrize("name", sorted({name for name, *_ in BAD}))
+def test_wrong_arguments_are_named(name):
+    wrong = []
+    for case, function, arguments, argument in BAD:
+        if case != name:
+            continue
+        shown = f"{argument}={arguments[argument]!r:.60}"
+        try:
+            function(**arguments)
+        except ValueError as error:
+            if argument not in str(error):
+                wrong.append(f"{shown}: not named: {error!s:.120}")
+        except Exception as error:
+            wrong.append(f"{shown}: {type(error).__name__}: {error!s:.120}")
+        else:
+            wrong.append(f"{shown}: accepted")
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize(
+    "value", [0.5, 1, np.float32(0.5), np.int64(1), jnp.float32(1)]
+)
+def test_numbers_of_any_kind_are_taken(value):
+    annealing.langevin_noise(value, value, 0)
+    annealing.kinetic_langevin(value, value, np.int32(3))
+    annealing.geometric(value, value, value)(3)
+    annealing.logarithmic(value)(3)
+    objectives.double_well(value)(np.zeros(1))
+    anneal(step_size=value, temperature=value, eps=value, steps=np.int64(2))
+
+
+@pytest.mark.parametrize(
+    "key", [KEY, jax.random.PRNGKey(1), jax.random.key(1, impl="rbg")]
+)
+def test_keys_of_any_kind_are_taken(key):
+    assert np.isfinite(anneal().best_x).all()
+    anneal_with = annealing.anneal(
+        U, X0, key, steps=2, step_size=0.01, temperature=1.0, records=0
+    )
+    assert np.isfinite(anneal_with.best_x).all()
+    tx = annealing.langevin_noise(0.1, 0.1, key)
+    assert np.isfinite(tx.update(X0, tx.init(X0))[0]).all()
+
+
+def test_lists_are_points_and_whole_numbers_are_coordinates():
+    result = annealing.anneal(
+        U, [[1, 2], [3, 4]], KEY, steps=2, step_size=0.01, temperature=1.0
+    )
+    assert result.best_x.dtype == jnp.float32
+    np.testing.assert_allclose(U([1, 2]), 5.0, atol=1e-4)
+    with pytest.raises(ValueError, match=r"x must be a point of rastrigin"):
+        U(X0)

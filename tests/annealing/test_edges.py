@@ -1,0 +1,247 @@
+"""Schedules that end at 0, derivatives, dimensions, devices, what is kept compiled."""
+
+import functools
+import gc
+import weakref
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import landmod_jax as lm
+from landmod_jax import annealing
+from landmod_jax.annealing import objectives
+
+KEY = jax.random.key(0)
+TO_ZERO = optax.linear_schedule(1.0, 0.0, 10)  # jitted, it ends at −1.5e-8
+U = objectives.rastrigin(2)
+
+
+def behind_sgd(rate, T):
+    return optax.chain(optax.sgd(0.1), annealing.langevin_noise(rate, T, 0))
+
+
+def test_the_schedule_does_end_below_zero():
+    assert jax.jit(TO_ZERO)(12) <= 0
+
+
+@pytest.mark.parametrize(
+    ("make", "rate"),
+    [
+        (behind_sgd, 0.1),
+        (lambda rate, T: annealing.langevin_noise(rate, T, 0), TO_ZERO),
+        (lambda rate, T: annealing.kinetic_langevin(rate, T, 0), 0.1),
+        (lambda rate, T: annealing.kinetic_langevin(rate, T, 0), TO_ZERO),
+    ],
+)
+@pytest.mark.parametrize("T", [TO_ZERO, lambda t: 0.5 - t, 0.3])
+def test_a_schedule_to_zero_is_held_there(make, rate, T):
+    tx = make(rate, T)
+    x = jnp.ones(2)
+    state = tx.init(x)
+    update = jax.jit(tx.update)
+    for _ in range(14):
+        updates, state = update(x, state, x)
+        x = x + updates
+    assert np.isfinite(x).all()
+    if T is TO_ZERO and rate == 0.1:
+        # No noise is left: the same gradient gives the same update again.
+        a, state = update(x, state, x)
+        b, _ = update(x, state, x)
+        np.testing.assert_array_equal(a, b)
+    if rate is TO_ZERO and T == 0.3:
+        np.testing.assert_array_equal(np.abs(update(0 * x, state, x)[0]), 0)
+
+
+@pytest.mark.parametrize("scheme", [None, "euler"])
+@pytest.mark.parametrize("method", list(annealing.METHODS))
+def test_anneal_at_a_temperature_that_ends_at_zero(method, scheme):
+    if scheme and "kinetic" in method:
+        pytest.skip("Euler's scheme diverges where step_size > 2T, as documented")
+    x = U.sample(KEY, 4)
+    result = annealing.anneal(
+        U, x, KEY, method=method, steps=20, step_size=1e-3, temperature=TO_ZERO,
+        scheme=scheme,
+    )  # fmt: skip
+    assert result.state.died.tolist() == [-1] * 4
+    assert np.isfinite(result.state.x).all()
+    if method == "langevin":  # plain descent from step 10 on
+        expected = result.trajectory.x[10]
+        for _ in range(9):
+            expected = expected - 1e-3 * jax.vmap(jax.grad(U.function))(expected)
+        np.testing.assert_allclose(result.state.x, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("x", [1.0, 2.5, float("nan")])
+def test_nan_temperatures_stay_visible(x):
+    result = annealing.anneal(
+        U, jnp.ones((2, 2)), KEY, method="langevin", steps=3, step_size=1e-3,
+        temperature=lambda t: jnp.where(t == 1, x, 1.0),
+    )  # fmt: skip
+    assert bool(result.state.alive.all()) == np.isfinite(x)
+
+
+# --- derivatives ---
+
+
+@pytest.mark.parametrize("T", [0.0, 0.3])
+@pytest.mark.parametrize("name", ["langevin_noise", "kinetic_langevin"])
+def test_derivatives_through_the_update(name, T):
+    maker = getattr(annealing, name)
+
+    def last(rate, T):
+        tx = maker(rate, lambda t: T, 0)
+        x = jnp.ones(3)
+        state = tx.init(x)
+        for _ in range(3):
+            updates, state = tx.update(x, state)
+            x = x + updates
+        return (x**2).sum()
+
+    with jax.enable_x64(True):
+        found = jax.grad(last)(0.1, T)
+        h = 1e-6
+        near = (last(0.1 + h, T) - last(0.1 - h, T)) / (2 * h)
+        np.testing.assert_allclose(found, near, rtol=1e-4)
+        in_T = jax.grad(last, argnums=1)(0.1, T)
+        assert np.isfinite(in_T)
+        if T:
+            near = (last(0.1, T + h) - last(0.1, T - h)) / (2 * h)
+            np.testing.assert_allclose(in_T, near, rtol=1e-4)
+
+
+@pytest.mark.parametrize("T", [0.0, 0.5])
+@pytest.mark.parametrize("f", ["bounded", "linear", "sqrt"])
+def test_forward_derivatives_through_anneal(f, T):
+    def end(a):
+        return annealing.anneal(
+            jax.tree_util.Partial(lambda a, x: a * (x**2).sum(), a),
+            jnp.array([[0.7], [1.2]]), KEY, method="improved", steps=4, step_size=0.05,
+            temperature=lambda t: T, f=f, records=0,
+        ).state.x.sum()  # fmt: skip
+
+    with jax.enable_x64(True):
+        found = jax.jvp(end, (jnp.float64(1.0),), (jnp.float64(1.0),))[1]
+        h = 1e-6
+        near = (end(jnp.float64(1 + h)) - end(jnp.float64(1 - h))) / (2 * h)
+    assert np.isfinite(found)
+    np.testing.assert_allclose(found, near, rtol=1e-4, atol=1e-6)
+
+
+def test_reverse_mode_is_an_error():
+    def best(x):
+        return annealing.anneal(
+            U, x, KEY, method="langevin", steps=4, step_size=1e-3, temperature=0.1
+        ).best_value.sum()
+
+    with pytest.raises(ValueError, match="Reverse-mode differentiation does not work"):
+        jax.grad(best)(jnp.ones((2, 2)))
+
+
+# --- dimensions, devices ---
+
+
+@pytest.mark.parametrize("d", [1, 3])
+@pytest.mark.parametrize(
+    "energy", [objectives.himmelblau(), U, objectives.double_well(1.0, 2)]
+)
+def test_objectives_check_their_dimension(energy, d):
+    with pytest.raises(ValueError, match=r"of shape \(2,\), got shape"):
+        energy(jnp.ones(d))
+    with pytest.raises(ValueError, match=r"energy.*of shape \(2,\), got shape"):
+        annealing.anneal(
+            energy, jnp.ones((4, d)), KEY, steps=3, step_size=0.1, temperature=1.0
+        )
+
+
+@pytest.mark.parametrize("kind", ["Auto", "Explicit"])
+@pytest.mark.parametrize("options", [
+    {"method": "langevin"}, {"method": "improved"}, {"method": "improved_kinetic"},
+    {"method": "improved", "threshold": lm.windowed_min(3)},
+    {"method": "improved", "threshold": lm.smoothed_min()},
+    {"method": "improved", "threshold": lm.constant(0.3)},
+])  # fmt: skip
+def test_chains_over_devices_with_each_kind_of_axes(kind, options):
+    mesh = jax.make_mesh(
+        (2,), ("chains",), axis_types=(getattr(jax.sharding.AxisType, kind),)
+    )
+    x = U.sample(KEY, 8)
+    run = functools.partial(
+        annealing.anneal, U, key=KEY, steps=20, step_size=1e-3, temperature=0.5,
+        bounds=(U.low, U.high), **options,
+    )  # fmt: skip
+    spread = run(x0=jax.device_put(x, jax.NamedSharding(mesh, jax.P("chains"))))
+    assert len(spread.best_x.sharding.device_set) == 2
+    here = run(x0=x)
+    np.testing.assert_allclose(spread.state.x, here.state.x, rtol=1e-4, atol=1e-5)
+    further = run(x0=spread.state)
+    np.testing.assert_allclose(
+        further.state.x, run(x0=here.state).state.x, rtol=1e-4, atol=1e-5
+    )
+
+
+# --- what is compiled and kept ---
+
+
+def small(**options):
+    arguments = {"steps": 2, "step_size": 1e-3, "temperature": 0.1, "records": 0}
+    arguments |= {"energy": U, "x0": jnp.ones((2, 2)), "key": KEY, "method": "improved"}
+    return annealing.anneal(**arguments | options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        lambda: {"f": lm.bounded(1.0, 1.0)},
+        lambda: {"f": lm.bounded(width=1.0)},
+        lambda: {"f": lm.power(1.5)},
+        lambda: {"threshold": lm.constant(0.5)},
+        lambda: {"threshold": lm.smoothed_min(0.5)},
+        lambda: {"threshold": lm.windowed_min(n=2)},
+    ],
+)
+def test_equal_shapes_and_thresholds_are_compiled_once(options):
+    small(**options())
+    before = annealing.run._program.cache_info().misses
+    small(**options())
+    assert annealing.run._program.cache_info().misses == before
+
+
+@pytest.mark.parametrize("what", ["f", "energy", "threshold", "temperature"])
+def test_what_is_thrown_away_is_not_kept_for_ever(what, monkeypatch):
+    monkeypatch.setattr(
+        annealing.run,
+        "_program",
+        functools.lru_cache(2)(annealing.run._program.__wrapped__),
+    )
+
+    class Once:
+        """A function that is another one each time."""
+
+        def __call__(self, x, *rest):
+            if what == "threshold":
+                return x, x
+            return (x**2).sum() + 0.1 if what != "temperature" else 0.5
+
+    kept = []
+    for _ in range(5):
+        once = Once()
+        kept.append(weakref.ref(once))
+        if what == "threshold":
+            value = lm.Threshold(lambda dtype: jnp.zeros((), dtype), once)
+        else:
+            value = once
+        small(**{what: value})
+    del once, value
+    gc.collect()
+    assert sum(ref() is not None for ref in kept) <= 2
+
+
+def test_memory_of_constructors_tells_numbers_apart():
+    assert lm.bounded(1.0, 2.0) is lm.bounded(bound=1.0, width=2.0)
+    assert lm.bounded(1.0, 2.0) is not lm.bounded(1.0, 2.0000001)
+    assert objectives.ackley(2) is objectives.ackley(d=2)
+    with pytest.raises(ValueError, match="d must be an integer"):
+        objectives.ackley(True)
