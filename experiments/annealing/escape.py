@@ -20,7 +20,7 @@ START, END, LOW = -1.0, 1.0, -2.0
 SHAPE = lm.bounded()
 # (method, c as a share of the barrier; None: no modification). The wells' bottom, 0, is
 # where a running minimum soon is.
-CASES = (
+CASES: tuple[tuple[MethodName, float | None], ...] = (
     ("langevin", None),
     ("improved", 0.5),
     ("improved", 0.0),

@@ -160,6 +160,7 @@ def _paths() -> pd.DataFrame:
     p = problem(PATH_ON, 2)
     low, width = p.objective.low, p.objective.high - p.objective.low
     parts = []
+    method: Any
     for method in METHODS:
         path = annealing.anneal(
             jax.tree_util.Partial(p.scaled, np.float32(p.spread)),

@@ -17,6 +17,9 @@ from landmod_jax._numerics import at_height
 from landmod_jax._shapes import Shape
 from landmod_jax.annealing._numerics import root
 
+MethodName = Literal["langevin", "kinetic", "improved", "improved_kinetic"]
+SchemeName = Literal["euler", "baoab"]
+
 
 class Local(NamedTuple):
     """What the coefficients depend on beside ∇U, at one point and time."""
@@ -153,10 +156,6 @@ def _b(terms: Kinetic, y: jax.Array, dt: jax.Array) -> jax.Array:
 EULER_MARUYAMA = Scheme(_euler_maruyama, _keep)
 EULER = Scheme(_euler, _keep)
 BAOAB = Scheme(_baoa, _b)
-
-
-MethodName = Literal["langevin", "kinetic", "improved", "improved_kinetic"]
-SchemeName = Literal["euler", "baoab"]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -375,8 +375,9 @@ def _initial(x: jax.Array, how: Method, threshold: Threshold) -> AnnealState:
 def _for_each(each: jax.Array, leaf: jax.Array) -> jax.Array:
     """`leaf` for every element of `each`, and spread over devices as they are."""
     leaf = jnp.asarray(leaf)
-    none = jnp.zeros_like(each, leaf.dtype).reshape(-1, *leaf.ndim * (1,))
-    return none | leaf if leaf.dtype == bool else none + leaf
+    # Computed from `each`: zeros_like(each) loses its sharding on jax 0.12.
+    never = jnp.expand_dims((each == each) & (each != each), range(1, leaf.ndim + 1))
+    return never | leaf if leaf.dtype == bool else never.astype(leaf.dtype) + leaf
 
 
 def _checked_start(

@@ -18,7 +18,14 @@ from landmod_jax.annealing import objectives
 KEY = jax.random.key(0)
 U = objectives.rastrigin(2)
 X0 = jnp.ones((3, 2))
-LEFT_OUT = {"METHODS", "objectives", "AnnealResult", "AnnealState", "Trajectory"}
+LEFT_OUT = {
+    "METHODS",
+    "MethodName",
+    "objectives",
+    "AnnealResult",
+    "AnnealState",
+    "Trajectory",
+}
 LEFT_OUT |= {"LangevinNoiseState", "KineticLangevinState"}  # results, not arguments
 
 NOT_NUMBERS = [

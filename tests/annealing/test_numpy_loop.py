@@ -1,4 +1,4 @@
-"""`anneal` against the benchmark's NumPy loop, given the same noise."""
+"""`anneal` against the benchmark's NumPy loop, given the same _noise."""
 
 import jax
 import jax.numpy as jnp
@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import annealing_numpy as reference
 from landmod_jax import annealing
-from landmod_jax.annealing import METHODS, noise, objectives
+from landmod_jax.annealing import METHODS, objectives
 
 KEY = jax.random.key(5)
 STEPS = 8
@@ -21,8 +21,8 @@ class OurNoise:
 
     def standard_normal(self, shape, dtype):
         chains, d = shape
-        drawn = noise.normal(
-            noise.words(KEY), jnp.int32(self.step), d, chains, jnp.float32
+        drawn = _noise.normal(
+            _noise.words(KEY), jnp.int32(self.step), d, chains, jnp.float32
         )
         self.step += 1
         return np.asarray(drawn.T, dtype)
