@@ -141,6 +141,7 @@ ANNEAL = functools.partial(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "run",
     [

@@ -112,6 +112,7 @@ def test_derivatives_through_the_update(name, T):
             np.testing.assert_allclose(in_T, near, rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("T", [0.0, 0.5])
 @pytest.mark.parametrize("f", ["bounded", "linear", "sqrt"])
 def test_forward_derivatives_through_anneal(f, T):
@@ -158,10 +159,14 @@ def test_objectives_check_their_dimension(energy, d):
 
 @pytest.mark.parametrize("kind", ["Auto", "Explicit"])
 @pytest.mark.parametrize("options", [
-    {"method": "langevin"}, {"method": "improved"}, {"method": "improved_kinetic"},
     {"method": "improved", "threshold": lm.windowed_min(3)},
-    {"method": "improved", "threshold": lm.smoothed_min()},
-    {"method": "improved", "threshold": lm.constant(0.3)},
+    pytest.param({"method": "langevin"}, marks=pytest.mark.slow),
+    pytest.param({"method": "improved"}, marks=pytest.mark.slow),
+    pytest.param({"method": "improved_kinetic"}, marks=pytest.mark.slow),
+    *(
+        pytest.param({"method": "improved", "threshold": c}, marks=pytest.mark.slow)
+        for c in (lm.smoothed_min(), lm.constant(0.3))
+    ),
 ])  # fmt: skip
 def test_chains_over_devices_with_each_kind_of_axes(kind, options):
     mesh = jax.make_mesh(

@@ -1,4 +1,4 @@
-"""`anneal` against the benchmark's NumPy loop, given the same _noise."""
+"""`anneal` against the benchmark's NumPy loop, given the same noise."""
 
 import jax
 import jax.numpy as jnp
@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import annealing_numpy as reference
 from landmod_jax import annealing
-from landmod_jax.annealing import METHODS, objectives
+from landmod_jax.annealing import METHODS, _noise, objectives
 
 KEY = jax.random.key(5)
 STEPS = 8

@@ -48,6 +48,7 @@ def finish(processes, status=(0,)):
     return said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "learning_rate", "steps"),
     [("simple_cnn", "0.01", 20), ("preresnet11", "0.0001", 20)],
@@ -67,6 +68,7 @@ def test_two_processes_train_as_one_device(model, learning_rate, steps, tmp_path
         )
 
 
+@pytest.mark.slow
 def test_a_signal_to_one_process_stops_both_and_both_go_on(tmp_path):
     epochs = ("--epochs", "40", "--resume")
     finish(start(tmp_path / "whole", "simple_cnn", *epochs))

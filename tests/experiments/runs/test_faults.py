@@ -35,6 +35,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", str(disk)], check=True)
 
 
+@pytest.mark.slow
 def test_a_full_disk_keeps_what_is_there_and_the_run_goes_on(small_disk):
     # 62,006 parameters, with momentum and moments: a checkpoint of SimpleCNN's SGD is
     # 0.5 MB, two are kept and a third is written beside them.

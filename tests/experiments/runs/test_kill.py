@@ -1,10 +1,11 @@
-"""A few kills of the campaign; `make kill-test` does twenty."""
+"""A few kills of the campaign; the module itself does twenty."""
 
 import pytest
 
 from tests.experiments.runs.kill_campaign import campaign
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parallel", ["none", "pmap"])
 def test_a_killed_sweep_ends_as_one_left_alone(parallel, tmp_path):
     campaign(tmp_path, kills=3, epochs=6, parallel=parallel, seed=1)
