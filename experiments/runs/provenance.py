@@ -64,8 +64,10 @@ def commit() -> str | None:
 def in_words(meta: Mapping[str, Any]) -> str:
     """The machine, the version of JAX and the commit of a run or a study."""
     machine, versions = meta["machine"] or {}, meta["versions"] or {}
+    device = machine.get("device", "cpu")
+    on = "" if machine.get("backend", "cpu") == "cpu" else f"{device}, "
     return (
-        f"{machine.get('cpu')}, {machine.get('cores')} core(s), "
+        f"{on}{machine.get('cpu')}, {machine.get('cores')} core(s), "
         f"jax {versions.get('jax')}, commit {meta['commit']}"
     )
 
