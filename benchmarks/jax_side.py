@@ -19,6 +19,7 @@ from benchmarks.side import (
     Side,
     product_flops,
 )
+from experiments.config.precision import MEANINGS
 from experiments.config.run import RunConfig
 from experiments.runs.provenance import machine, versions
 from experiments.train.step import (
@@ -37,12 +38,9 @@ STEPS_A_DISPATCH = 32  # on accelerators
 
 
 def make(options: Options) -> Side:
-    if options.device != "cpu" and options.precision != "bfloat16":
-        # A GPU's float32 products are TF32 unless one says otherwise.
-        jax.config.update("jax_default_matmul_precision", options.precision)
     about = {
         "versions": versions(),
-        "machine": machine(),
+        "machine": machine(options.precision),
         "operations_a_step": operations_a_step(options.model, options.batch),
         "product_flops": product_flops(options.device, _product(options)),
     }
@@ -66,7 +64,7 @@ def _problem(options: Options) -> Problem:
         epochs=1,
         learning_rate=LEARNING_RATE,
         momentum=MOMENTUM,
-        precision="bfloat16" if options.precision == "bfloat16" else "float32",
+        precision=options.precision,
     )
     return make_problem(config, options.epoch_steps)
 
@@ -156,12 +154,15 @@ def _with_data(options: Options) -> Program:
 
 
 def _product(options: Options) -> Callable[[int], Callable[[], None]]:
-    half = options.precision == "bfloat16"
-    dtype = jnp.bfloat16 if half else jnp.float32
-    product = jax.jit(lambda a, b: jnp.matmul(a, b, preferred_element_type=jnp.float32))
+    dtype, precision = MEANINGS[options.precision]
+    product = jax.jit(
+        lambda a, b: jnp.matmul(
+            a, b, precision=precision, preferred_element_type=jnp.float32
+        )
+    )
 
     def prepare(n: int) -> Callable[[], None]:
-        a = jax.random.normal(jax.random.key(0), (n, n), dtype)
+        a = jax.random.normal(jax.random.key(0), (n, n), jnp.dtype(dtype))
         return lambda: jax.block_until_ready(product(a, a))
 
     return prepare
