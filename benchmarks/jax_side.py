@@ -54,7 +54,8 @@ class Program(NamedTuple):
     compile_seconds: float
 
 
-def _problem(options: Options) -> Problem:
+def problem_of(options: Options) -> Problem:
+    """What both forms of our side train."""
     config = RunConfig(
         dataset="cifar10",
         model=options.model,
@@ -71,7 +72,7 @@ def _problem(options: Options) -> Problem:
 
 def _alone(options: Options) -> Program:
     """The step of each run on a random batch; on accelerators many steps a dispatch."""
-    problem = _problem(options)
+    problem = problem_of(options)
     keys = Keys.of(0)
     chunk = 1 if options.device == "cpu" else STEPS_A_DISPATCH
     init = jax.jit(lambda key: init_state(problem, key))
@@ -127,7 +128,7 @@ def _with_data(options: Options) -> Program:
 
     Its compile time is that of a first epoch, trained.
     """
-    problem = _problem(options)
+    problem = problem_of(options)
     random = np.random.default_rng(0)
     images = options.epoch_steps * options.batch
     split = Images(
