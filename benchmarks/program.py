@@ -168,7 +168,9 @@ def by_kind(text: str) -> dict[str, Kind]:
     Returns:
       Each kind of instruction, or target of a custom call, the most bytes first.
     """
-    body = max(re.split(r"\n(?=%|ENTRY)", text), key=lambda part: part.count("\n"))
+    # Ahead of the first computation stand tables of files and stack frames.
+    _, *computations = re.split(r"\n(?=%|ENTRY)", text)
+    body = max(computations, key=lambda computation: computation.count("\n"))
     sizes: dict[str, int] = {}
     kernels: collections.Counter[str] = collections.Counter()
     moved: collections.Counter[str] = collections.Counter()

@@ -35,7 +35,8 @@ ENTRY %main (a: f32[4,8]) -> f32[4,8] {
 
 def test_the_scans_body_is_counted_kind_by_kind():
     x, w, y = 4 * 8 * 4, 8 * 2 * 2, 4 * 2 * 4
-    found = program.by_kind(PROGRAM)
+    frames = "\n".join(f'{n} "a_file_with_a_frame.py"' for n in range(99))
+    found = program.by_kind(PROGRAM.replace("\n\n", f"\n\n{frames}\n\n", 1))
     assert found == {
         "mm": (1, (y + 99) + x + w),
         "fusion": (2, (x + x) + (x + 4 + x + x)),
