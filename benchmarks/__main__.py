@@ -5,6 +5,10 @@ from experiments.commands.cli import dispatch
 # name: (module, what it measures)
 BENCHMARKS: dict[str, tuple[str, str]] = {
     "training": ("benchmarks.training", "a training step against PyTorch's"),
+    "program": (
+        "benchmarks.program",
+        "kernels and bytes of a step on an H100, without one",
+    ),
     "layers": ("benchmarks.layers", "single layers against XLA's own forms"),
     "several": ("benchmarks.several", "ways to have several runs on one device"),
     "startup": ("benchmarks.startup", "how long a command takes to be ready"),

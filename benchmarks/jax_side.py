@@ -19,6 +19,7 @@ from benchmarks.side import (
     Side,
     product_flops,
 )
+from experiments.config.precision import MEANINGS
 from experiments.config.run import RunConfig
 from experiments.runs.provenance import machine, versions
 from experiments.train.step import (
@@ -37,12 +38,9 @@ STEPS_A_DISPATCH = 32  # on accelerators
 
 
 def make(options: Options) -> Side:
-    if options.device != "cpu" and options.precision != "bfloat16":
-        # A GPU's float32 products are TF32 unless one says otherwise.
-        jax.config.update("jax_default_matmul_precision", options.precision)
     about = {
         "versions": versions(),
-        "machine": machine(),
+        "machine": machine(options.precision),
         "operations_a_step": operations_a_step(options.model, options.batch),
         "product_flops": product_flops(options.device, _product(options)),
     }
@@ -56,7 +54,8 @@ class Program(NamedTuple):
     compile_seconds: float
 
 
-def _problem(options: Options) -> Problem:
+def problem_of(options: Options) -> Problem:
+    """What both forms of our side train."""
     config = RunConfig(
         dataset="cifar10",
         model=options.model,
@@ -66,14 +65,14 @@ def _problem(options: Options) -> Problem:
         epochs=1,
         learning_rate=LEARNING_RATE,
         momentum=MOMENTUM,
-        precision="bfloat16" if options.precision == "bfloat16" else "float32",
+        precision=options.precision,
     )
     return make_problem(config, options.epoch_steps)
 
 
 def _alone(options: Options) -> Program:
     """The step of each run on a random batch; on accelerators many steps a dispatch."""
-    problem = _problem(options)
+    problem = problem_of(options)
     keys = Keys.of(0)
     chunk = 1 if options.device == "cpu" else STEPS_A_DISPATCH
     init = jax.jit(lambda key: init_state(problem, key))
@@ -129,7 +128,7 @@ def _with_data(options: Options) -> Program:
 
     Its compile time is that of a first epoch, trained.
     """
-    problem = _problem(options)
+    problem = problem_of(options)
     random = np.random.default_rng(0)
     images = options.epoch_steps * options.batch
     split = Images(
@@ -156,12 +155,15 @@ def _with_data(options: Options) -> Program:
 
 
 def _product(options: Options) -> Callable[[int], Callable[[], None]]:
-    half = options.precision == "bfloat16"
-    dtype = jnp.bfloat16 if half else jnp.float32
-    product = jax.jit(lambda a, b: jnp.matmul(a, b, preferred_element_type=jnp.float32))
+    dtype, precision = MEANINGS[options.precision]
+    product = jax.jit(
+        lambda a, b: jnp.matmul(
+            a, b, precision=precision, preferred_element_type=jnp.float32
+        )
+    )
 
     def prepare(n: int) -> Callable[[], None]:
-        a = jax.random.normal(jax.random.key(0), (n, n), dtype)
+        a = jax.random.normal(jax.random.key(0), (n, n), jnp.dtype(dtype))
         return lambda: jax.block_until_ready(product(a, a))
 
     return prepare

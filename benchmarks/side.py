@@ -5,8 +5,9 @@ import time
 from collections.abc import Callable
 from typing import Any, Literal
 
+from experiments.config.precision import Precision as Precision
+
 Framework = Literal["jax", "torch"]
-Precision = Literal["float32", "tensorfloat32", "bfloat16"]
 Device = Literal["cpu", "cuda"]
 # Of LM-SGD on images like CIFAR-10's.
 LEARNING_RATE, MOMENTUM = 0.01, 0.9

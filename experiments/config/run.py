@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from experiments.config.arms import ARMS, ArmName
 from experiments.config.optimizers import OPTIMIZERS, OptimizerName
+from experiments.config.precision import Precision
 from experiments.errors import UserError
 
 SEEDS = (0, 10, 100)  # appendix B
@@ -43,7 +44,7 @@ class RunConfig:
     warmup_steps: int = 200  # from 0 to the learning rate, linearly
     # Scale of the experiment: the first n training images after a fixed shuffle.
     limit_train: int | None = None
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
     eval_mode: Literal["eval", "train"] = "eval"
     # Stochastic weight averaging (table C.1): from this epoch on, with this final rate.
     swa_start: int | None = None

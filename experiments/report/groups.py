@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from experiments.config.arms import ARMS, PARAMETERS, ArmName
 from experiments.config.optimizers import OPTIMIZERS
-from experiments.config.run import RunConfig
+from experiments.config.run import RUNNING_MIN, RunConfig
 from experiments.errors import UserError
 from experiments.runs.run_directory import Run
 
@@ -94,9 +94,12 @@ def by_row(runs: Iterable[Run]) -> dict[Row, list[Run]]:
 def row(config: RunConfig) -> Row:
     optimizer = config.optimizer + ("" if config.swa_start is None else "-swa")
     names = (*_OPTIMIZER, *ARMS[config.arm].parameters)
-    return Row(
-        optimizer, config.arm, tuple((name, getattr(config, name)) for name in names)
-    )
+    settings = {name: getattr(config, name) for name in names}
+    # One setting in two fields: c is a constant, or else what the threshold says.
+    threshold = settings.pop("threshold", None)
+    if threshold is not None and settings["c"] is None:
+        settings["c"] = threshold
+    return Row(optimizer, config.arm, tuple(settings.items()))
 
 
 def _plain(optimizer: str) -> Any:
@@ -127,7 +130,7 @@ def _in_words(settings: Iterable[tuple[str, Any]]) -> str:
 
 
 def _value(name: str, value: Any) -> str:
-    if name == "c" and value is None:
+    if name == "c" and value == RUNNING_MIN:
         return "running minimum"
     short = f"{value:g}" if isinstance(value, float) else str(value)
     return short if isinstance(value, str) or float(short) == value else repr(value)

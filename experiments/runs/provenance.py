@@ -11,17 +11,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from experiments.config.precision import Precision, arithmetic
+
 PACKAGES = ("landmod-jax", "jax", "jaxlib", "flax", "optax", "numpy")
 
 
-def provenance() -> dict[str, Any]:
-    """Versions, machine, commit, command and the time now, ready for JSON."""
+def provenance(precision: Precision | None = None) -> dict[str, Any]:
+    """Versions, machine, commit, command and the time now, ready for JSON.
+
+    Args:
+      precision: that a network trains in; its arithmetic is named with the machine.
+    """
     return {
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "command": command(),
         "commit": commit(),
         "versions": versions(),
-        "machine": machine(),
+        "machine": machine(precision),
     }
 
 
@@ -64,8 +70,11 @@ def commit() -> str | None:
 def in_words(meta: Mapping[str, Any]) -> str:
     """The machine, the version of JAX and the commit of a run or a study."""
     machine, versions = meta["machine"] or {}, meta["versions"] or {}
+    device = machine.get("device", "cpu")
+    arithmetic = f" in {machine['arithmetic']}" if "arithmetic" in machine else ""
+    on = "" if machine.get("backend", "cpu") == "cpu" else f"{device}{arithmetic}, "
     return (
-        f"{machine.get('cpu')}, {machine.get('cores')} core(s), "
+        f"{on}{machine.get('cpu')}, {machine.get('cores')} core(s), "
         f"jax {versions.get('jax')}, commit {meta['commit']}"
     )
 
@@ -80,11 +89,11 @@ def versions() -> dict[str, str]:
     return found
 
 
-def machine() -> dict[str, Any]:
+def machine(precision: Precision | None = None) -> dict[str, Any]:
     import jax
 
     devices = jax.devices()
-    return {
+    found = {
         "system": f"{platform.system()} {platform.machine()}",
         "cpu": _cpu_model(),
         "cores": cores(),
@@ -92,6 +101,10 @@ def machine() -> dict[str, Any]:
         "device": devices[0].device_kind,
         "devices": len(devices),
     }
+    if precision is not None:
+        capability = getattr(devices[0], "compute_capability", None)
+        found["arithmetic"] = arithmetic(precision, devices[0].platform, capability)
+    return found
 
 
 def cores() -> int:

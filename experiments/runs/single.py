@@ -109,7 +109,7 @@ def run(
         scales to replay.
       keep_weights: also write the final weights, for `--init-from`.
     """
-    meta = provenance()
+    meta = provenance(config.precision)
     keys = Keys.of(config.seed)
     saver = Saver(path.with_name(f".{path.name}.work"), checkpoint_minutes)
     abstract = jax.eval_shape(trainer.init, keys)

@@ -1,8 +1,9 @@
 """What is trained, and the pure functions of a step and of an evaluation."""
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 import flax.linen as nn
 import jax
@@ -13,12 +14,16 @@ import models
 from experiments.config import networks
 from experiments.config.arms import ARMS, Arm
 from experiments.config.optimizers import OPTIMIZERS
+from experiments.config.precision import MEANINGS
 from experiments.config.run import RunConfig
 from experiments.data import loading
 from experiments.data.augment import augment, normalise
 from experiments.data.pipeline import Pipeline
 from experiments.errors import UserError
 from models.layers import BatchNorm
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 
 class TrainState(NamedTuple):
@@ -86,6 +91,20 @@ class Problem:
     eval_mode: str = "eval"
     swa_start: int | None = None  # epoch, from 1
     axis_name: str | None = None  # the mapped axis that a mini-batch is spread over
+    products: str | None = "float32"  # precision of products and convolutions
+
+
+def _in_its_precision(
+    function: Callable[Concatenate[Problem, _P], _T],
+) -> Callable[Concatenate[Problem, _P], _T]:
+    """Trace a function of a problem with the precision of its products."""
+
+    @functools.wraps(function)
+    def within(problem: Problem, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        with jax.default_matmul_precision(problem.products):
+            return function(problem, *args, **kwargs)
+
+    return within
 
 
 def make_optimizer(
@@ -126,10 +145,11 @@ def make_problem(
 ) -> Problem:
     """What `config` trains; with an axis_name, for a step that is mapped over it."""
     dataset = loading.record(config.dataset)
+    precision = MEANINGS[config.precision]
     model = models.create(
         config.model,
         num_classes=dataset.classes,
-        dtype=jnp.dtype(config.precision),
+        dtype=jnp.dtype(precision.dtype),
         axis_name=axis_name,
     )
     return Problem(
@@ -142,6 +162,7 @@ def make_problem(
         eval_mode=config.eval_mode,
         swa_start=config.swa_start,
         axis_name=axis_name,
+        products=precision.products,
     )
 
 
@@ -176,6 +197,7 @@ def with_weights(state: TrainState, weights: Mapping[str, Any]) -> TrainState:
     return state._replace(**jax.tree.map(jnp.asarray, dict(weights)))
 
 
+@_in_its_precision
 def train_step(
     problem: Problem, state: TrainState, batch: Batch, key: jax.Array
 ) -> tuple[TrainState, Metrics]:
@@ -222,6 +244,7 @@ def add_to_average(state: TrainState) -> TrainState:
     return state._replace(average=Average(count, mean))
 
 
+@_in_its_precision
 def batch_statistics(
     problem: Problem, params: Any, zeros: Any, batch: Batch, key: jax.Array
 ) -> Any:
@@ -274,6 +297,7 @@ def step_from_data(
     return train_step(problem, state, batch, dropout_key)
 
 
+@_in_its_precision
 def evaluate_batch(
     problem: Problem,
     state: TrainState,

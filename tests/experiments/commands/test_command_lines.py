@@ -32,7 +32,7 @@ PROTOCOL = {
     "clip-norm": (["2"], ["0", "-1", *NUMBER]),
     "warmup-steps": (["1"], ["0", "-1", "1.5", *NUMBER]),
     "limit-train": (["64", "1437"], ["0", "-5", "1438", *NUMBER]),
-    "precision": (["bfloat16"], ["float16", ""]),
+    "precision": (["bfloat16", "tensorfloat32"], ["float16", "", "tf32"]),
     "eval-mode": (["train"], ["test"]),
     "validation": (["10"], ["0", "-1", "1437", "99999", *NUMBER]),
     "until-above-chance": ([None], ["yes"]),

@@ -10,7 +10,7 @@ import pytest
 from experiments.commands import results
 from experiments.commands.cli import main
 from experiments.report import groups, tables
-from experiments.runs import rows
+from experiments.runs import provenance, rows
 from experiments.runs.run_directory import find_runs
 from tests.helpers import PAIRS, VGG, written
 
@@ -85,6 +85,15 @@ def test_no_study_is_said(tmp_path, capsys):
 def test_the_committed_tables_are_those_of_the_rows(study):
     assert (study / "tables.md").read_text() == results.tables_of(rows.read(study))
     assert gzip.decompress((study / "epochs.csv.gz").read_bytes())
+
+
+def test_the_accelerator_of_a_run_is_named():
+    machine = {"cpu": "abacus", "cores": 2, "backend": "gpu", "device": "Babbage 1"}
+    meta = {"machine": machine, "versions": {"jax": "1"}, "commit": "abc"}
+    words = "Babbage 1, abacus, 2 core(s), jax 1, commit abc"
+    assert provenance.in_words(meta) == words
+    machine |= {"backend": "cpu", "device": "cpu"}
+    assert provenance.in_words(meta) == words.removeprefix("Babbage 1, ")
 
 
 def test_make_results_makes_every_file_again(tmp_path):

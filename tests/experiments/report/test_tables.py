@@ -115,6 +115,11 @@ def changed(run, **values):
         ("eps", (1.0, 5.0), ("ε 1", "ε 5")),
         ("f", ("linear", "quadratic"), ("f linear", "f quadratic")),
         ("c", (None, 0.5), ("c running minimum", "c 0.5")),
+        (
+            "threshold",
+            ("running_min", "smoothed_min(0.9)"),
+            ("c running minimum", "c smoothed_min(0.9)"),
+        ),
         ("learning_rate", (0.01, 0.1), ("lr 0.01", "lr 0.1")),
         ("momentum", (0.0, 0.9), ("momentum 0", "momentum 0.9")),
     ],
@@ -173,8 +178,10 @@ def test_only_runs_as_published_stand_beside_the_published_numbers(runs):
 
 def test_every_setting_is_part_of_a_table_or_of_a_row(runs):
     config = runs[1].config
+    settings = dict(groups.row(config).settings)
     for field in dataclasses.fields(config):
-        of_row = field.name in ("arm", "optimizer", *dict(groups.row(config).settings))
+        # A threshold stands in a row as its c.
+        of_row = field.name in ("arm", "optimizer", "threshold", *settings)
         of_table = field.name in groups.TABLE
         of_other_arms = field.name in ("clip_norm", "warmup_steps")
         assert of_row + of_table + of_other_arms + (field.name == "seed") == 1
