@@ -55,7 +55,7 @@ STATE = anneal().state
 PLAIN = anneal(method="langevin").state
 
 
-def call(name, good, **bad):
+def call(name, good, /, **bad):
     """Cases of one function: a bad value in one place of good arguments."""
     function = (
         {
