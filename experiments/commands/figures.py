@@ -12,11 +12,11 @@ class Config:
     """Draw figures 1.1, 1.2, 2.1 to 2.6, and trajectories on a 2-D landscape."""
 
     out: Path = Path("figures")
-    """Directory of the pictures; those that are there are replaced."""
+    """Directory of the pictures; existing ones are replaced."""
     only: tuple[str, ...] = ()
-    """Names such as 2.3 or trajectories; all without it."""
+    """Names such as 2.3 or trajectories; by default, all."""
     resume: bool = False
-    """Draw only those that are not there yet."""
+    """Draw only the missing ones."""
 
 
 def run(config: Config) -> None:
