@@ -9,7 +9,7 @@ from experiments.machine.stopping import Stop
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Draw figures 1.1, 1.2, 2.1 to 2.6, and trajectories on a 2-D landscape."""
+    """Draw figures 1.1, 1.2, 2.1 to 2.6, relatives of LM, and 2-D trajectories."""
 
     out: Path = Path("figures")
     """Directory of the pictures; existing ones are replaced."""
