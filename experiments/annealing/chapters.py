@@ -201,7 +201,7 @@ def relatives(path: Path) -> list[Path]:
         "Polyak step": loss,
         "clipping": np.full_like(loss, 0.7),
     }
-    dashes = itertools.cycle(("-", "--"))
+    dashes = ["-"] * len(COLOURS) + [":"] * len(curves)  # a colour recurs dotted
     with style.figure(1, 1, width=5, height=3) as (fig, axes):
         axis = axes[0][0]
         for (label, scale), colour, dash in zip(
