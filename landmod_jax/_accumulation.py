@@ -13,7 +13,7 @@ class AccumulateState(NamedTuple):
     """State of `accumulate`."""
 
     micro_step: jax.Array  # since the last real step, int32
-    grads: Any  # their mean so far
+    grads: Any  # the mean gradient so far
     value: jax.Array  # the mean loss so far
     inner: Any  # the wrapped optimizer's state
 
@@ -21,22 +21,22 @@ class AccumulateState(NamedTuple):
 def accumulate(
     tx: optax.GradientTransformation, every: int
 ) -> optax.GradientTransformationExtraArgs:
-    """Make one step of `tx` from the mean gradient and the mean loss of `every` calls.
+    """Take one step of `tx` with the mean gradient and mean loss of `every` calls.
 
-    With micro-batches of equal size it is the step on the large batch: c and scale see
-    the large batch's loss, where `optax.MultiSteps` would hand on the last
-    micro-batch's. The other calls return zero updates.
+    With micro-batches of equal size, this is the same step as on one large batch: c and
+    scale are computed from the large batch's loss. (`optax.MultiSteps` passes only the
+    last micro-batch's loss.) The other calls return zero updates.
 
     Args:
-      tx: an optimizer, with `landscape_modify` somewhere in it or not.
-      every: micro-batches to a step, at least 1; may be traced.
+      tx: an optimizer, with or without `landscape_modify` in it.
+      every: number of micro-batches per step, at least 1; may be traced.
 
     Returns:
-      A transformation whose `update` needs `value=loss`, the micro-batch's.
+      A transformation whose `update` requires `value=loss`, the micro-batch's loss.
 
     Raises:
-      ValueError: tx is not a transformation, or every not an integer of at least 1; at
-        init, a leaf is not floating-point; at update, value is missing or not a real
+      ValueError: tx is not a transformation, or every is not an integer of at least 1.
+        At init: a leaf is not floating-point. At update: value is missing or not a real
         scalar.
 
     Example:
@@ -75,8 +75,8 @@ def accumulate(
         value = _checks.loss(value, "accumulate")
         if not isinstance(state, AccumulateState):
             raise ValueError(
-                "state must be the AccumulateState that init or the last update "
-                f"returned; got {_checks.shown(type(state))}"
+                "state must be the AccumulateState returned by init or by the last "
+                f"update; got {_checks.shown(type(state))}"
             )
         step = state.micro_step + 1
 

@@ -149,7 +149,7 @@ def integer(name: str, value: Any, *, least: int, static: bool = True) -> Any:
     if traced(value) and _is_real_scalar(value):
         if static:
             raise ValueError(
-                f"{name} must be known while JAX traces the program, since shapes or "
+                f"{name} must be known when JAX traces the program, because shapes or "
                 f"loops depend on it; got {shown(value)}"
             )
         if jnp.issubdtype(value.dtype, jnp.integer):
@@ -206,8 +206,8 @@ def injected(value: Any) -> str:
     if not traced(value) and not isinstance(value, jax.Array):
         return ""
     return (
-        "; optax.inject_hyperparams takes functions for schedules: name those that are "
-        "none in its static_args"
+        "; optax.inject_hyperparams treats functions as schedules: list the arguments "
+        "that are not schedules in its static_args"
     )
 
 
@@ -266,13 +266,13 @@ def loss(value: Any, user: str) -> jax.Array:
         raise ValueError(
             f"{user} needs the loss of this step. Write\n"
             "    updates, state = tx.update(grads, state, params, value=loss)\n"
-            "If you do, a wrapper around it drops the argument: see the page on "
-            "compatibility for what to write instead."
+            "If you already do, a wrapper around it drops the argument; "
+            "docs/compatibility.md shows what to write instead."
         )
     if isinstance(value, (tuple, list)):
         raise ValueError(
-            f"value must be a scalar, the loss alone; got a {type(value).__name__} of "
-            f"{len(value)}: with has_aux=True write (loss, aux), grads = ... and "
+            f"value must be a scalar, the loss only; got a {type(value).__name__} of "
+            f"{len(value)}: with has_aux=True, write (loss, aux), grads = ... and pass "
             "value=loss"
         )
     python = isinstance(value, (int, float, complex))
@@ -326,8 +326,8 @@ def inexact_leaves(user: str, tree: Any) -> None:
             place = jax.tree_util.keystr(path)
             dtype_name = "float0" if dtype == jax.dtypes.float0 else dtype
             raise ValueError(
-                f"{user} takes floating-point leaves alone; the leaf "
-                f"{place or 'given'} has dtype {dtype_name}: leave it out with "
+                f"{user} accepts only floating-point leaves; the leaf "
+                f"{place or 'given'} has dtype {dtype_name}: exclude it with "
                 "optax.masked or optax.partition"
             )
 

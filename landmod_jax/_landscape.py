@@ -1,4 +1,4 @@
-"""The modified landscape H itself: its values, and the height of its hills."""
+"""The modified landscape H itself: its values and the height of its hills."""
 
 import functools
 import heapq
@@ -25,28 +25,30 @@ def landscape(
     *,
     logarithm: bool = False,
 ) -> jax.Array:
-    r"""H of a loss U, elementwise (2.1).
+    r"""Compute H of a loss U, elementwise (2.1).
 
     .. math::
-      H = \int_{U_{min}}^{U} \frac{dv}{f((v - c)_+) + \varepsilon}
+      H = \int_{U_{min}}^{U} \frac{dv}{f((v - c)_+) + \varepsilon}.
 
-    with closed forms for the named shapes, among them (2.10) and (2.11), and quadrature
-    to about seven digits for any other f. The derivative in u is
-    1 / (f((u - c)₊) + eps) to rounding, so that autodiff of H(U(x)) is (2.12).
+    The named shapes have closed forms, among them (2.10) and (2.11); any other f uses
+    quadrature, accurate to about seven digits. The derivative with respect to u is
+    1 / (f((u - c)₊) + eps) up to rounding, so that autodiff of H(U(x)) gives (2.12).
 
-    Differentiate it as often as you like, in u, c, eps and u_min; at the kink U = c the
-    derivatives are those from below.
+    You can differentiate any number of times with respect to u, c, eps and u_min. At
+    the kink U = c, derivatives are one-sided, from below.
 
     Args:
       u: losses U, any shape.
       c: threshold, in units of the loss; a scalar or an array that broadcasts to u.
-      eps: ε > 0, broadcast likewise; held at a floor as in `landscape_modify`.
+      eps: ε > 0, broadcasts in the same way; has the floor of `landscape_modify`.
       f: a shape, as in `landscape_modify`.
-      u_min: where H is zero; by default the smallest of `u`, taken for a constant.
-      logarithm: add ln(f((U - c)₊) + eps), the full H of (2.9), which annealing needs.
+      u_min: the loss at which H is zero; by default the smallest of `u`, treated as a
+        constant in derivatives.
+      logarithm: add ln(f((U - c)₊) + eps). This is the full H of (2.9), which annealing
+        needs.
 
     Returns:
-      H, of u's shape.
+      H, with the shape of u.
 
     Raises:
       ValueError: f is not a shape, eps is not finite and greater than 0, or an array is
@@ -196,21 +198,21 @@ def _tanh_sinh() -> tuple[np.ndarray, np.ndarray]:
 
 
 def critical_height(u: Any, c: float = math.inf) -> float:
-    """The clipped critical height of a landscape sampled on a grid.
+    """Compute the clipped critical height of a landscape sampled on a grid.
 
-    The highest climb that a path to the global minimum has to make from anywhere, with
-    everything above c cut off: sup over x of (G(x) ∧ c) − (U(x) ∧ c), where G(x) is
-    the lowest possible maximum of U on a path from x to a global minimum. The time that
-    annealing needs grows exponentially in it (section 2.1.2; Choi 2020). With c = +inf
-    it is the critical height E* itself.
+    This is the highest climb on the way to the global minimum from the worst starting
+    point, with everything above c cut off: sup over x of (G(x) ∧ c) − (U(x) ∧ c), where
+    G(x) is the lowest possible maximum of U on a path from x to a global minimum. The
+    time that annealing needs grows exponentially with it (section 2.1.2; Choi 2020).
+    With c = +inf it is the critical height E* itself.
 
     Args:
-      u: U on a regular grid of any dimension; a path goes from a point to its
-        neighbours along the axes.
+      u: U on a regular grid of any dimension. A path moves from a point to its
+        neighbors along the axes.
       c: threshold, in units of U.
 
     Returns:
-      The height, in units of U; 0 where there is no hill on the way.
+      The height, in units of U; 0 if there is no hill on the way.
 
     Raises:
       ValueError: u is empty, traced or not finite, or c is not a number.

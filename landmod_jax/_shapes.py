@@ -1,4 +1,4 @@
-"""Shapes f: how much the landscape is flattened at height u = (U − c)₊ above c."""
+"""Shapes f: how strongly to flatten the landscape at height u = (U − c)₊ above c."""
 
 import dataclasses
 import math
@@ -16,13 +16,13 @@ ScalarFn = Callable[[jax.Array], jax.Array]
 
 @dataclasses.dataclass(frozen=True)
 class Shape:
-    """A shape f and, where it has a closed form, the integral that makes up H.
+    """A shape f and, if there is a closed form, its integral for H.
 
     Attributes:
       name: for messages and labels.
-      f: u ≥ 0 to f(u) ≥ 0, elementwise; what it returns below 0 counts as 0.
-      integral: (u, eps) to ∫₀ᵘ dv / (f(v) + eps), elementwise; None where quadrature
-        has to do (`landmod_jax.landscape`).
+      f: maps u ≥ 0 to f(u) ≥ 0, elementwise; negative results count as 0.
+      integral: maps (u, eps) to ∫₀ᵘ dv / (f(v) + eps), elementwise. With None,
+        `landmod_jax.landscape` uses quadrature.
 
     Raises:
       ValueError: name is not a string, or f or integral is not such a function.
@@ -78,9 +78,9 @@ def _is_floating(u: Any) -> bool:
 def power(p: float) -> Shape:
     """f(u) = uᵖ.
 
-    p = 1 is the thesis's choice, whose H grows like a logarithm (2.11); p = 2 flattens
-    so much that H stays below π / (2√eps) above c; p < 1 flattens less far up and more
-    just above c.
+    p = 1 is the thesis's choice; its H grows like a logarithm (2.11). p = 2 flattens so
+    strongly that H rises by less than π / (2√eps) above c. p < 1 flattens less far
+    above c and more just above it.
 
     Args:
       p: exponent, greater than 0.
@@ -101,15 +101,15 @@ def power(p: float) -> Shape:
 
 @same_for_same_arguments
 def bounded(bound: float = 1.0, width: float = 1.0) -> Shape:
-    """f(u) = bound · u³ / (width³ + u³): what the theory of annealing asks for.
+    """f(u) = bound · u³ / (width³ + u³), as the theory of annealing requires.
 
-    Bounded by `bound`, twice differentiable, with f(0) = f′(0) = f″(0) = 0, the
-    conditions under (2.1), which u, u² and √u do not meet. The gradient is divided by
-    at most bound + eps, however high the loss is.
+    f is bounded and twice differentiable, with f(0) = f′(0) = f″(0) = 0. These are the
+    conditions under (2.1), which u, u² and √u do not meet. However high the loss is,
+    the gradient is divided by at most bound + eps.
 
     Args:
       bound: the limit of f far above c, greater than 0.
-      width: the height at which f is half of it, in units of the loss, greater than 0.
+      width: the height at which f is bound / 2, in units of the loss, greater than 0.
 
     Raises:
       ValueError: an argument is not a number greater than 0.

@@ -18,14 +18,14 @@ class UpdateFn(Protocol):
 
 
 class Threshold(NamedTuple):
-    """A pair of pure functions, as an optax transformation is one.
+    """A pair of pure functions, like an optax transformation.
 
     Attributes:
-      init: `init(dtype)` gives the state: arrays only, those that hold losses of that
-        dtype.
-      update: `update(state, value)` gives c for this step, a scalar of value's dtype,
-        and the next state, of the same structure, shapes and dtypes. It is called with
-        finite values alone.
+      init: `init(dtype)` returns the initial state. It contains arrays only; those that
+        hold losses have this dtype.
+      update: `update(state, value)` returns c for this step, a scalar of value's dtype,
+        and the next state, with the same structure, shapes and dtypes. It only receives
+        finite values.
 
     The state holds what was learned from losses, never an argument of the threshold.
 
@@ -45,11 +45,11 @@ class Threshold(NamedTuple):
 
 @same_for_same_arguments
 def running_min() -> Threshold:
-    """c is the smallest loss so far, this step's included.
+    """c is the smallest loss so far, including this step's.
 
-    The thesis's choice (section 2.1.2, appendix B) and the default. c never rises: use
-    it where the loss falls on the whole. A single lucky mini-batch sets it for good;
-    see `smoothed_min` and `windowed_min` for what to do about that.
+    This is the thesis's choice (section 2.1.2, appendix B) and the default. c never
+    rises, so use it when the loss decreases overall. A single lucky mini-batch fixes c
+    permanently; `smoothed_min` and `windowed_min` avoid that.
 
     Example:
       >>> import jax.numpy as jnp, landmod_jax as lm
@@ -75,12 +75,12 @@ def running_min() -> Threshold:
 
 @same_for_same_arguments
 def constant(c: float) -> Threshold:
-    """c is fixed, as in (2.1): use it where the height of the hills is known.
+    """c is fixed, as in (2.1). Use it when you know how high the hills are.
 
-    Below c nothing but eps is in the way of the plain optimizer; +inf switches the
-    modification off, -inf stops all steps.
+    Below c, LM only divides gradients by f(0) + eps. c = +inf switches the modification
+    off; c = -inf stops all steps.
 
-    c is kept in no state: a run that is resumed with another c has that one.
+    c is not part of the state, so a run that you resume with another c uses that one.
 
     Args:
       c: in units of the loss.
@@ -117,11 +117,11 @@ class SmoothedMinState(NamedTuple):
 def smoothed_min(decay: float = 0.9) -> Threshold:
     """c is the smallest bias-corrected average of the loss so far.
 
-    The average is exponential, ā ← decay · ā + (1 − decay) · value, divided by
-    1 − decayᵗ after t steps. Use it with small, noisy mini-batches.
+    The average is exponential, ā ← decay · ā + (1 − decay) · value, and after t steps
+    it is divided by 1 − decayᵗ. Use it with small, noisy mini-batches.
 
     Args:
-      decay: in [0, 1); it averages over about 1 / (1 - decay) steps. 0 is
+      decay: in [0, 1). It averages over about 1 / (1 - decay) steps; 0 is equivalent to
         `running_min`.
 
     Raises:
@@ -167,15 +167,15 @@ class WindowedMinState(NamedTuple):
 
 @same_for_same_arguments
 def windowed_min(n: int) -> Threshold:
-    """c is the smallest of the last n losses, this step's included.
+    """c is the smallest of the last n losses, including this step's.
 
-    It can rise again: use it where the loss does, with warm restarts, curricula or a
-    changing objective. With n = 1 every step has scale 1 / (f(0) + eps).
+    c can rise again, so use it when the loss can: with warm restarts, curricula or a
+    changing objective. With n = 1, every step has scale 1 / (f(0) + eps).
 
     Args:
-      n: steps to look back, at least 1; an epoch's is a good start. It is the shape of
-        the state, so it cannot be traced. With another n, a run that is resumed
-        starts its window anew, from c.
+      n: number of steps to look back, at least 1. One epoch is a good start. n is a
+        shape in the state, so it cannot be traced. A run that you resume with another n
+        restarts its window from c.
 
     Raises:
       ValueError: n is not an integer of at least 1.

@@ -15,18 +15,18 @@ from landmod_jax._thresholds import Threshold, running_min
 class LandscapeModifyState(NamedTuple):
     """State of `landscape_modify`: scalars, and the threshold's own state.
 
-    c and scale are float32, or float64 where jax has that enabled, whatever the dtype
-    of the parameters. Both describe the last step: +inf and 0 before the first.
+    c and scale are float32, or float64 if jax_enable_x64 is on, whatever the dtype of
+    the parameters. Both describe the last step; before the first, they are +inf and 0.
 
-    Setting c, with `optax.tree.set` or `_replace`, starts the threshold anew, as if c
-    had been the only loss so far; +inf forgets everything.
+    Setting c, with `optax.tree.set` or `_replace`, restarts the threshold as if c had
+    been the only loss so far; +inf forgets everything.
     """
 
     count: Any  # steps so far, int32
-    c: Any
+    c: Any  # the threshold
     scale: Any  # 1 / (f((value - c)₊) + eps)
     threshold: Any
-    learned_c: Any  # c as the threshold gave it: where c differs, it has been set since
+    learned_c: Any  # the threshold's own c: if c differs from it, c was set
 
 
 def landscape_modify(
@@ -36,41 +36,41 @@ def landscape_modify(
     threshold: Threshold | None = None,
     axis_name: Any = None,
 ) -> optax.GradientTransformationExtraArgs:
-    r"""Descend the modified landscape H in place of the loss U.
+    r"""Descend the modified landscape H instead of the loss U.
 
     H has the stationary points of U and lower hills above the threshold c. Its
     gradient (2.12) is that of U times one number,
 
     .. math::
-      \nabla H = \frac{\nabla U}{f((U - c)_+) + \varepsilon},
+      \nabla H = \frac{\nabla U}{f((U - c)_+) + \varepsilon}.
 
-    which this transformation takes from the loss, given as ``value=`` at each update:
-    c is brought up to date first, then every gradient is multiplied by
-    scale = 1 / (f((value − c)₊) + eps). Chain it ahead of the optimizer, and ahead of
-    weight decay.
+    Pass the loss as ``value=`` to each update. The transformation first updates c, then
+    multiplies every gradient by scale = 1 / (f((value − c)₊) + eps). Chain it in front
+    of the optimizer and of weight decay.
 
-    A value that is not finite leaves c as it is and gives scale 0: a step without a
-    gradient. A NaN gradient stays NaN, for `optax.apply_if_finite` to see.
+    If value is not finite, c keeps its value and scale is 0, so the optimizer receives
+    a zero gradient. A NaN gradient stays NaN, so that `optax.apply_if_finite` sees it.
 
     Args:
       f: shape of the modification: "linear" (the thesis's), "quadratic", "sqrt",
         "cbrt", "bounded", a `Shape`, or any callable from a scalar u ≥ 0 to f(u) ≥ 0.
-      eps: ε > 0, or an `optax.Schedule` of it. Steps at or below c are multiplied by
-        1 / (f(0) + eps). An ε below √(smallest normal number), 1.1e-19 in float32, is
-        held there, where a schedule to 0 ends too.
-      threshold: what c is; by default `running_min()`.
-      axis_name: a mapped axis, or several, over which `value` is averaged first, so
-        that replicas under pmap or shard_map agree on c.
+      eps: ε > 0, or an `optax.Schedule` of it. At or below c, gradients are multiplied
+        by 1 / (f(0) + eps). The smallest ε used is √(smallest normal number), 1.1e-19
+        in float32; smaller values, such as the end of a schedule to 0, are raised to
+        it.
+      threshold: the rule that sets c; by default `running_min()`.
+      axis_name: a mapped axis, or several. `value` is averaged over it first, so that
+        replicas under pmap or shard_map agree on c.
 
     Returns:
-      A transformation whose `update(updates, state, params=None, *, value)` takes a
-      scalar loss, real and of any dtype. Updates keep their dtypes; leaves that are not
-      real or complex floating point pass through.
+      A transformation whose `update(updates, state, params=None, *, value)` takes the
+      loss, a real scalar of any dtype. Updates keep their dtypes. Leaves that are not
+      real or complex floating point pass through unchanged.
 
     Raises:
-      ValueError: an argument is none of the above; at update, `value` is missing or not
-        a real scalar, the state is not that of this threshold, or `axis_name` is not
-        the name of an axis mapped there.
+      ValueError: an argument is none of the above. At update: `value` is missing or not
+        a real scalar, the state belongs to another threshold, or `axis_name` does not
+        name a mapped axis.
 
     Example:
       >>> import jax, jax.numpy as jnp, optax
@@ -158,7 +158,7 @@ def _mean(value: jax.Array, axis_name: Any) -> jax.Array:
     except NameError as error:
         raise ValueError(
             f"axis_name is {axis_name!r}, which names no mapped axis here: call update "
-            "inside the pmap, vmap or shard_map that has it, or leave axis_name out"
+            "inside the pmap, vmap or shard_map that maps it, or omit axis_name"
         ) from error
 
 
@@ -189,17 +189,17 @@ def _shapes(tree: Any) -> list[tuple[int, ...]]:
 
 
 def current(opt_state: Any) -> LandscapeModifyState:
-    """The state of `landscape_modify` inside any nested optimizer state.
+    """Find the state of `landscape_modify` in any nested optimizer state.
 
     Args:
-      opt_state: what `init` or `update` of a chain, a wrapper, a flax TrainState or an
-        nnx.Optimizer holds.
+      opt_state: the state of a chain or wrapper, a flax TrainState, or an
+        nnx.Optimizer.
 
     Returns:
       The LandscapeModifyState, with `.c`, `.scale` and `.count`.
 
     Raises:
-      ValueError: there is none, or there are several.
+      ValueError: the state contains none, or several.
 
     Example:
       >>> import optax, landmod_jax as lm
@@ -217,7 +217,7 @@ def current(opt_state: Any) -> LandscapeModifyState:
         places = ", ".join(jax.tree_util.keystr(path) or "itself" for path, _ in found)
         raise ValueError(
             f"{len(found)} LandscapeModifyStates in this optimizer state, at {places}: "
-            "give the part that holds the one you mean"
+            "pass the part that contains the one you mean"
         )
     return found[0][1]
 
@@ -248,13 +248,13 @@ def _checked_threshold(threshold: Any) -> Any:
         scalar.dtype,
     ):
         raise ValueError(
-            "threshold.update must return for c a scalar of value's dtype; for float32 "
+            "threshold.update must return c as a scalar of value's dtype; for float32, "
             f"it returned {c}"
         )
     if _types(following) != _types(state):
         raise ValueError(
-            "threshold.update must return a state of the structure, shapes and dtypes "
-            f"that it got; got {state} and returned {following}"
+            "threshold.update must return a state with the same structure, shapes and "
+            f"dtypes as its argument; it received {state} and returned {following}"
         )
     return state
 
@@ -262,22 +262,22 @@ def _checked_threshold(threshold: Any) -> Any:
 def _check_state(state: Any, own: Any) -> None:
     if not isinstance(state, LandscapeModifyState):
         raise ValueError(
-            "state must be the LandscapeModifyState that init or the last update "
-            f"returned; got {_checks.shown(type(state))}"
+            "state must be the LandscapeModifyState returned by init or by the last "
+            f"update; got {_checks.shown(type(state))}"
         )
     shape = jnp.shape(state.c)
     if shape:
         raise ValueError(
             f"state must hold one c, a scalar; its c has shape {shape}: update several "
-            "at once under jax.vmap"
+            "at once with jax.vmap"
         )
-    # A threshold without a state of its own has nothing to mistake another's for.
+    # A threshold that keeps no state can follow any other.
     if jax.tree.leaves(own) and _structure(own) != _structure(state.threshold):
         raise ValueError(
             f"state was made with another threshold: state.threshold is "
-            f"{_checks.shown(state.threshold)}, where this one keeps {own}. To change "
-            "the threshold of a run, take the new one's state: optax.tree.set(state, "
-            "LandscapeModifyState=current(tx.init(params)))"
+            f"{_checks.shown(state.threshold)}, but this threshold needs {own}. To "
+            "change the threshold of a run, use the new one's state: "
+            "optax.tree.set(state, LandscapeModifyState=current(tx.init(params)))"
         )
 
 

@@ -1,11 +1,12 @@
-"""SGD, Adam, Adagrad and RMSProp with torch.optim's semantics, defaults and words.
+"""SGD, Adam, Adagrad and RMSProp with torch.optim's semantics, defaults and names.
 
-For ports that must agree with PyTorch step by step, with and without landscape
-modification. optax's own differ in details: `optax.adagrad` and `optax.rmsprop` put
-their epsilon inside the square root and start elsewhere.
+Use them for ports that must agree with PyTorch step by step, with or without landscape
+modification. optax's own versions differ in details: `optax.adagrad` and
+`optax.rmsprop` put their epsilon inside the square root and start their accumulators
+elsewhere.
 
-A learning rate that a schedule takes below 0 is held at 0, since a jitted schedule to 0
-may end at -1e-8.
+If a schedule returns a negative learning rate, 0 is used: a jitted schedule to 0 may
+end at -1e-8.
 """
 
 from typing import Any, TypeAlias
@@ -32,17 +33,17 @@ def sgd(
 
     Args:
       lr: learning rate, or a schedule of it.
-      momentum: β; the velocity starts at the first gradient. None and 0 have none.
+      momentum: β; the velocity starts at the first gradient. None or 0 for none.
       weight_decay: L2, added to the gradient after the landscape has scaled it.
-      nesterov: Nesterov's momentum, which needs a momentum.
+      nesterov: use Nesterov's momentum; requires a momentum.
       landscape: `landscape_modify(...)`, or None for the plain optimizer.
 
     Returns:
-      A transformation that takes `value=loss`, needed with a landscape and ignored
-      without.
+      A transformation that takes `value=loss`; it is required with a landscape and
+      ignored without one.
 
     Raises:
-      ValueError: lr, momentum or weight_decay is negative or no number, nesterov is
+      ValueError: lr, momentum or weight_decay is negative or not a number, nesterov is
         True without a momentum, or landscape is not a transformation.
 
     Example:
@@ -70,7 +71,7 @@ def adam(
 
     Args:
       lr: learning rate, or a schedule of it.
-      betas: decay rates of the first and the second moment.
+      betas: decay rates of the first and second moments.
       eps: added to the root of the second moment. Not the landscape's ε.
       weight_decay: L2, added to the gradient after the landscape has scaled it.
       landscape: `landscape_modify(...)`, or None for the plain optimizer.
@@ -79,7 +80,7 @@ def adam(
       A transformation that takes `value=loss`.
 
     Raises:
-      ValueError: an argument is negative or no number, a beta is 1 or more, or
+      ValueError: an argument is negative or not a number, a beta is 1 or more, or
         landscape is not a transformation.
 
     Example:
@@ -117,7 +118,7 @@ def adagrad(
       A transformation that takes `value=loss`.
 
     Raises:
-      ValueError: an argument is negative or no number, or landscape is not a
+      ValueError: an argument is negative or not a number, or landscape is not a
         transformation.
 
     Example:
@@ -151,15 +152,15 @@ def rmsprop(
       alpha: decay rate of the mean of squares, which starts at 0.
       eps: added to its root. Not the landscape's ε.
       weight_decay: L2, added to the gradient after the landscape has scaled it.
-      momentum: of the scaled gradient. None and 0 have none.
+      momentum: applied to the scaled gradient. None or 0 for none.
       landscape: `landscape_modify(...)`, or None for the plain optimizer.
 
     Returns:
       A transformation that takes `value=loss`.
 
     Raises:
-      ValueError: an argument is negative or no number, alpha is 1 or more, or landscape
-        is not a transformation.
+      ValueError: an argument is negative or not a number, alpha is 1 or more, or
+        landscape is not a transformation.
 
     Example:
       >>> import jax.numpy as jnp, landmod_jax as lm

@@ -187,6 +187,36 @@ def figure_2_6(path: Path) -> list[Path]:
     return _landscapes(path, [(f"ε = {e:g}", lm.landscape(U, U.min(), e)) for e in eps])
 
 
+def relatives(path: Path) -> list[Path]:
+    """The factor of the gradient against the loss: LM and methods like it."""
+    loss, c = np.linspace(0, 4, 401), 0.5
+    u = np.maximum(loss - c, 0)
+    curves = {
+        "LM, f(u) = u": 1 / (u + 1),
+        "LM, f(u) = u²": 1 / (u**2 + 1),
+        "stochastic tunneling": np.exp(-(loss - c)),
+        "barrier lowering": 1 / (1 + u) ** 2,
+        "tempering": np.full_like(loss, 1 / 2),
+        "flooding": np.sign(loss - c),
+        "Polyak step": loss,
+        "clipping": np.full_like(loss, 0.7),
+    }
+    dashes = ["-"] * len(COLOURS) + [":"] * len(curves)  # a colour recurs dotted
+    with style.figure(1, 1, width=5, height=3) as (fig, axes):
+        axis = axes[0][0]
+        for (label, scale), colour, dash in zip(
+            curves.items(), itertools.cycle(COLOURS), dashes
+        ):
+            axis.plot(loss, scale, color=colour, linestyle=dash, label=label)
+        axis.axvline(c, color="0.8", linewidth=0.8)
+        axis.set_xlabel("loss U")
+        axis.set_ylabel("scale")
+        axis.set_ylim(-1.1, 2)
+        fig.legend(loc="outside right center")
+        style.save(fig, path)
+    return [path]
+
+
 def himmelblau(point):
     """(x² + y − 11)² + (x + y² − 7)², whose four minima are 0; here divided by 20."""
     x, y = point
@@ -234,5 +264,6 @@ DRAWINGS = {
     "2.4": figure_2_4,
     "2.5": figure_2_5,
     "2.6": figure_2_6,
+    "relatives": relatives,
     "trajectories": trajectories,
 }

@@ -5,7 +5,7 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True)
 class Study:
-    """The objectives, and how much is spent on each."""
+    """The objectives, and how much to spend on each."""
 
     objectives: tuple[str, ...] = (
         "rastrigin",
@@ -15,22 +15,22 @@ class Study:
         "levy",
         "styblinski_tang",
     )
-    """Objectives, see landmod_jax.annealing.objectives."""
+    """Objectives; see landmod_jax.annealing.objectives."""
     dimensions: tuple[int, ...] = (2, 5)
-    """Of each objective."""
+    """Dimensions of each objective."""
     steps: int = 2000
-    """Evaluations a chain."""
+    """Evaluations per chain."""
     chains: int = 200
-    """Chains of a trial."""
+    """Chains per trial."""
     settings: int = 16
-    """Settings that each method is tuned on."""
+    """Settings to tune each method on."""
     tunings: int = 3
-    """How often all of it is done, with other settings, starts and noise."""
+    """Repetitions of the study, each with other settings, starts and noise."""
     records: int = 50
     """Points of a convergence curve."""
     barriers: tuple[float, ...] = (0.5, 1.0, 1.5, 2.0, 2.5)
-    """Heights of the double well; over temperatures, the last."""
+    """Barrier heights of the double well; the last is used over temperatures."""
     temperatures: tuple[float, ...] = (0.3, 0.4, 0.5, 0.7, 1.0)
-    """Temperatures of the double well; over barriers, the first."""
+    """Temperatures in the double well; the first is used over barriers."""
     escape_steps: int = 400_000
-    """After so many steps a chain that is not over the barrier is cut off."""
+    """Steps after which a chain that has not crossed the barrier is stopped."""

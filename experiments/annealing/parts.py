@@ -92,7 +92,7 @@ class Parts:
             options, seconds = dict(about["options"]), float(about["seconds"])
         except FileNotFoundError as error:
             raise UserError(
-                f"{self._folder.parent} holds no interrupted study: run it without "
+                f"{self._folder.parent} has no interrupted study: run this without "
                 "--resume"
             ) from error
         except (OSError, ValueError, TypeError, KeyError) as error:
@@ -102,7 +102,7 @@ class Parts:
                 raise UserError(
                     f"--{name.replace('_', '-')} was {options.get(name)!r} in the "
                     f"interrupted study, not {wanted!r}: resume it with the options "
-                    "that it was started with, or start anew with --overwrite"
+                    "that it was started with, or start again with --overwrite"
                 )
         return seconds
 

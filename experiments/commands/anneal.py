@@ -11,18 +11,18 @@ from experiments.errors import UserError
 class Config(Study):
     """Compare the four diffusions on objectives with known minima; time their escapes.
 
-    Each method is tuned on the same number of settings and judged on fresh chains, at
-    equal evaluations of U; gradient descent and random points are the controls. Writes
-    rows, tables.md and pictures. What is measured is kept on the way: Ctrl-C, SIGTERM
-    or a closed terminal stop it, and --resume continues.
+    Each method is tuned on the same number of settings and judged on fresh chains, with
+    equal numbers of evaluations of U. Gradient descent and random points are the
+    controls. The command writes rows, tables.md and pictures. It saves its measurements
+    on the way: after Ctrl-C, SIGTERM or a closed terminal, --resume continues.
     """
 
     out: Path = Path("annealing")
     """Directory of the study."""
     overwrite: bool = False
-    """Replace a study that lies in `out`."""
+    """Replace an existing study in the directory."""
     resume: bool = False
-    """Continue a study that was interrupted, with the options it was started with."""
+    """Continue an interrupted study, with the options it was started with."""
 
 
 def run(config: Config) -> None:
@@ -36,8 +36,8 @@ def run(config: Config) -> None:
     if not (config.resume or config.overwrite):
         if parts.interrupted(config.out):
             raise UserError(
-                f"{config.out} holds an interrupted study: add --resume to continue "
-                "it, or --overwrite to start anew"
+                f"{config.out} contains an interrupted study: add --resume to "
+                "continue it, or --overwrite to start again"
             )
         if complete:
             raise UserError(f"{config.out} holds a study already: add --overwrite")

@@ -28,7 +28,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "train": ("experiments.commands.train", "one run"),
     "compare": (
         "experiments.commands.compare",
-        "an optimizer with and without LM, paired",
+        "an optimizer with and without LM, paired by seed",
     ),
     "table": (
         "experiments.commands.table",
@@ -36,11 +36,11 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     ),
     "report": (
         "experiments.commands.report",
-        "a page about finished runs, as HTML and Markdown",
+        "a report on finished runs, as HTML and Markdown",
     ),
     "collect": (
         "experiments.commands.collect",
-        "keep finished runs as rows of a study",
+        "store finished runs as rows of a study",
     ),
     "results": ("experiments.commands.results", "the tables and pictures of results/"),
     "figure": (
@@ -73,7 +73,7 @@ def dispatch(
         tell(f"error: {error}")
         return 2
     except Stopped as stopped:
-        tell(f"{stopped}: --resume goes on from here")
+        tell(f"{stopped}: --resume continues from here")
         return stopped.status
     except KeyboardInterrupt:
         tell("interrupted")

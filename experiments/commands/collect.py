@@ -13,10 +13,10 @@ from experiments.machine.locks import locked
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Add finished runs to the rows of a study; `results` makes its tables of them."""
+    """Add finished runs to the rows of a study; `results` makes tables from them."""
 
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional]
-    """Directories with runs at or below them."""
+    """Directories to search for runs, with everything below them."""
     out: Path
     """The study's directory, such as results/nn2-cifar10."""
 

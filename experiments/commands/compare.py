@@ -9,14 +9,14 @@ from experiments.config.optimizers import OptimizerName
 
 @dataclasses.dataclass(frozen=True)
 class Config(options.Pairs):
-    """Train pairs of runs: same weights, data order and augmentation in each arm."""
+    """Train pairs of runs with the same weights, data order and augmentation."""
 
     dataset: str = "digits"
     """digits, cifar10 or cifar100."""
     model: str = "simple_cnn"
     """simple_cnn, nn2, vgg16, preresnet110, … (see models/)."""
     optimizer: OptimizerName = "sgd"
-    """Which of the thesis's four, with PyTorch's semantics."""
+    """One of the thesis's four optimizers, with PyTorch's semantics."""
 
 
 def run(config: Config) -> None:

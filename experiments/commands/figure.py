@@ -43,9 +43,9 @@ class Config:
     figure: Annotated[str, tyro.conf.Positional]
     """3.7, 3.9 or 3.12."""
     runs: tuple[Path, ...] = (Path("runs"),)
-    """Where to look for runs; those of `table` lie under runs/ by default."""
+    """Where to look for runs; `table` puts them under runs/ by default."""
     out: Path | None = None
-    """The picture; by default figure-NUMBER.png."""
+    """File for the picture; by default, figure-NUMBER.png."""
 
 
 def run(config: Config) -> None:

@@ -9,14 +9,14 @@ from experiments.machine.stopping import Stop
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Draw figures 1.1, 1.2, 2.1 to 2.6, and trajectories on a 2-D landscape."""
+    """Draw figures 1.1, 1.2, 2.1 to 2.6, relatives of LM, and 2-D trajectories."""
 
     out: Path = Path("figures")
-    """Directory of the pictures; those that are there are replaced."""
+    """Directory of the pictures; existing ones are replaced."""
     only: tuple[str, ...] = ()
-    """Names such as 2.3 or trajectories; all without it."""
+    """Names such as 2.3 or trajectories; by default, all."""
     resume: bool = False
-    """Draw only those that are not there yet."""
+    """Draw only the missing ones."""
 
 
 def run(config: Config) -> None:

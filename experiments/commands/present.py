@@ -44,7 +44,7 @@ def present(runs: Sequence[Run], out: Path) -> None:
     except OSError as error:
         raise UserError(
             f"cannot write the tables and pictures to {out} ({error}); the runs are "
-            "kept: make room there, and --resume or `report` makes them again"
+            "kept: make room there, then use --resume or `report`"
         ) from error
     names = ", ".join(["report*.csv", *(path.name for path in pictures)])
     print(f"{out}: report.html, report.md, {names}")

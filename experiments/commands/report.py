@@ -11,16 +11,16 @@ from experiments.errors import UserError
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Make report.html, which opens offline, and report.md of finished runs."""
+    """Write report.html, which opens offline, and report.md on finished runs."""
 
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional]
-    """Directories with runs at or below them."""
+    """Directories to search for runs, with everything below them."""
     out: Path = Path("report")
-    """Directory of the report; files of the same names are replaced."""
+    """Directory of the report; existing files of the same names are replaced."""
     title: str = "Landscape modification: what the runs show"
     """Heading of the page."""
     tensorboard: Path | None = None
-    """Also write TensorBoard event files, a directory per run (needs tensorboardX)."""
+    """Also write TensorBoard event files, one directory per run; needs tensorboardX."""
 
 
 def run(config: Config) -> None:

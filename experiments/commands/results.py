@@ -12,10 +12,10 @@ TITLE = "What landscape modification does on CIFAR"
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Make each study's tables and curves, the picture over all of them, and a page."""
+    """Make tables and curves for each study, and a picture and page for all of them."""
 
     root: Path = Path("results")
-    """Directory with studies (runs.csv, chains.csv.gz) at or below it."""
+    """Directory to search for studies (runs.csv, chains.csv.gz)."""
 
 
 def run(config: Config) -> None:

@@ -21,9 +21,9 @@ class Config(options.Pairs):
     table: Annotated[str, tyro.conf.Positional] = "digits"
     """digits, 3.5, 3.6, 3.8, 3.10, 3.11, C.1, or all of the thesis's."""
     optimizers: tuple[OptimizerName, ...] = ()
-    """Rows of the table, by default all: SGD alone in C.1, else all four."""
+    """Rows of the table; by default, all: only SGD in C.1, otherwise all four."""
     arms: tuple[ArmName, ...] = ()
-    """By default the table's, base and lm; the others are controls."""
+    """By default the table's own, base and lm; the others are controls."""
 
 
 def run(config: Config) -> None:
@@ -61,7 +61,7 @@ def runs_of(name: str, config: Config) -> list[RunConfig]:
     table, optimizers = TABLES[name], rows_of(name, config)
     if not optimizers:
         raise UserError(
-            f"table {name} has {', '.join(table.optimizers)} alone: leave one of them "
+            f"table {name} has only {', '.join(table.optimizers)}: include one of them "
             "in --optimizers"
         )
     given = dataclasses.replace(

@@ -17,11 +17,11 @@ class Config(options.Execution, options.Protocol):
     model: str = "simple_cnn"
     """simple_cnn, nn2, vgg16, preresnet110, … (see models/)."""
     optimizer: OptimizerName = "sgd"
-    """Which of the thesis's four, with PyTorch's semantics."""
+    """One of the thesis's four optimizers, with PyTorch's semantics."""
     arm: ArmName = LM.name
-    """The optimizer alone (base) or behind landscape modification (lm)."""
+    """The optimizer by itself (base) or with landscape modification (lm)."""
     seed: int = 0
-    """Of the weights, the data's order, the augmentation and the dropout."""
+    """Seed of the weights, data order, augmentation and dropout."""
 
 
 def run(config: Config) -> None:

@@ -25,16 +25,16 @@ LEAST = 10  # training images, of which --lr-sweep can hold out a tenth
 
 @dataclasses.dataclass(frozen=True)
 class Protocol:
-    """How each run trains; what is not given is the thesis's (tables A.1 and A.2)."""
+    """How each run trains; by default as in the thesis (tables A.1 and A.2)."""
 
     epochs: int | None = None
     """Passes over the training set."""
     learning_rate: float | None = None
     """The optimizer's step size."""
     momentum: float | None = None
-    """Of SGD and RMSProp."""
+    """Momentum of SGD and RMSProp."""
     weight_decay: float | None = None
-    """L2, added to the gradient after landscape modification has scaled it."""
+    """L2 decay, added to the gradient after landscape modification scales it."""
     batch_size: int | None = None
     """Images per step; the last, partial batch of an epoch is kept."""
     f: str = "linear"
@@ -42,27 +42,27 @@ class Protocol:
     eps: float = 1.0
     """The constant in f((loss - c)+) + eps, greater than 0."""
     threshold: str = RUNNING_MIN
-    """What c is: running_min, smoothed_min, "windowed_min(100)" or "constant(1)"."""
+    """Rule for c: running_min, smoothed_min, "windowed_min(100)" or "constant(1)"."""
     c: float | None = None
     """Short for --threshold "constant(C)"."""
     clip_norm: float = 1.0
-    """Of the clip arm: the largest norm that all gradients together keep."""
+    """For the clip arm: the largest global norm of the gradients."""
     warmup_steps: int = 200
-    """Of the warmup arm: steps until the learning rate is reached."""
+    """For the warmup arm: steps until the full learning rate is reached."""
     limit_train: int | None = None
     """Train on the first n images of a fixed shuffle."""
     precision: Precision = "float32"
-    """Of the network's arithmetic; parameters, statistics, loss and c stay float32.
+    """Arithmetic of the network; parameters, statistics, loss and c stay float32.
     tensorfloat32 is faster on GPUs, and float32 on CPUs."""
     eval_mode: Literal["eval", "train"] = "eval"
-    """With "train" the test runs in training mode, as in the published script."""
+    """Mode of the network in tests; the published script tests in "train"."""
     validation: int | None = None
-    """Hold out the last n training images and test on them, not on the test set."""
+    """Hold out the last n training images and test on those, not on the test set."""
     until_above_chance: bool = False
     """Stop at the first epoch whose test accuracy is above chance."""
     augment: tyro.conf.DisallowNone[bool | None] = None
-    """Crop and flip CIFAR's training images at random; table 3.5 does not by default,
-    everything else does."""
+    """Crop and flip CIFAR's training images at random; the default except in table
+    3.5."""
 
     def run(
         self,
@@ -110,8 +110,8 @@ class Protocol:
         loading.check_size(dataset, whole.limit_train, whole.validation)
         if steps_of(whole) > MOST:
             raise UserError(
-                f"--epochs {whole.epochs} takes {steps_of(whole):,} steps, more than "
-                f"the {MOST:,} that a run counts"
+                f"--epochs {whole.epochs} takes {steps_of(whole):,} steps; a run can "
+                f"have at most {MOST:,}"
             )
         # What this arm does not read was checked, and is no part of its identity.
         unread = PARAMETERS - set(ARMS[arm].parameters)
@@ -132,7 +132,9 @@ class Protocol:
         if spelled.name_of(threshold) != "constant":
             return {"f": f, "threshold": threshold, "c": self.c}
         if self.c is not None:
-            raise UserError(f"--c {self.c} and --threshold {threshold}: choose either")
+            raise UserError(
+                f"--c {self.c} and --threshold {threshold}: choose one of them"
+            )
         return {"f": f, "threshold": RUNNING_MIN, "c": float(made["c"])}
 
 
@@ -144,7 +146,7 @@ def steps_of(config: RunConfig) -> int:
 
 
 def show_remarks(configs: Sequence[RunConfig]) -> None:
-    """Say what is allowed and yet hardly meant."""
+    """Point out settings that are allowed but probably not intended."""
     for config in dict.fromkeys(dataclasses.replace(c, seed=0) for c in configs):
         reads = ARMS[config.arm].parameters
         if "warmup_steps" in reads and config.warmup_steps > steps_of(config):
@@ -158,29 +160,29 @@ def show_remarks(configs: Sequence[RunConfig]) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Execution(Process):
-    """Where data come from and results go, and how a sweep is run."""
+    """Where data comes from, where results go, and how a sweep runs."""
 
     out: Path | None = None
-    """Results; by default a directory under runs/ named after the command."""
+    """Result directory; by default, one under runs/ named after the command."""
     resume: bool = False
-    """Go on in an existing directory: finished runs are kept."""
+    """Continue in an existing directory; finished runs are kept."""
     overwrite: bool = False
-    """Delete what earlier commands wrote to the directory, and nothing else, first."""
+    """First delete what earlier commands wrote to the directory, and nothing else."""
     data_dir: Path | None = None
-    """A tensorflow_datasets directory; by default that package's own."""
+    """A tensorflow_datasets directory; by default, that package's own."""
     time_budget: float | None = None
-    """Minutes after which to save a checkpoint and stop, with exit status 75; --resume
-    goes on from it."""
+    """Minutes after which to save a checkpoint and stop with exit status 75; --resume
+    continues from there."""
     checkpoint_minutes: float = 5.0
-    """Minutes between the checkpoints of a run, at the end of an epoch."""
+    """Minutes between checkpoints of a run; they are saved at the end of an epoch."""
     parallel: Literal["none", "pmap", "sharded"] = "none"
-    """Spread each mini-batch over the local devices: by pmap, or over a mesh."""
+    """Split each mini-batch over the local devices: with pmap, or over a mesh."""
     keep_weights: bool = False
-    """Write each run's final weights into its directory, for --init-from."""
+    """Write the final weights of each run to its directory, for --init-from."""
     init_from: Path | None = None
-    """Start from the weights of this run directory in place of fresh ones."""
+    """Start from the weights in this run directory instead of fresh ones."""
     shard: str = "1/1"
-    """i/n: take every n-th seed from the i-th on, with all of its arms, to split a
+    """i/n: run every n-th seed, starting at the i-th, with all of its arms; splits a
     sweep over machines."""
 
     def check(self) -> None:
@@ -190,8 +192,8 @@ class Execution(Process):
             raise UserError(f"--jobs takes a number of 1 or more, got {self.jobs}")
         if self.jobs > 1 and (self.parallel != "none" or self.coordinator is not None):
             raise UserError(
-                "--jobs has several runs at once, each on one device; --parallel and "
-                "--coordinator have one run on several: choose either"
+                "--jobs runs several trainings, each on one device; --parallel and "
+                "--coordinator spread one over several: choose one of them"
             )
         if self.resume and self.overwrite:
             raise UserError("--resume and --overwrite exclude each other")
@@ -202,12 +204,12 @@ class Execution(Process):
                 raise UserError(f"--{option} takes minutes, 0 or more, got {value}")
         if self.onednn and self.parallel == "pmap":
             raise UserError(
-                "--onednn goes with --parallel none or sharded, not with pmap"
+                "--onednn works with --parallel none or sharded, not with pmap"
             )
         if self.init_from is not None and not (self.init_from / WEIGHTS).is_file():
             raise UserError(
-                f"--init-from: {self.init_from} has no {WEIGHTS}: run it with "
-                "--keep-weights"
+                f"--init-from: {self.init_from} has no {WEIGHTS}: train that run "
+                "with --keep-weights"
             )
         self._check_processes()
 
@@ -219,7 +221,7 @@ class Execution(Process):
             return
         if self.parallel != "sharded":
             raise UserError(
-                "several processes train together by --parallel sharded only"
+                "several processes can train together only with --parallel sharded"
             )
         if self.coordinator == "auto":
             return
@@ -235,7 +237,7 @@ class Execution(Process):
             )
         if processes < 1 or not 0 <= number < processes:
             raise UserError(
-                "--process-id takes 0 to --num-processes less 1, got "
+                "--process-id takes 0 to --num-processes minus 1, got "
                 f"{number} of {processes}"
             )
 
@@ -251,14 +253,14 @@ def parse_shard(shard: str) -> tuple[int, int]:
 
 @dataclasses.dataclass(frozen=True)
 class Pairs(Execution, Protocol):
-    """What is run for each optimizer: every arm with every seed."""
+    """What to run for each optimizer: every arm with every seed."""
 
     arms: tuple[ArmName, ...] = DEFAULT_ARMS
-    """base, lm, and the controls mean_scale, shuffled_scale, clip, warmup."""
+    """base, lm, or the controls mean_scale, shuffled_scale, clip, warmup."""
     seeds: tuple[int, ...] = SEEDS
-    """Of weights, data order, augmentation and dropout: the same in each arm."""
+    """Seeds of weights, data order, augmentation and dropout, shared by all arms."""
     lr_sweep: tuple[float, ...] = ()
-    """Learning rates to choose from, for each arm on held-out training images."""
+    """Learning rates to choose from, for each arm, on held-out training images."""
 
     def check(self) -> None:
         super().check()

@@ -71,7 +71,7 @@ class RunConfig:
         if self.momentum and OPTIMIZERS[self.optimizer].momentum is None:
             having = [o.name for o in OPTIMIZERS.values() if o.momentum is not None]
             raise UserError(
-                f"momentum belongs to {' and '.join(having)}, not {self.optimizer}"
+                f"only {' and '.join(having)} have momentum, not {self.optimizer}"
             )
         if self.c is not None and self.threshold != RUNNING_MIN:
             raise UserError(
@@ -79,11 +79,11 @@ class RunConfig:
                 f"threshold {self.threshold}"
             )
         if (self.swa_start is None) != (self.swa_learning_rate is None):
-            raise UserError("swa_start and swa_learning_rate belong together")
+            raise UserError("swa_start and swa_learning_rate must be given together")
         if self.swa_start is not None and ARMS[self.arm].schedule is not None:
             raise UserError(
-                f"the {self.arm} arm has a schedule of its own, and none of weight "
-                "averaging"
+                f"the {self.arm} arm has its own learning-rate schedule: it cannot be "
+                "combined with weight averaging"
             )
         if self.swa_start is not None and self.swa_start > self.epochs:
             raise UserError(

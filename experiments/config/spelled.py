@@ -76,7 +76,7 @@ def _parsed(
     option: str, text: str, makers: Makers
 ) -> tuple[str, list[Any], dict[str, Any]]:
     wrong = UserError(
-        f"{option} takes a name, with numbers in parentheses where it has any, such as "
+        f"{option} takes a name, with any numbers in parentheses, such as "
         f"{_example(makers)}; got {text!r}"
     )
     try:

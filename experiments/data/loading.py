@@ -106,7 +106,7 @@ def _whole(name: str, data_dir: Path | None, cache_dir: Path | None) -> Dataset:
         of,
         *of.read(name, data_dir, cache),
         f"{name} as tensorflow_datasets prepared it",
-        "name an empty directory with --data-dir, and it will be prepared there anew",
+        "choose an empty directory with --data-dir to prepare it there again",
     )
     if of.cached:
         _write_cache(dataset, cache)
@@ -117,8 +117,8 @@ def _limited(dataset: Dataset, limit_train: int | None) -> Dataset:
     have, whole = len(dataset.train_images), record(dataset.name).train
     if limit_train is None and have < whole:
         raise UserError(
-            f"{dataset.name} is here with {have:,} of its {whole:,} training images: "
-            f"complete it, or ask for a part of it with --limit-train {have}"
+            f"only {have:,} of the {whole:,} training images of {dataset.name} are "
+            f"here: complete them, or train on a part with --limit-train {have}"
         )
     if limit_train is None:
         return dataset
@@ -205,7 +205,7 @@ _LARGEST = 1 << 30  # bytes of an array; CIFAR's largest has 154 million
 def _read_cache(of: DataSet, cache: Path) -> Dataset | None:
     """The data set of a cache file; None where there is no file."""
     source = f"the cache {cache}"
-    remedy = "move it away, or name another --cache-dir, and it will be made anew"
+    remedy = "move it away or choose another --cache-dir, and it will be made again"
     try:
         if not stat.S_ISREG(cache.stat().st_mode):
             raise UserError(f"{source} is not a file; {remedy}")
@@ -240,6 +240,6 @@ def _write_cache(dataset: Dataset, cache: Path) -> None:
             np.savez(part, **arrays)
     except OSError as error:
         raise UserError(
-            f"cannot write the cache {cache} ({error}); name a directory with room and "
-            "write access with --cache-dir"
+            f"cannot write the cache {cache} ({error}): choose a writable directory "
+            "with enough room with --cache-dir"
         ) from error

@@ -64,9 +64,9 @@ def _advice(name: str, root: Path, found: Path | None, reason: str, cache: Path)
             "directory that\n     tensorflow_datasets prepared elsewhere is given by "
             f"--data-dir;\n  2. without: {other}"
         )
-    ways = "give an empty directory as --data-dir: it is prepared there anew"
+    ways = "choose an empty directory with --data-dir to prepare it there again"
     if _format(found) != "array_record" and not _installed("tensorflow"):
-        ways = "pip install '.[data]', since TensorFlow alone reads this format"
+        ways = "pip install '.[data]': only TensorFlow reads this format"
     return (
         f"{name} in {found} was prepared as {_format(found)} and cannot be read "
         f"({reason}). Two ways:\n  1. {ways};\n  2. {other}"

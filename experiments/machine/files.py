@@ -79,6 +79,6 @@ def default_cache_dir() -> Path:
         base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     except RuntimeError as error:
         raise UserError(
-            "there is no home directory to keep a cache in: name one with --cache-dir"
+            "there is no home directory for the cache: choose one with --cache-dir"
         ) from error
     return Path(base) / "landmod_jax"

@@ -17,26 +17,26 @@ from experiments.machine.files import default_cache_dir
 
 @dataclasses.dataclass(frozen=True)
 class Process:
-    """What the process is set up with."""
+    """How to set up the process."""
 
     cache_dir: Path | None = None
-    """Where NAME.npz and what JAX compiles are kept; by default landmod_jax in the
+    """Where to keep NAME.npz and compiled programs; by default, landmod_jax in the
     user's cache directory."""
     jobs: int = 1
-    """Runs at once, each by a process with its part of the cores or its one of the
-    GPUs. On a CPU one for each core is fastest, where memory allows it (see docs)."""
+    """Number of runs at once, each in a process with its own share of the cores or its
+    own GPU. On a CPU, one per core is fastest if memory allows (see docs)."""
     coordinator: str | None = None
     """HOST:PORT of the first of several processes that train each run together
     (--parallel sharded), or auto under SLURM and on cloud TPUs."""
     num_processes: int | None = None
-    """How many processes there are."""
+    """Number of processes."""
     process_id: int | None = None
-    """Which one this is, from 0."""
+    """Number of this process, from 0."""
     keep_memory: bool = False
-    """On a CPU: have glibc keep freed memory. Faster steps, more memory (see docs)."""
+    """On a CPU, let glibc keep freed memory: faster steps, more memory (see docs)."""
     onednn: bool = False
-    """On an x86 CPU, with jax 0.12 or newer: let XLA use oneDNN. Faster steps, but each
-    start compiles anew (see docs); not with --parallel pmap."""
+    """Let XLA use oneDNN, on an x86 CPU with jax 0.12 or newer: faster steps, but each
+    start recompiles (see docs). Not with --parallel pmap."""
 
 
 def set_up(process: Process, number: int = 0, of: int = 1) -> None:
@@ -106,7 +106,7 @@ def _check_onednn() -> None:
 
         raise UserError(
             f"--onednn: jaxlib {jax.lib.__version__} has no oneDNN for "
-            f"{jax.default_backend()}s here; it takes 0.12 or newer, on an x86 CPU"
+            f"{jax.default_backend()}s here; it needs 0.12 or newer, on an x86 CPU"
         )
     warnings.filterwarnings(
         "ignore", "Error writing persistent compilation cache entry", UserWarning

@@ -122,7 +122,7 @@ class Stop:
                 if self._answers and not answered:
                     tell(
                         f"{signal.Signals(number).name}: finishing this step, then "
-                        "saving a checkpoint; Ctrl-C (again) stops at once without one"
+                        "saving a checkpoint; Ctrl-C (again) stops at once, without one"
                     )
                 answered = True
 

@@ -75,7 +75,7 @@ def by_row(runs: Iterable[Run]) -> dict[Row, list[Run]]:
             if other is not run:
                 raise UserError(
                     f"{other.path} and {run.path} have the same optimizer, arm, "
-                    f"settings and seed {run.config.seed}: a table takes one of them"
+                    f"settings and seed {run.config.seed}: a table can show only one"
                 )
     arms = list(dict.fromkeys(row.arm for row in found))
     optimizers = list(OPTIMIZERS)

@@ -1,4 +1,4 @@
-"""Checkpoints of a run in progress: the newest sound one is gone on from.
+"""Checkpoints of a run in progress; a run resumes from the newest intact one.
 
     WORK/STEP/state/       the TrainState, by orbax
     WORK/STEP/metrics.npz  what was measured up to STEP, a column each
@@ -54,8 +54,8 @@ def save(work: Path, state: TrainState, columns: Columns) -> None:
         shutil.rmtree(part, ignore_errors=True)
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(
-            f"cannot write a checkpoint to {work} ({reason}); make room there, and "
-            "--resume goes on from the one before"
+            f"cannot write a checkpoint to {work} ({reason}); make room there, then "
+            "--resume continues from the previous one"
         ) from error
     for old in _steps(work)[:-KEPT]:
         shutil.rmtree(work / str(old), ignore_errors=True)

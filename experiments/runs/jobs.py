@@ -45,9 +45,7 @@ def run_apart(
     import jax
 
     if jax.default_backend() == "tpu":
-        raise UserError(
-            "--jobs does not go with a TPU, which one process has to itself"
-        )
+        raise UserError("--jobs does not work on a TPU, which only one process can use")
     jobs = min(execution.jobs, len(configs))
     each = dataclasses.replace(execution, jobs=1, resume=True, overwrite=False)
     spawn = multiprocessing.get_context("spawn")  # JAX's threads do not survive a fork
@@ -86,8 +84,8 @@ def run_apart(
     if failed:
         raise UserError(
             f"{len(failed)} of {jobs} jobs failed ({', '.join(map(_cause, failed))}): "
-            "their errors stand above. What is finished is kept and --resume goes on; "
-            "fewer --jobs take less memory"
+            "see their errors above. Finished runs are kept, and --resume continues; "
+            "fewer --jobs use less memory"
         )
 
 

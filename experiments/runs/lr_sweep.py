@@ -46,7 +46,7 @@ def tune(
     ]
     finished = sweep.run_all(trials, out / TRIALS, execution, within=out)
     if len(finished) < len(set(trials)):
-        print(f"{out}: the learning rates are chosen once all trials are finished")
+        print(f"{out}: learning rates will be chosen when all trials are finished")
         return []
     keys = ["dataset", "model", "optimizer", "arm"]
     means = rows(finished).groupby([*keys, "learning_rate"], sort=False)
@@ -58,7 +58,7 @@ def tune(
     except OSError as error:
         raise UserError(
             f"cannot write the learning rates to {out / TRIALS} ({error}); the trials "
-            "are kept: make room there, and --resume goes on"
+            "are kept: make room there, then --resume continues"
         ) from error
     chosen = table[table["chosen"]].drop_duplicates(keys).set_index(keys)
     for name, row in chosen.iterrows():

@@ -80,7 +80,9 @@ def make_plan(
     """
     parse_shard(execution.shard)
     if hosts.several() and execution.parallel != "sharded":
-        raise UserError("several processes train together by --parallel sharded only")
+        raise UserError(
+            "several processes can train together only with --parallel sharded"
+        )
     weights = None
     if execution.init_from is not None:
         source = execution.init_from.resolve()

@@ -107,8 +107,8 @@ def _check(out: Path, execution: Execution) -> None:
         if not ours:
             raise UserError(
                 f"{out} has no {MARK}, the mark of a directory that --overwrite may "
-                "empty, so that nothing was deleted: choose another --out, delete it "
-                "yourself, or mark it as yours by running once with --resume"
+                "empty, so nothing was deleted: choose another --out, delete it "
+                "yourself, or mark it by running once with --resume"
             )
         if (place := _protected(out)) is not None:
             raise UserError(
@@ -117,8 +117,8 @@ def _check(out: Path, execution: Execution) -> None:
             )
     elif not execution.resume:
         raise UserError(
-            f"{out} already holds results: --resume goes on there, --overwrite "
-            "deletes them, --out names another directory"
+            f"{out} already has results: --resume continues there, --overwrite "
+            "deletes them, --out chooses another directory"
         )
 
 
@@ -156,7 +156,7 @@ def _empty(out: Path, mark) -> None:
     """Delete what sweeps have written, unless one is at work."""
     in_use = UserError(
         f"{out} is in use by another command: --overwrite deletes nothing there until "
-        "that has ended"
+        "that command ends"
     )
     try:
         fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -90,7 +90,7 @@ def read(study: Path) -> list[Run]:
         return [_run(study, row, windows, epochs) for row in table]
     except (OSError, ValueError, RecursionError, UserError) as error:
         raise UserError(
-            f"{study} does not hold the rows of a study: {error}"
+            f"{study} does not contain the rows of a study: {error}"
         ) from error
 
 
@@ -209,7 +209,7 @@ def merged(old: Sequence[Run], new: Sequence[Run]) -> list[Run]:
         there = by_identity.setdefault(name, run)
         if not same_result(there, run):
             raise UserError(
-                f"{name} is among the rows already, with another result: "
+                f"{name} is already among the rows, with a different result: "
                 "delete its row to replace it"
             )
     return list(by_identity.values())

@@ -101,8 +101,8 @@ def write_run(
     except OSError as error:
         shutil.rmtree(part, ignore_errors=True)
         raise UserError(
-            f"cannot write the run directory {path} ({error}); make room there, and "
-            "--resume goes on from its last checkpoint"
+            f"cannot write the run directory {path} ({error}); make room there, then "
+            "--resume continues from its last checkpoint"
         ) from error
 
 
@@ -146,7 +146,7 @@ def read_run(path: Path) -> Run:
     except (OSError, ValueError, RecursionError, UserError) as error:
         raise UserError(
             f"{path} is not a complete run directory ({error}); "
-            "to run it again, move it away first"
+            "to repeat the run, move the directory away first"
         ) from error
 
 
@@ -162,7 +162,7 @@ def _read(path: Path) -> Run:
     config = checks.config(objects["config.json"])
     name = path.absolute().name
     if re.search(r"-[0-9a-f]{10}$", name) and name != config.run_id:
-        raise ValueError(f"config.json is that of {config.run_id}")
+        raise ValueError(f"its config.json belongs to {config.run_id}")
     steps = untrusted.numbers("steps.csv", content["steps.csv"], STEP_COLUMNS)
     epochs = untrusted.numbers("epochs.csv", content["epochs.csv"], EPOCH_COLUMNS)
     checks.measured(config, result, steps, epochs)
@@ -187,7 +187,7 @@ def read_weights(path: Path) -> dict[str, Any]:
     try:
         flat = untrusted.arrays(path / "weights.npz")
         if not all(name.startswith(("params/", "batch_stats/")) for name in flat):
-            raise ValueError("weights.npz holds other arrays than a network's")
+            raise ValueError("weights.npz has arrays that are not a network's")
         return {"params": {}, "batch_stats": {}} | unflatten_dict(flat, sep="/")
     except (OSError, ValueError) as error:
         raise UserError(
@@ -225,7 +225,7 @@ def find_some_runs(roots: Sequence[Path]) -> list[Run]:
     """As `find_runs`; none at all is an error."""
     runs = find_runs(roots)
     if not runs:
-        raise UserError(f"no finished run lies under {', '.join(map(str, roots))}")
+        raise UserError(f"there is no finished run under {', '.join(map(str, roots))}")
     return runs
 
 
@@ -252,7 +252,7 @@ def distinct(runs: Iterable[Run]) -> list[Run]:
         if not same_result(first, run):
             raise UserError(
                 f"{first.path} and {run.path} are runs of one configuration with "
-                "different results: give the one that counts alone"
+                "different results: pass only the one that counts"
             )
     return list(kept.values())
 

@@ -117,7 +117,7 @@ def run(
     state, columns = found or (prepare(trainer.init(keys)), None)
     record = Record(columns)
     if found:
-        progress.line(f"{config.run_id}  goes on from step {int(state.step)}")
+        progress.line(f"{config.run_id}  resumes from step {int(state.step)}")
     per_epoch = trainer.steps_per_epoch
     progress.begin(config.run_id, config.epochs * per_epoch)
     progress.advance(int(state.step))

@@ -193,7 +193,7 @@ def with_weights(state: TrainState, weights: Mapping[str, Any]) -> TrainState:
     for name, tree in weights.items():
         fresh = getattr(state, name)
         if jax.tree.map(jnp.shape, tree) != jax.tree.map(jnp.shape, fresh):
-            raise UserError(f"--init-from: its {name} are those of another network")
+            raise UserError(f"--init-from: its {name} belong to another network")
     return state._replace(**jax.tree.map(jnp.asarray, dict(weights)))
 
 

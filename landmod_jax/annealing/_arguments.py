@@ -1,4 +1,4 @@
-"""The arguments of `anneal`, checked: what is wrong is named, with its range."""
+"""Checks of the arguments of `anneal`; errors name the argument and its range."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,10 +19,10 @@ def method_of(method: Any, scheme: Any, f: Any, eps: Any, threshold: Any) -> Met
     for name, value in (("f", f), ("threshold", threshold)):
         if value is not None and not how.modified:
             raise ValueError(
-                f"{method!r} has no {name}: it is for the improved methods"
+                f"{method!r} does not take {name}: only the improved methods do"
             )
     if eps is not None and method != "improved_kinetic":
-        raise ValueError(f"{method!r} has no eps: it is for 'improved_kinetic'")
+        raise ValueError(f"{method!r} does not take eps: only 'improved_kinetic' does")
     return how
 
 
@@ -36,7 +36,7 @@ def key(value: Any, seeds: bool = False) -> Any:
         fine = False
     if not fine:
         raise ValueError(
-            "key must be one key of jax.random, such as jax.random.key(0)"
+            "key must be a single jax.random key, such as jax.random.key(0)"
             f"{', or a seed' if seeds else ''}; got {_checks.shown(value)}"
         )
     return value
@@ -51,7 +51,8 @@ def points(x0: Any) -> jax.Array:
     x = _checks.real_array("x0", x0)
     if x.ndim != 2 or not x.size:
         raise ValueError(
-            f"x0 must have shape (chains, d), got {x.shape}: a single point is x0[None]"
+            f"x0 must have shape (chains, d), got {x.shape}: pass a single point as "
+            "x0[None]"
         )
     return x
 
@@ -114,5 +115,5 @@ def box(bounds: Any, x: jax.Array) -> tuple[jax.Array, jax.Array]:
         raise ValueError(f"bounds must have low < high, got {_checks.shown(bounds)}")
     inside = (x >= low) & (x <= high) | ~jnp.isfinite(x)
     if not _checks.traced(inside) and not bool(inside.all()):
-        raise ValueError("x0 must lie within bounds, but has points outside")
+        raise ValueError("x0 must lie within bounds, but some points are outside")
     return low, high

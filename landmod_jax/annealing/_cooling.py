@@ -1,8 +1,9 @@
 """Cooling schedules T(t), as functions of the step count.
 
-Any `optax.Schedule` is one too, and a number is a constant temperature. Those here are
-pytrees: another height or temperature does not compile `anneal` anew. Where a schedule
-is negative, as one that ends at 0 is by a rounding error once jitted, T is held at 0.
+Any `optax.Schedule` works as well, and a number is a constant temperature. The
+schedules here are pytrees, so changing a height or temperature does not recompile
+`anneal`. If a schedule returns a negative number, T is 0; under jit, rounding can take
+a schedule that ends at 0 slightly below it.
 """
 
 import math
@@ -15,16 +16,16 @@ from landmod_jax._checks import number
 
 
 def logarithmic(height: Any, t0: Any = math.e, step_size: Any = 1.0) -> Any:
-    r"""T(t) = E / ln(t + t0), the schedule that convergence is proved for (2.6).
+    r"""T(t) = E / ln(t + t0), the schedule for which convergence is proved (2.6).
 
-    With E above the critical height (`landmod_jax.critical_height`; with modification
-    the clipped one) annealing ends in the global minimum, if it goes on for ever.
+    If E is above the critical height (`landmod_jax.critical_height`; with modification,
+    the clipped one), annealing converges to the global minimum as t goes to infinity.
 
     Args:
       height: E > 0, in units of U.
       t0: > 1, so that T(0) = E / ln(t0) is positive.
-      step_size: t = step_size · count. With that of `anneal`, t is the time of the
-        diffusion; with 1, the default, it counts steps.
+      step_size: t = step_size · count. With the step_size of `anneal`, t is the time of
+        the diffusion; with the default of 1, it counts steps.
 
     Returns:
       A schedule: step count to temperature.
@@ -45,7 +46,7 @@ def logarithmic(height: Any, t0: Any = math.e, step_size: Any = 1.0) -> Any:
 
 
 def geometric(initial: Any, final: Any, steps: Any) -> Any:
-    """T from `initial` to `final` by a constant factor a step, then constant.
+    """T goes from `initial` to `final` by a constant factor per step, then stays.
 
     Args:
       initial: T(0) > 0, in units of U.

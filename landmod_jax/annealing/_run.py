@@ -1,4 +1,4 @@
-"""`anneal`: many independent chains of one of the four diffusions, best points kept."""
+"""`anneal`: run many independent chains of a diffusion and keep their best points."""
 
 import functools
 from collections.abc import Callable
@@ -30,19 +30,19 @@ _PROGRAMS = 64  # compiled and kept, the last ones used
 
 
 class AnnealState(NamedTuple):
-    """Where the chains stand: give it to `anneal` in place of x0 to continue.
+    """The state of all chains. Pass it to `anneal` in place of x0 to resume.
 
     Attributes:
       step: steps so far, int32.
       x: (chains, d).
-      y: momentum, (chains, d); None for the methods that have none.
+      y: momentum, (chains, d); None for methods without momentum.
       value, grad: U and ∇U at x, (chains,) and (chains, d).
-      c: the threshold, (chains,); +inf for the methods that have none.
-      threshold: what it keeps from step to step.
+      c: the threshold, (chains,); +inf for methods without one.
+      threshold: the threshold's own state.
       best_x, best_value: (chains, d) and (chains,), over x0 and all steps; best_value
         is +inf for a chain that has never seen a finite value.
-      died: the step at which a chain met what is not finite, (chains,) int32; -1 if it
-        is alive.
+      died: the step at which a chain met a value that is not finite, (chains,) int32;
+        -1 while it is alive.
     """
 
     step: Any
@@ -63,7 +63,7 @@ class AnnealState(NamedTuple):
 
 
 class Trajectory(NamedTuple):
-    """Evenly spaced records of a run, the last one its end.
+    """Evenly spaced records of a run; the last one is its end.
 
     Attributes:
       step: (records,) int32.
@@ -78,7 +78,7 @@ class Trajectory(NamedTuple):
 
 
 class AnnealResult(NamedTuple):
-    """What `anneal` found: best points (chains, d), values (chains,), the rest."""
+    """What `anneal` found: best points (chains, d), their values (chains,), state."""
 
     best_x: Any
     best_value: Any
@@ -103,7 +103,7 @@ def anneal(
     scheme: SchemeName | None = None,
     records: int = 100,
 ) -> AnnealResult:
-    r"""Minimise `energy` by simulated annealing, in many chains at once.
+    r"""Minimize `energy` by simulated annealing, with many chains at once.
 
     ====================  =======================================  ==================
     method                diffusion                                law at constant T
@@ -117,57 +117,58 @@ def anneal(
                           dY = −Y/T dt − T∇H dt + √2 dB
     ====================  =======================================  ==================
 
-    H is that of (2.9), its logarithm included, and its law that at constant c. The
-    overdamped methods are discretised by Euler–Maruyama, the kinetic ones by BAOAB:
-    half a kick, half a drift, friction and noise exactly, half a drift, half a kick.
-    The friction 1/T grows without bound as T falls, and Euler's scheme, which is
-    offered beside it, diverges once step_size > 2T. Each costs one evaluation of U and
-    ∇U a step, and one more at the start. Chains of the kinetic methods start at rest.
+    H is the full H of (2.9), including its logarithm; the law given is that at constant
+    c. The overdamped methods use the Euler–Maruyama scheme. The kinetic methods use
+    BAOAB: half a kick, half a drift, exact friction and noise, half a drift, half a
+    kick. Euler's scheme is also available for them, but the friction 1/T grows without
+    bound as T falls, and that scheme diverges once step_size > 2T. Every scheme costs
+    one evaluation of U and ∇U per step, and one more at the start. Chains of the
+    kinetic methods start at rest.
 
-    The noise of a chain depends on the key, the step and the place of the chain, not on
-    how many chains there are. A chain that meets a point, value or gradient that is not
-    finite stays where it was, and keeps its best; `state.died` has the step.
+    The noise of a chain depends on the key, the step and the position of the chain, not
+    on the number of chains. If a chain meets a point, value or gradient that is not
+    finite, it stops where it was and keeps its best point; `state.died` has the step.
 
-    Start points that lie spread over devices keep their chains there.
+    If the starting points are spread over devices, each chain stays on its device.
 
-    Memory does not grow with `steps`. The function is pure and may be jitted, mapped or
-    called under another jit. It compiles once for an energy, a method, f, a threshold
-    and shapes, and keeps the last 64 of those programs; a function that is written anew
-    for each call, such as a lambda in a loop, is compiled anew each time.
+    Memory does not grow with `steps`. The function is pure, and you can jit it, map it
+    or call it under another jit. It compiles once per energy, method, f, threshold and
+    set of shapes, and keeps the last 64 of those programs. A function that you create
+    for each call, such as a lambda in a loop, is compiled each time.
 
-    Forward-mode derivatives (`jax.jvp`, `jax.jacfwd`) in x0, the numbers and what
-    `energy` is bound to go through it. Reverse mode (`jax.grad`) cannot, since it would
-    have to keep every step.
+    `anneal` supports forward-mode derivatives (`jax.jvp`, `jax.jacfwd`) with respect to
+    x0, the numbers, and what `energy` is bound to. It does not support reverse mode
+    (`jax.grad`), which would have to store every step.
 
     Args:
-      energy: U, from (d,) to a real scalar; differentiable by JAX. Parameters that vary
-        from call to call are best bound with `jax.tree_util.Partial`.
-      x0: starting points (chains, d), or the `state` of an earlier run, which then goes
-        on: with the same key and settings as if it had not been interrupted, bit for
-        bit.
-      key: a key of `jax.random`, of any implementation.
+      energy: U, a function from (d,) to a real scalar that JAX can differentiate. Bind
+        parameters that vary from call to call with `jax.tree_util.Partial`.
+      x0: starting points (chains, d), or the `state` of an earlier run. With the same
+        key and settings, the resumed run equals an uninterrupted one, bit for bit.
+      key: a `jax.random` key, of any implementation.
       method: one of METHODS.
       steps: at least 1.
-      step_size: dt > 0, in units of the time of the diffusion.
+      step_size: dt > 0, in the diffusion's units of time.
       temperature: T ≥ 0 in units of U, or a function of the step count: `logarithmic`,
-        `geometric`, any `optax.Schedule`. T > 0 for the kinetic methods. A schedule
-        that ends at 0 is held there: at 0, for the kinetic methods at 1e-19.
+        `geometric`, or any `optax.Schedule`. T > 0 for the kinetic methods. A schedule
+        that ends at 0 stays there; for the kinetic methods it stays at 1e-19.
       f: shape of the modification, as in `landscape_modify`; by default "bounded", as
-        the theory asks for. For the improved methods only.
+        the theory requires. For the improved methods only.
       eps: ε > 0 of (2.9), for "improved_kinetic" only; by default ε = T(t).
-      threshold: what c is, chain by chain; by default `running_min()`. For the improved
-        methods only.
+      threshold: the rule that sets c for each chain; by default `running_min()`. For
+        the improved methods only.
       bounds: (low, high), each a scalar or (d,): a box that no chain leaves.
-      at_bounds: "reflect", off the walls, once a step and the rest clipped; or "clip",
-        to the walls, where momentum ends.
-      scheme: "euler"; for the kinetic methods "baoab" or "euler".
-      records: how many points of each chain the trajectory has; 0 for none.
+      at_bounds: "reflect" bounces off the walls, once per step, and clips what is still
+        outside; "clip" stops at the walls, where momentum becomes 0.
+      scheme: "euler"; for the kinetic methods, "baoab" or "euler".
+      records: number of points of each chain in the trajectory; 0 for none.
 
     Returns:
       An `AnnealResult`.
 
     Raises:
-      ValueError: an argument is none of the above; `energy` does not give a scalar.
+      ValueError: an argument is none of the above, or `energy` does not return a
+        scalar.
 
     Example:
       >>> import jax
@@ -394,7 +395,7 @@ def _checked_start(
     if types(start) != types(fresh):
         raise ValueError(
             "x0 must be the state of a run with the same method, threshold and "
-            f"number of chains; got {types(start)}, and not {types(fresh)}"
+            f"number of chains; expected {types(fresh)}, got {types(start)}"
         )
     if not _checks.traced(start.step):
         _checks.integer("x0.step + steps", int(start.step) + steps, least=1)

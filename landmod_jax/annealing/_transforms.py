@@ -13,7 +13,7 @@ from landmod_jax.annealing._numerics import held, root
 
 
 class LangevinNoiseState(NamedTuple):
-    """State of `langevin_noise`: the steps so far, and the key that it was given."""
+    """State of `langevin_noise`: the number of steps so far, and its key."""
 
     count: Any
     key: Any
@@ -30,20 +30,21 @@ class KineticLangevinState(NamedTuple):
 def langevin_noise(
     learning_rate: Any, temperature: Any, key: jax.Array | int
 ) -> optax.GradientTransformationExtraArgs:
-    r"""Add √(2Tη) N(0, 1) to the updates: behind sgd(η), Langevin annealing (2.4).
+    r"""Add √(2Tη) N(0, 1) to the updates: Langevin annealing (2.4) when after sgd(η).
 
     .. math::
       w_{t+1} - w_t = -\eta \nabla U(w_t) + \sqrt{2T} \sqrt{\eta}\, N(0, 1)
 
-    It goes last, *behind* the learning rate. With `landscape_modify` in front, the
-    drift is −∇H of (2.1) and the law at constant T, c exp(−H/T).
+    Put it last in the chain, *behind* the learning rate. With `landscape_modify` in
+    front, the drift is −∇H of (2.1), and the law at constant T and c is exp(−H/T).
 
     Args:
-      learning_rate: η > 0, that of the optimizer; a number or an `optax.Schedule`.
+      learning_rate: η > 0, the same as the optimizer's; a number or an
+        `optax.Schedule`.
       temperature: T ≥ 0, in units of the loss; a number or a schedule, such as
-        `logarithmic`. Where a schedule of either is negative, it is held at 0.
-      key: a key of `jax.random`, or a seed. Step t draws with fold_in(key, t). `init`
-        copies it into the state, which may be donated.
+        `logarithmic`. If a schedule of either returns a negative number, 0 is used.
+      key: a `jax.random` key, or a seed. Step t draws with fold_in(key, t). `init`
+        copies the key into the state, so you may donate the state.
 
     Returns:
       A transformation that needs no params and ignores extra arguments. Updates keep
@@ -51,8 +52,8 @@ def langevin_noise(
       are not real floating point pass through.
 
     Raises:
-      ValueError: a number is outside its range, or `key` is none; at an update, a
-        schedule does not return a real scalar.
+      ValueError: a number is outside its range, or `key` is not a key or seed. At
+        an update: a schedule does not return a real scalar.
 
     Example:
       >>> import jax, jax.numpy as jnp, optax
@@ -94,14 +95,15 @@ def langevin_noise(
 def kinetic_langevin(
     step_size: Any, temperature: Any, key: jax.Array | int
 ) -> optax.GradientTransformationExtraArgs:
-    """Kinetic Langevin annealing (2.5) by BAOAB, in the place of an optimizer.
+    """Kinetic Langevin annealing (2.5) by BAOAB, in place of an optimizer.
 
-    A step takes the gradient at the present point, which ends the last step's kick and
-    begins this one's, and moves the parameters by half a drift, friction 1/T and noise
-    exactly, and half a drift: the points that `anneal` with method "kinetic" visits.
+    The gradient at the current point completes the kick of the last step and begins
+    that of this step. The parameters then move by half a drift, exact friction 1/T and
+    noise, and half a drift. These are the points that `anneal` visits with method
+    "kinetic".
 
-    (2.8) has the force T∇H in place of ∇U. Without H's logarithm, which is for proofs
-    (section 2.1.2), that is::
+    (2.8) has the force T∇H in place of ∇U. Without H's logarithm, which only the proofs
+    need (section 2.1.2), that is::
 
         T = geometric(1.0, 0.01, steps)
         optax.chain(
@@ -110,18 +112,18 @@ def kinetic_langevin(
             kinetic_langevin(step_size, T, key),
         )
 
-    with T a schedule that stays above 0: one that ends at 0 ends a little below it once
-    jitted, where `scale_by_schedule` would turn the force round. The step size is in
-    time: a step moves the parameters by about step_size · √T, and, T small, by
-    T · step_size · gradient.
+    where T is a schedule that stays above 0. Under jit, a schedule that ends at 0 can
+    end slightly below it, and `scale_by_schedule` would then reverse the force. The
+    step size is a time: a step moves the parameters by about step_size · √T and, for
+    small T, by T · step_size · gradient.
 
     Args:
       step_size: dt > 0; a number or an `optax.Schedule`.
-      temperature: T > 0, in units of the loss; a number or a schedule. Where a schedule
-        of either is negative, it is held at 0: without temperature, momentum is lost at
-        once and there is no noise.
-      key: a key of `jax.random`, or a seed. Step t draws with fold_in(key, t). `init`
-        copies it into the state, which may be donated.
+      temperature: T > 0, in units of the loss; a number or a schedule. If a schedule of
+        either returns a negative number, 0 is used. At T = 0, momentum vanishes
+        immediately and there is no noise.
+      key: a `jax.random` key, or a seed. Step t draws with fold_in(key, t). `init`
+        copies the key into the state, so you may donate the state.
 
     Returns:
       A transformation from gradients to updates that needs no params and ignores extra
@@ -129,8 +131,8 @@ def kinetic_langevin(
       real floating point pass through.
 
     Raises:
-      ValueError: a number is outside its range, or `key` is none; at an update, a
-        schedule does not return a real scalar.
+      ValueError: a number is outside its range, or `key` is not a key or seed. At
+        an update: a schedule does not return a real scalar.
 
     Example:
       >>> import jax, jax.numpy as jnp, optax

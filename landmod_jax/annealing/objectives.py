@@ -1,7 +1,7 @@
 """Objectives with known global minima, in their usual domains.
 
-Each constructor gives the same object for the same arguments, so that `anneal` compiles
-once for it.
+Each constructor returns the same object for the same arguments, so that `anneal`
+compiles only once for it.
 """
 
 import dataclasses
@@ -20,18 +20,18 @@ from landmod_jax.annealing import _arguments as arguments
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Objective:
-    """A function to minimise, and what is known of it.
+    """A function to minimize, and what is known about it.
 
     Attributes:
       name: for labels.
-      function: a point (d,) to a real scalar, differentiable everywhere.
+      function: maps a point (d,) to a real scalar; differentiable everywhere.
       dimension: d.
-      low, high: of the domain, in each coordinate.
-      minimisers: the global ones, each d numbers.
-      minimum: the value there.
+      low, high: limits of the domain in each coordinate.
+      minimisers: the global minimizers, each d numbers.
+      minimum: the value at the minimizers.
 
     Raises:
-      ValueError: an attribute is none of the above; at a call, x has another shape than
+      ValueError: an attribute is none of the above. At a call: the shape of x is not
         (d,).
 
     Example:
@@ -78,17 +78,17 @@ class Objective:
         if x.shape != (self.dimension,):
             raise ValueError(
                 f"x must be a point of {self.name}, of shape ({self.dimension},), got "
-                f"shape {x.shape}: map over many points with jax.vmap"
+                f"shape {x.shape}: use jax.vmap for many points"
             )
         if not jnp.issubdtype(jnp.result_type(x), jnp.floating):
             x = _checks.real_array("x", x)
         return self.function(x)
 
     def sample(self, key: jax.Array, chains: int) -> jax.Array:
-        """Uniform points of the domain, (chains, d).
+        """Draw uniform points of the domain, (chains, d).
 
         Raises:
-          ValueError: key is not a key of `jax.random`, or chains not an integer ≥ 1.
+          ValueError: key is not a `jax.random` key, or chains is not an integer ≥ 1.
         """
         key = arguments.key(key)
         chains = _checks.integer("chains", chains, least=1)
@@ -100,8 +100,8 @@ class Objective:
 def ackley(d: int = 2) -> Objective:
     """−20 exp(−0.2 √(mean x²)) − exp(mean cos 2πx) + 20 + e on [−32.768, 32.768]ᵈ.
 
-    A shallow funnel full of dents, and a cone at its minimum, where JAX's gradient is
-    set to 0.
+    A shallow funnel full of dents, with a cone at its minimum. The gradient there is
+    defined as 0.
 
     Args:
       d: dimension, at least 1.
@@ -183,7 +183,7 @@ _SCHWEFEL_MINIMISER = 420.96874635998194  # of −x sin √x: tan √x = −√x
 def schwefel(d: int = 2) -> Objective:
     """418.9829 d − Σ x sin √|x| on [−500, 500]ᵈ: the best valley is far in a corner.
 
-    It goes on falling outside the domain: anneal it within bounds.
+    It keeps falling outside the domain, so anneal it within bounds.
 
     Args:
       d: dimension, at least 1.
@@ -340,7 +340,7 @@ def double_well(barrier: float = 1.0, d: int = 1) -> Objective:
     barrier = _checks.number("barrier", barrier, above=0)
     d = _checks.integer("d", d, least=1)
     if d > 16:
-        raise ValueError(f"d must be at most 16, for 2ᵈ minimisers are kept; got {d}")
+        raise ValueError(f"d must be at most 16, to keep 2ᵈ minimizers; got {d}")
 
     def function(x: jax.Array) -> jax.Array:
         return barrier * jnp.sum((x * x - 1) ** 2)

@@ -291,11 +291,11 @@ def test_a_schedule_of_eps_that_fails_is_named(schedule):
         ({"axis_name": 0}, "axis_name must be the name of a mapped axis"),
         (
             {"threshold": lm.Threshold(lambda dtype: 0.0, lambda s, v: (v[None], s))},
-            "threshold.update must return for c a scalar",
+            "threshold.update must return c as a scalar",
         ),
         (
             {"threshold": lm.Threshold(lambda dtype: 0, lambda s, v: (v, v))},
-            "threshold.update must return a state of the structure",
+            "threshold.update must return a state with the same structure",
         ),
     ],
 )

@@ -222,7 +222,7 @@ def test_a_damaged_part_is_measured_again(tmp_path):
     np.testing.assert_array_equal(again, value)
     with pytest.raises(UserError, match="--steps was 1 in the interrupted study"):
         parts.Parts(tmp_path, {"steps": 2}, True, stopping.Stop())
-    with pytest.raises(UserError, match="holds no interrupted study"):
+    with pytest.raises(UserError, match="has no interrupted study"):
         parts.Parts(tmp_path / "no", {"steps": 2}, True, stopping.Stop())
 
 

@@ -188,7 +188,7 @@ def test_one_base_run_serves_every_landscape():
         ({"validation": 1437}, "--validation 1437 leaves none of the 1,437"),
         ({"limit_train": 9, "validation": 9}, "--validation 9 leaves none of the 9"),
         ({"epochs": 2**31}, "--epochs 2147483648 takes .* steps, more than"),
-        ({"momentum": 0.9}, "momentum belongs to sgd and rmsprop, not adam"),
+        ({"momentum": 0.9}, "only sgd and rmsprop have momentum, not adam"),
     ],
 )
 def test_bad_options_are_named(options, message):

@@ -88,7 +88,7 @@ def test_a_constant_threshold_is_the_constant_c():
     short = Protocol(c=1.0)
     for_run = ("digits", "simple_cnn", "sgd", "lm", 0)
     assert spelt.run(*for_run) == short.run(*for_run)
-    with pytest.raises(UserError, match="choose either"):
+    with pytest.raises(UserError, match="choose one of them"):
         Protocol(threshold="constant(1)", c=2.0).run(*for_run)
 
 

@@ -395,7 +395,7 @@ def test_tfrecord_without_tensorflow_says_that_it_is_needed(tmp_path, monkeypatc
         loading.load("cifar10", data_dir=tmp_path, cache_dir=tmp_path / "cache")
     message = str(caught.value)
     assert f"{version} was prepared as tfrecord" in message
-    assert "TensorFlow alone reads this format" in message
+    assert "only TensorFlow reads this format" in message
     assert reason.strip() in message  # whole
     assert str(tmp_path / "cache" / "cifar10.npz") in message
 
@@ -411,7 +411,7 @@ def test_an_unreadable_prepared_directory_has_a_way_out(tmp_path, monkeypatch):
     with pytest.raises(UserError) as caught:
         loading.load("cifar10", data_dir=tmp_path, cache_dir=tmp_path / "cache")
     assert "corrupted record at 0" in str(caught.value)
-    assert "an empty directory as --data-dir" in str(caught.value)
+    assert "an empty directory with --data-dir" in str(caught.value)
     assert version.is_dir()
 
 

@@ -80,7 +80,7 @@ def test_a_signal_to_one_process_stops_both_and_both_go_on(tmp_path):
     said = finish(processes, status=(BUDGET_SPENT, 128 + signal.SIGTERM))
     assert "stopped with another process" in said[0]
     said = finish(start(tmp_path / "cut", "simple_cnn", *epochs))
-    assert "goes on from step" in said[0]
+    assert "resumes from step" in said[0]
     compare(find_runs([tmp_path / "whole"]), find_runs([tmp_path / "cut"]))
 
 

@@ -201,7 +201,7 @@ def test_a_signal_saves_a_checkpoint(number, tmp_path):
         _, error = process.communicate()
     assert process.returncode == 128 + number
     assert error.splitlines()[-1] == (
-        f"stopped by {number.name}: --resume goes on from here"
+        f"stopped by {number.name}: --resume continues from here"
     )
     assert "Traceback" not in error
     assert_saved(tmp_path / "out")

@@ -186,7 +186,7 @@ def test_a_run_starts_from_another_s_weights(tmp_path, capsys):
     assert run.steps["loss"][0] != fresh.steps["loss"][0]
     argv = small("train", "--init-from", str(run.path), "--out", str(tmp_path / "x"))
     assert main(argv) == 2
-    assert "run it with --keep-weights" in capsys.readouterr().err
+    assert "with --keep-weights" in capsys.readouterr().err
 
 
 def test_tested_in_training_mode_batch_norm_takes_the_batch_s_statistics(tmp_path):

@@ -56,7 +56,7 @@ def test_collecting_again_adds_nothing_and_another_result_is_refused(
     assert {path: path.read_bytes() for path in study.iterdir()} == before
     written(tmp_path / "other", {("lm", 0): 12.0}, digest="other", **VGG)
     assert main(["collect", str(tmp_path / "other"), "--out", str(study)]) == 2
-    assert "with another result" in capsys.readouterr().err
+    assert "with a different result" in capsys.readouterr().err
     assert {path: path.read_bytes() for path in study.iterdir()} == before
 
 
@@ -73,7 +73,7 @@ def test_a_damaged_study_is_named(study, capsys):
     file = study / "windows.csv.gz"
     file.write_bytes(file.read_bytes()[:50])
     assert main(["results", "--root", str(study)]) == 2
-    assert f"{study} does not hold the rows of a study" in capsys.readouterr().err
+    assert f"{study} does not contain the rows of a study" in capsys.readouterr().err
 
 
 def test_no_study_is_said(tmp_path, capsys):

@@ -53,7 +53,7 @@ def test_a_full_disk_keeps_what_is_there_and_the_run_goes_on(small_disk):
     filler.unlink()
     again = subprocess.run([*argv, "--resume"], capture_output=True, text=True)
     assert again.returncode == 0, again.stderr
-    assert "goes on from step 2" in again.stdout
+    assert "resumes from step 2" in again.stdout
 
 
 # Set by the child itself: a fork of a process that has threads may deadlock.

@@ -501,7 +501,9 @@ def test_a_damaged_study_is_named(change, sound, tmp_path):
     change(study)
 
     def read() -> str:
-        with pytest.raises(UserError, match=f"{study} does not hold the rows") as error:
+        with pytest.raises(
+            UserError, match=f"{study} does not contain the rows"
+        ) as error:
             rows.read(study)
         return str(error.value)
 
@@ -542,7 +544,9 @@ def test_a_damaged_annealing_study_is_named(change, tmp_path):
     change(study)
 
     def read() -> str:
-        with pytest.raises(UserError, match=f"{study} does not hold the rows") as error:
+        with pytest.raises(
+            UserError, match=f"{study} does not contain the rows"
+        ) as error:
             annealing.read_rows(study)
         return str(error.value)
 

@@ -74,8 +74,8 @@ def test_jobs_share_the_cores(cores, n, shares, monkeypatch):
     ("argv", "message"),
     [
         (["--jobs", "0"], "--jobs takes a number of 1 or more, got 0"),
-        (["--jobs", "2", "--parallel", "pmap"], "choose either"),
-        (["--jobs", "2", "--coordinator", "host0:1234"], "choose either"),
+        (["--jobs", "2", "--parallel", "pmap"], "choose one of them"),
+        (["--jobs", "2", "--coordinator", "host0:1234"], "choose one of them"),
     ],
 )
 def test_what_does_not_go_with_jobs_is_refused(argv, message, tmp_path, capsys):
@@ -143,7 +143,7 @@ def test_a_signal_stops_all_jobs_with_a_checkpoint(number, tmp_path):
                 os.killpg(process.pid, signal.SIGKILL)
     if number == signal.SIGTERM:
         assert process.returncode == 128 + signal.SIGTERM
-        assert "stopped by SIGTERM: --resume goes on from here" in error
+        assert "stopped by SIGTERM: --resume continues from here" in error
     for run in started:
         assert list((out / "runs" / f".{run}.work").glob("*/digest"))
 
@@ -172,5 +172,5 @@ def test_a_terminal_interrupt_ends_jobs_without_a_traceback(times, tmp_path):
     assert process.returncode == 130
     assert "Traceback" not in error
     if times == 1:
-        assert error == "stopped by SIGINT: --resume goes on from here\n"
+        assert error == "stopped by SIGINT: --resume continues from here\n"
         assert list((out / "runs").glob(".*.work/*/digest"))

@@ -109,7 +109,7 @@ def test_damaged_checkpoints_are_passed_over_and_named(
     shown = Silent()
     run(trainer, path, progress=shown)
     assert any(f"{steps[-1]} is damaged and left out" in line for line in shown.lines)
-    assert any(f"goes on from step {steps[0]}" in line for line in shown.lines)
+    assert any(f"resumes from step {steps[0]}" in line for line in shown.lines)
     assert_same_run(path, uninterrupted)
 
 
@@ -170,7 +170,7 @@ def test_compare_from_config_to_table(tmp_path, capsys):
     # Again: refused; resumed: nothing is run twice; overwritten: run again.
     stamps = {path: path.stat().st_mtime_ns for path in runs}
     assert main(argv) == 2
-    assert "--resume goes on there" in capsys.readouterr().err
+    assert "--resume continues there" in capsys.readouterr().err
     assert main([*argv, "--resume"]) == 0
     assert {path: path.stat().st_mtime_ns for path in runs} == stamps
     assert main([*argv, "--overwrite"]) == 0
@@ -188,7 +188,7 @@ def test_overwrite_never_deletes_what_is_not_ours(tmp_path, capsys):
 def test_a_time_budget_stops_with_its_status_and_resumes(tmp_path, capsys):
     argv = small("train", "--out", str(tmp_path / "out"))
     assert main([*argv, "--time-budget", "0"]) == BUDGET_SPENT
-    assert "--resume goes on from here" in capsys.readouterr().err
+    assert "--resume continues from here" in capsys.readouterr().err
     assert not list((tmp_path / "out" / "runs").iterdir())
     assert main([*argv, "--resume"]) == 0
 
@@ -254,7 +254,7 @@ def test_sigterm_saves_a_checkpoint_and_the_run_goes_on(tmp_path):
         process.send_signal(signal.SIGTERM)
         _, error = process.communicate()
     assert process.returncode == 128 + signal.SIGTERM
-    assert "stopped by SIGTERM: --resume goes on from here" in error
+    assert "stopped by SIGTERM: --resume continues from here" in error
     (work,) = (out / "runs").glob(".*.work")
     (step,) = (int(path.name) for path in work.iterdir())
     assert step >= 2 * 45
