@@ -1,4 +1,7 @@
-"""2×2 max pooling, with a formulation that XLA:CPU runs fast."""
+"""2×2 max pooling by slices: fast on CPUs, and on GPUs less memory is read and written.
+
+XLA's own gradient on a GPU is a scatter, which no other operation fuses with.
+"""
 
 import flax.linen as nn
 import jax
@@ -22,7 +25,8 @@ def max_pool(x: jax.Array) -> jax.Array:
 
 @jax.custom_vjp
 def _max_pool(x):
-    return jax.lax.platform_dependent(x, cpu=_of_slices, default=native)
+    a, b, c, d = _corners(x)
+    return jnp.maximum(jnp.maximum(a, b), jnp.maximum(c, d))
 
 
 def _forward(x):
@@ -31,21 +35,15 @@ def _forward(x):
 
 
 def _backward(saved, g):
-    x, y = saved
-    return (jax.lax.platform_dependent(x, y, g, cpu=_to_first, default=_native_back),)
+    return (_to_first(*saved, g),)
 
 
 _max_pool.defvjp(_forward, _backward)
 
 
 def native(x):
-    """XLA's own."""
+    """XLA's own, for comparison."""
     return nn.max_pool(x, (2, 2), (2, 2))
-
-
-def _native_back(x, y, g):
-    del y
-    return jax.vjp(native, x)[1](g)[0]
 
 
 def _corners(x):
@@ -53,11 +51,6 @@ def _corners(x):
     x = x[:, : 2 * rows, : 2 * columns]
     x = x.reshape(x.shape[0], rows, 2, columns, 2, x.shape[3])
     return [x[:, :, p, :, q] for p in range(2) for q in range(2)]
-
-
-def _of_slices(x):
-    a, b, c, d = _corners(x)
-    return jnp.maximum(jnp.maximum(a, b), jnp.maximum(c, d))
 
 
 def _to_first(x, y, g):
