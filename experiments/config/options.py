@@ -45,9 +45,11 @@ class Protocol:
     c: float | None = None
     """Short for --threshold "constant(C)"."""
     clip_norm: float = 1.0
-    """Of the clip arm: the largest norm that all gradients together keep."""
+    """Of the clip and lm_clip arms: the largest norm that all gradients keep."""
     warmup_steps: int = 200
     """Of the warmup arm: steps until the learning rate is reached."""
+    step_cap: float = 10.0
+    """Of the momo and polyak arms: the largest step size, in learning rates."""
     limit_train: int | None = None
     """Train on the first n images of a fixed shuffle."""
     precision: Literal["float32", "bfloat16"] = "float32"

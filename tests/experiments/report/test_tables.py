@@ -176,7 +176,7 @@ def test_every_setting_is_part_of_a_table_or_of_a_row(runs):
     for field in dataclasses.fields(config):
         of_row = field.name in ("arm", "optimizer", *dict(groups.row(config).settings))
         of_table = field.name in groups.TABLE
-        of_other_arms = field.name in ("clip_norm", "warmup_steps")
+        of_other_arms = field.name in ("clip_norm", "warmup_steps", "step_cap")
         assert of_row + of_table + of_other_arms + (field.name == "seed") == 1
 
 
