@@ -217,8 +217,8 @@ def _momo_adam(learning_rate: float, momentum: float, step_cap: float) -> Any:
 def _polyak(learning_rate: float, momentum: float, step_cap: float) -> Any:
     import optax
 
-    # It has no momentum. "sps+": else a loss below 0, the minimum that it assumes, would
-    # turn the step around.
+    # It has no momentum. "sps+": else a loss below 0, which it takes for the minimum,
+    # would turn the step around.
     return optax.polyak_sgd(step_cap * learning_rate, variant="sps+")
 
 

@@ -1,1 +1,1 @@
-"""The study of which step sizes train; may import report, runs, config, data, machine."""
+"""Which step sizes train, studied; may import report, runs, config, data, machine."""

@@ -10,8 +10,8 @@ from experiments.errors import UserError
 
 FIRST_SEED = 2000
 SEEDS = 48
-# Every arm meets SGD and Adam on the network that the question arose with. Elsewhere
-# stand those that answer it: LM ahead and after, and the remedies that it competes with.
+# Every arm meets SGD and Adam on the network that the question arose with. The other
+# networks have LM ahead and after, and the remedies that it competes with.
 _FIRST = (
     "base", "lm", "lm_after", "lm_c0", "clip", "momo", "mean_scale", "shuffled_scale",
     "warmup",

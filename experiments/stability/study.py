@@ -55,7 +55,7 @@ def _check(config: Study, out: Path, cases: list[Case]) -> None:
     if not rows.cases(out):
         return
     found = rows.read(out).groupby(rows.KEYS)
-    there: dict[Any, Any] = {key: frame for key, frame in found}
+    there: dict[Any, Any] = dict(iter(found))
     wanted_seeds = list(config.seed_numbers())
     for case in cases:
         if (frame := there.get(tuple(case))) is None:
