@@ -15,7 +15,7 @@ class Config:
     """Make each study's tables and curves, the picture over all of them, and a page."""
 
     root: Path = Path("results")
-    """Directory with studies (runs.csv, chains.csv.gz) at or below it."""
+    """Directory with studies (runs.csv, chains.csv.gz, cases.json) at or below it."""
 
 
 def run(config: Config) -> None:
@@ -25,10 +25,15 @@ def run(config: Config) -> None:
     from experiments.machine import files
     from experiments.report import curves, document, groups, style
     from experiments.runs import rows, run_directory
+    from experiments.stability import document as stability
+    from experiments.stability.rows import studies as stability_studies
 
     drawing = style.Drawing()
     for study in annealing_studies(config.root):
         annealing.write_with(drawing, study)
+        print(f"{text.printable(study.name)}: tables.md, pictures")
+    for study in stability_studies(config.root):
+        stability.write_with(drawing, study)
         print(f"{text.printable(study.name)}: tables.md, pictures")
     studies = rows.studies(config.root)
     if not studies:

@@ -36,7 +36,7 @@ def run(config: Config) -> None:
     from experiments.machine.progress import progress
     from experiments.machine.setup import set_up
     from experiments.machine.stopping import Stop
-    from experiments.stability import rows, study
+    from experiments.stability import document, rows, study
 
     if rows.cases(config.out) and not config.resume:
         raise UserError(
@@ -47,7 +47,5 @@ def run(config: Config) -> None:
     stop = Stop(config.time_budget)
     with stop.listening(), progress(failed=stop.output_failed) as shown:
         study.measure(config, config.out, stop, shown)
-    from experiments.stability import document
-
     document.write(config.out)
     print(f"{config.out}: tables.md, collapse.png, how.png")

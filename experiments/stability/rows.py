@@ -142,7 +142,23 @@ def read(out: Path, folder: str = "rows") -> pd.DataFrame:
     if not parts:
         raise UserError(f"{out} holds no finished case of a stability study")
     whole = pd.concat(parts, ignore_index=True)
+    _check_paired(out, whole)
     return whole[[*KEYS, *(c for c in whole if c not in KEYS)]]
+
+
+def _check_paired(out: Path, whole: pd.DataFrame) -> None:
+    """Arms of a task and optimizer have the same seeds, at all of the same rates."""
+    for (task, optimizer), found in whole.groupby(["task", "optimizer"]):
+        arms = found.drop_duplicates(["arm", "seed", "rate"])
+        complete = (
+            found["arm"].nunique() * found["seed"].nunique() * found["rate"].nunique()
+        )
+        # Of the curves' runs each has several rows.
+        if len(arms) != complete:
+            raise UserError(
+                f"{out}: the arms of {task} with {optimizer} differ in their seeds or "
+                "learning rates"
+            )
 
 
 def studies(root: Path) -> list[Path]:
