@@ -1,12 +1,17 @@
 """Writing files so that a kill, a full disk or a second writer loses nothing."""
 
 import contextlib
+import gzip
 import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from experiments.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @contextlib.contextmanager
@@ -32,6 +37,26 @@ def write_text(path: Path, text: str) -> None:
     """Write a whole text file as UTF-8, whatever the locale."""
     with replacing(path) as part:
         part.write_text(text, encoding="utf-8")
+
+
+def write_frame(frame: "pd.DataFrame", part: Path, name: str, **options: Any) -> None:
+    """Write rows as CSV, the same bytes each time and on each system.
+
+    Args:
+      frame: the rows.
+      part: where to, from `replacing`.
+      name: the file's final name; with ".gz" it is compressed, and holds this name.
+      options: of `DataFrame.to_csv`.
+    """
+    options = {"index": False, "encoding": "utf-8", "lineterminator": "\n"} | options
+    if not name.endswith(".gz"):
+        frame.to_csv(part, **options)
+        return
+    with (
+        open(part, "wb") as raw,
+        gzip.GzipFile(name, "wb", fileobj=raw, mtime=0) as file,
+    ):
+        frame.to_csv(file, mode="wb", **options)
 
 
 def flush_tree(directory: Path) -> None:

@@ -84,7 +84,10 @@ def sign_flip_p(d: np.ndarray) -> float:
 def equivalence_p(d: Sequence[float] | np.ndarray, margin: float) -> float:
     """p of two one-sided t tests that the mean of d (n,) lies within ±margin.
 
-    Under 0.05 it does (Schuirmann 1987); NaN for fewer than two differences.
+    Under 0.05 it does (Schuirmann 1987); NaN for fewer than two differences. With
+    48 differences whose mean is the margin itself, it is claimed to lie within in 5 %
+    of samples where they are normal or have heavy tails, but in 10 % where they are as
+    skewed as an exponential.
 
     Raises:
       ValueError: margin is not greater than 0.

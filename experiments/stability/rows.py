@@ -25,7 +25,6 @@ CASES = "cases.json"
 CURVES_OF = 3  # seeds
 EVERY = 10  # steps
 KEYS = ["task", "optimizer", "arm"]
-_GZIP: Any = {"method": "gzip", "mtime": 0}
 _RUN = (
     "seed", "rate", "test_accuracy", "held_out_accuracy", "loss", "collapsed",
     "collapse_step",
@@ -81,14 +80,9 @@ def write_case(
         if folder == "rows":
             text = json.dumps(known | {case.name: about}, indent=1)
             files.write_text(out / CASES, text + "\n")
-        with files.replacing(_path(out, folder, case)) as part:
-            frame.to_csv(
-                part,
-                index=False,
-                float_format="%.6g",
-                encoding="utf-8",
-                compression=_GZIP,
-            )
+        path = _path(out, folder, case)
+        with files.replacing(path) as part:
+            files.write_frame(frame, part, path.name, float_format="%.6g")
 
 
 def finished(out: Path, case: Case) -> bool:

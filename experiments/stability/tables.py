@@ -45,7 +45,7 @@ def _how_to_read() -> str:
     return (
         "What was asked and how it is answered was fixed before ([plan](plan.md)). "
         "*Margin*: the learning rate up to which at most 5 % of seeds collapse, with a "
-        "95 % bootstrap interval over seeds. *Chosen*: the rate with the best accuracy "
+        "90 % bootstrap interval over seeds. *Chosen*: the rate with the best accuracy "
         "on held-out images; the accuracy is that of the test images there, mean ± "
         "standard deviation.\n\nIn the comparisons, *fewer* and *more* collapses are "
         "said where the share of the rates at which a seed collapses differs with p < "
