@@ -143,7 +143,7 @@ def _missing(cases: dict[str, Any]) -> str:
             rest.setdefault(key, []).append(ARMS[case.arm].label)
     if not rest:
         return "Every case of the plan is here.\n"
-    lines = [f"- {key}: {', '.join(arms)}" for key, arms in rest.items()]
+    lines = [f"- {key}: {'; '.join(arms)}" for key, arms in rest.items()]
     count = sum(map(len, rest.values()))
     head = f"Of the plan's {len(planned)} cases {count} have not been run:\n"
     return "\n".join([head, *lines]) + "\n"
