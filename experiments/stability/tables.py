@@ -43,7 +43,7 @@ def tables(runs: pd.DataFrame, cases: dict[str, Any]) -> str:
 
 def _how_to_read() -> str:
     return (
-        "What was asked and how it is answered was fixed before ([plan](plan.md)). "
+        "What was asked and how it is answered was fixed before (`plan.md`). "
         "*Margin*: the learning rate up to which at most 5 % of seeds collapse, with a "
         "90 % bootstrap interval over seeds. *Chosen*: the rate with the best accuracy "
         "on held-out images; the accuracy is that of the test images there, mean ± "
