@@ -15,7 +15,7 @@ class Config:
     """Make tables and curves for each study, and a picture and page for all of them."""
 
     root: Path = Path("results")
-    """Directory to search for studies (runs.csv, chains.csv.gz)."""
+    """Directory to search for studies (runs.csv, chains.csv.gz, cases.json)."""
 
 
 def run(config: Config) -> None:
@@ -25,10 +25,15 @@ def run(config: Config) -> None:
     from experiments.machine import files
     from experiments.report import curves, document, groups, style
     from experiments.runs import rows, run_directory
+    from experiments.stability import document as stability
+    from experiments.stability.rows import studies as stability_studies
 
     drawing = style.Drawing()
     for study in annealing_studies(config.root):
         annealing.write_with(drawing, study)
+        print(f"{text.printable(study.name)}: tables.md, pictures")
+    for study in stability_studies(config.root):
+        stability.write_with(drawing, study)
         print(f"{text.printable(study.name)}: tables.md, pictures")
     studies = rows.studies(config.root)
     if not studies:

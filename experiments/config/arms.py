@@ -1,7 +1,8 @@
 """The arms of a comparison, each one record: what is done to an optimizer.
 
-The plain optimizer, the optimizer behind landscape modification, and the controls: LM's
-own scales without its timing (their mean; in shuffled order), clipping, a warm-up.
+The plain optimizer; landscape modification ahead of it, after it, and with c = 0 for
+good; and the controls: LM's own scales without its timing (their mean; in shuffled
+order), clipping, schedules, and optimizers that take their step size from the loss.
 """
 
 import dataclasses
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     import optax
 
 
-def _nothing_ahead(steps: int, axis_name: str | None) -> None:
+def _nothing(steps: int, axis_name: str | None, **parameters: Any) -> None:
     return None
 
 
@@ -37,8 +38,11 @@ class Arm:
         keep their defaults, so that one plain run serves any f and any clip norm.
       ahead: (steps, axis_name, **parameters) to what comes before weight decay and the
         optimizer; `steps` are those of the whole run.
-      schedule: (learning_rate, **parameters) to the arm's own schedule of it, which
-        leaves no room for weight averaging's.
+      after: likewise, to what comes after the optimizer.
+      schedule: (learning_rate, steps, **parameters) to the arm's own schedule of it,
+        which leaves no room for weight averaging's.
+      instead: by optimizer, of an arm that is an optimizer itself: (learning_rate,
+        momentum, **parameters) to what stands in its place. Empty: it serves any.
       seen: the c and the scale of the last step, from the optimizer's state; None for
         what the arm does not have.
       replay: of an arm that multiplies gradients by the scales (n,) of the LM run with
@@ -49,10 +53,22 @@ class Arm:
     label: str
     colour: str
     parameters: tuple[str, ...] = ()
-    ahead: "Callable[..., optax.GradientTransformation | None]" = _nothing_ahead
+    ahead: "Callable[..., optax.GradientTransformation | None]" = _nothing
+    after: "Callable[..., optax.GradientTransformation | None]" = _nothing
     schedule: "Callable[..., optax.Schedule] | None" = None
+    instead: "Mapping[str, Callable[..., optax.GradientTransformationExtraArgs]]" = (
+        dataclasses.field(default_factory=dict, hash=False)
+    )
     seen: Callable[[Any], tuple[Any, Any]] = _nothing_seen
     replay: "Callable[[np.ndarray, int, int], np.ndarray] | None" = None
+
+    @property
+    def own_rate(self) -> bool:
+        """Whether the step size is the arm's own affair."""
+        return self.schedule is not None or bool(self.instead)
+
+    def serves(self, optimizer: str) -> bool:
+        return not self.instead or optimizer in self.instead
 
     def create(
         self,
@@ -68,7 +84,7 @@ class Arm:
         """The optax chain of a run of this arm, with PyTorch's semantics.
 
         Args:
-          learning_rate: a number where the arm has a schedule of its own.
+          learning_rate: a number where `own_rate`.
           parameters: the values of the arm's parameters.
           steps: of the whole run.
           axis_name: the mapped axis that a mini-batch is spread over.
@@ -76,15 +92,20 @@ class Arm:
         Raises:
           UserError: a parameter is not what landmod_jax takes.
         """
+        import optax
+
+        if self.instead:
+            return self.instead[optimizer.name](learning_rate, momentum, **parameters)
         if self.schedule is not None:
-            learning_rate = self.schedule(learning_rate, **parameters)
-            parameters = {}
-        return optimizer.create(
+            learning_rate = self.schedule(learning_rate, steps, **parameters)
+        chain = optimizer.create(
             learning_rate,
             momentum=momentum,
             weight_decay=weight_decay,
             ahead=self.ahead(steps, axis_name, **parameters),
         )
+        after = self.after(steps, axis_name, **parameters)
+        return chain if after is None else optax.chain(chain, after)
 
 
 def _landscape(
@@ -108,6 +129,22 @@ def _landscape(
         )
     except ValueError as error:
         raise UserError(str(error)) from error
+
+
+def _landscape_at_0(steps: int, axis_name: str | None, f: str, eps: float) -> Any:
+    return _landscape(steps, axis_name, f, eps, 0.0, "")
+
+
+def _landscape_and_clip(
+    steps: int, axis_name: str | None, clip_norm: float, **of_landscape: Any
+) -> Any:
+    import optax
+
+    # Clipping last: it bounds what reaches the optimizer, however LM scaled it.
+    return optax.chain(
+        _landscape(steps, axis_name, **of_landscape),
+        optax.clip_by_global_norm(clip_norm),
+    )
 
 
 def _landscape_seen(opt_state: Any) -> tuple[Any, Any]:
@@ -149,11 +186,40 @@ def _clipped(steps: int, axis_name: str | None, clip_norm: float) -> Any:
     return optax.clip_by_global_norm(clip_norm)
 
 
-def _warmed_up(learning_rate: float, warmup_steps: int) -> "optax.Schedule":
+def _warmed_up(learning_rate: float, steps: int, warmup_steps: int) -> "optax.Schedule":
     import optax
 
     first = learning_rate / warmup_steps
     return optax.linear_schedule(first, learning_rate, warmup_steps - 1)
+
+
+def _cosine(learning_rate: float, steps: int) -> "optax.Schedule":
+    import optax
+
+    return optax.cosine_decay_schedule(learning_rate, steps)
+
+
+# Each takes the learning rate as a cap on a step size that it finds from the loss, and
+# SGD with momentum 0.9 moves ten times its learning rate along a steady gradient: hence
+# the cap of ten times by default.
+def _momo(learning_rate: float, momentum: float, step_cap: float) -> Any:
+    import optax.contrib
+
+    return optax.contrib.momo(step_cap * learning_rate, momentum)
+
+
+def _momo_adam(learning_rate: float, momentum: float, step_cap: float) -> Any:
+    import optax.contrib
+
+    return optax.contrib.momo_adam(step_cap * learning_rate)
+
+
+def _polyak(learning_rate: float, momentum: float, step_cap: float) -> Any:
+    import optax
+
+    # It has no momentum. "sps+": else a loss below 0, which it takes for the minimum,
+    # would turn the step around.
+    return optax.polyak_sgd(step_cap * learning_rate, variant="sps+")
 
 
 _OF_LANDSCAPE = ("f", "eps", "c", "threshold")
@@ -185,6 +251,39 @@ ARMS = {
         ),
         Arm("clip", "clip", "#009E73", ("clip_norm",), ahead=_clipped),
         Arm("warmup", "warm-up", "#CC79A7", ("warmup_steps",), schedule=_warmed_up),
+        Arm(
+            "lm_after",
+            "LM after",
+            "#E69F00",
+            _OF_LANDSCAPE,
+            after=_landscape,
+            seen=_landscape_seen,
+        ),
+        Arm(
+            "lm_c0",
+            "LM, c = 0",
+            "#882255",
+            ("f", "eps"),
+            ahead=_landscape_at_0,
+            seen=_landscape_seen,
+        ),
+        Arm(
+            "lm_clip",
+            "LM, then clip",
+            "#999933",
+            (*_OF_LANDSCAPE, "clip_norm"),
+            ahead=_landscape_and_clip,
+            seen=_landscape_seen,
+        ),
+        Arm(
+            "momo",
+            "MoMo",
+            "#332288",
+            ("step_cap",),
+            instead={"sgd": _momo, "adam": _momo_adam},
+        ),
+        Arm("polyak", "Polyak", "#44AA99", ("step_cap",), instead={"sgd": _polyak}),
+        Arm("cosine", "cosine", "#777777", schedule=_cosine),
     )
 }
 DEFAULT_ARMS = (BASE.name, LM.name)

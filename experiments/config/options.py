@@ -46,9 +46,11 @@ class Protocol:
     c: float | None = None
     """Short for --threshold "constant(C)"."""
     clip_norm: float = 1.0
-    """For the clip arm: the largest global norm of the gradients."""
+    """For the clip and lm_clip arms: the largest global norm of the gradients."""
     warmup_steps: int = 200
     """For the warmup arm: steps until the full learning rate is reached."""
+    step_cap: float = 10.0
+    """For the momo and polyak arms: the largest step size, in learning rates."""
     limit_train: int | None = None
     """Train on the first n images of a fixed shuffle."""
     precision: Precision = "float32"

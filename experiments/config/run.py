@@ -59,6 +59,8 @@ class RunConfig:
     augment: bool = True
     # c where it is no constant, as `spelled` writes it.
     threshold: str = RUNNING_MIN
+    # Of the arms that find their own step size: its cap, in learning rates.
+    step_cap: float = 10.0
 
     def __post_init__(self) -> None:
         for name, kind in _field_types().items():
@@ -80,7 +82,17 @@ class RunConfig:
             )
         if (self.swa_start is None) != (self.swa_learning_rate is None):
             raise UserError("swa_start and swa_learning_rate must be given together")
-        if self.swa_start is not None and ARMS[self.arm].schedule is not None:
+        arm = ARMS[self.arm]
+        if not arm.serves(self.optimizer):
+            raise UserError(
+                f"the {arm.name} arm stands in for {' and '.join(arm.instead)}, not "
+                f"{self.optimizer}"
+            )
+        if arm.instead and self.weight_decay:
+            raise UserError(
+                f"the {arm.name} arm has no weight decay, got {self.weight_decay}"
+            )
+        if self.swa_start is not None and arm.own_rate:
             raise UserError(
                 f"the {self.arm} arm has its own learning-rate schedule: it cannot be "
                 "combined with weight averaging"
@@ -133,6 +145,7 @@ _RANGES: Mapping[str, _Range] = {
     "learning_rate": _POSITIVE,
     "eps": _POSITIVE,
     "clip_norm": _POSITIVE,
+    "step_cap": _POSITIVE,
     "swa_learning_rate": _POSITIVE,
     "weight_decay": ("at least 0 and finite", lambda x: 0 <= x < math.inf),
     "momentum": ("at least 0 and less than 1", lambda x: 0 <= x < 1),

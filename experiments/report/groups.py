@@ -25,6 +25,7 @@ _WORDS = {
     "eps": "ε",
     "clip_norm": "clip norm",
     "warmup_steps": "warm-up steps",
+    "step_cap": "step cap",
 }
 
 

@@ -22,7 +22,7 @@ def test_every_field_is_part_of_the_identity():
         "clip_norm": 0.5, "warmup_steps": 10, "validation": 50,
         "swa_start": 1, "swa_learning_rate": 0.005,
         "until_above_chance": True, "init_from": "0" * 64, "augment": False,
-        "threshold": "smoothed_min",
+        "threshold": "smoothed_min", "step_cap": 2.0,
     }  # fmt: skip
     assert set(changes) == {field.name for field in dataclasses.fields(RunConfig)}
     swa = {"swa_start": 2, "swa_learning_rate": 0.01}  # they come together
@@ -183,6 +183,7 @@ def test_one_base_run_serves_every_landscape():
         ({"c": math.inf}, "c must be a finite number .*base arm.* got inf"),
         ({"clip_norm": math.nan}, "clip_norm must be greater than 0"),  # not lm's
         ({"warmup_steps": 0}, "warmup_steps must be at least 1, got 0"),
+        ({"step_cap": 0.0}, "step_cap must be greater than 0 and finite, got 0.0"),
         ({"f": "linaer"}, "linear"),
         ({"limit_train": 1438}, "--limit-train 1438 is more than the 1,437"),
         ({"validation": 1437}, "--validation 1437 leaves none of the 1,437"),
@@ -236,3 +237,19 @@ def test_every_configuration_is_plain_json():
 def test_a_wrong_model_name_is_answered_with_the_nearest():
     with pytest.raises(UserError, match=r"did you mean.*vgg16"):
         Protocol().run("digits", "vg16", "adam", "lm", 0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"arm": "momo", "optimizer": "adagrad"}, "momo arm stands in for sgd and ada"),
+        ({"arm": "polyak", "weight_decay": 0.1}, "polyak arm has no weight decay, got"),
+        (
+            {"arm": "cosine", "swa_start": 1, "swa_learning_rate": 0.1},
+            "cosine arm has a schedule of its own",
+        ),
+    ],
+)
+def test_what_an_arm_cannot_do_is_named(options, message):
+    with pytest.raises(UserError, match=message):
+        dataclasses.replace(CONFIG, **options)

@@ -77,7 +77,7 @@ def test_warmup_rises_in_even_steps_to_the_rate_and_stays():
 
 
 def test_a_sweep_with_every_arm(tmp_path, capsys):
-    arms = ("base", "lm", "mean_scale", "shuffled_scale", "clip", "warmup")
+    arms = tuple(ARMS)
     argv = small("compare", "--seeds", "0", "--arms", *arms, "--out", str(tmp_path))
     assert main(argv) == 0
     runs = {run.config.arm: run for run in find_runs([tmp_path])}

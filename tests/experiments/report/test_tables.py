@@ -183,7 +183,7 @@ def test_every_setting_is_part_of_a_table_or_of_a_row(runs):
         # A threshold stands in a row as its c.
         of_row = field.name in ("arm", "optimizer", "threshold", *settings)
         of_table = field.name in groups.TABLE
-        of_other_arms = field.name in ("clip_norm", "warmup_steps")
+        of_other_arms = field.name in ("clip_norm", "warmup_steps", "step_cap")
         assert of_row + of_table + of_other_arms + (field.name == "seed") == 1
 
 

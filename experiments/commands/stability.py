@@ -1,0 +1,51 @@
+"""`stability`: which step sizes train, with landscape modification and without."""
+
+import dataclasses
+from pathlib import Path
+
+from experiments.errors import UserError
+from experiments.machine.setup import Process
+from experiments.stability.options import Study
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Study):
+    """Count collapsed runs over learning rates, arm by arm, on paired seeds.
+
+    Every seed and learning rate of an arm is trained in one program. An arm's rows are
+    written when it is finished; Ctrl-C, SIGTERM, a closed terminal or --time-budget
+    stop it, and --resume runs the arms that are missing. Writes rows, tables.md and
+    pictures. The default plan takes hours on two cores, --quick minutes.
+    """
+
+    out: Path = Path("stability")
+    """Directory of the study."""
+    resume: bool = False
+    """Continue a study, with the seeds that it was started with."""
+    time_budget: float | None = None
+    """Minutes after which to stop, between two arms, with exit status 75."""
+    cache_dir: Path | None = None
+    """Where what JAX compiles is kept; by default landmod_jax in the user's cache
+    directory."""
+
+
+def run(config: Config) -> None:
+    config.cases()
+    if config.time_budget is not None and config.time_budget <= 0:
+        raise UserError(f"--time-budget must be greater than 0: {config.time_budget}")
+    from experiments.machine.progress import progress
+    from experiments.machine.setup import set_up
+    from experiments.machine.stopping import Stop
+    from experiments.stability import document, rows, study
+
+    if rows.cases(config.out) and not config.resume:
+        raise UserError(
+            f"{config.out} holds a stability study: add --resume to run the cases that "
+            "it lacks, or choose another --out"
+        )
+    set_up(Process(cache_dir=config.cache_dir))
+    stop = Stop(config.time_budget)
+    with stop.listening(), progress(failed=stop.output_failed) as shown:
+        study.measure(config, config.out, stop, shown)
+    document.write(config.out)
+    print(f"{config.out}: tables.md, collapse.png, how.png")

@@ -1,0 +1,94 @@
+"""The margin of an arm: the learning rate up to which it seldom collapses."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+AT_MOST = 0.05  # of the seeds collapse
+RESAMPLES = 4999
+# Jeffreys' prior for each rate's share: half a seed that always collapses, half a seed
+# that never does. Without it seeds of which none collapses would have no uncertainty.
+PRIOR = 0.5
+# 90 % and not 95 %: where none of 48 seeds collapses, the upper 97.5 % bound is 5.05 %,
+# and every interval would reach below the grid. Over eight simulated collapse curves
+# the interval covers in 85 to 93 % of studies, 90 % on average.
+_ENDS = (0.05, 0.95)
+
+
+@dataclasses.dataclass(frozen=True)
+class Margin:
+    """A margin, or a ratio of two, with a 90 % interval.
+
+    0 and inf stand for below and above all rates of the grid; NaN, of a ratio, for two
+    margins off the same end.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+def margin(collapsed: np.ndarray, rates: Sequence[float]) -> Margin:
+    """The margin from runs (seeds, rates), of which each seed is one draw."""
+    low, high = _interval(resampled(collapsed, rates))
+    return Margin(float(crossing(_bool(collapsed).mean(0), rates)), low, high)
+
+
+def ratio(first: np.ndarray, second: np.ndarray, rates: Sequence[float]) -> Margin:
+    """The first one's margin over the second's; (seeds, rates) of the same seeds.
+
+    A margin off the grid is taken for the grid's end.
+    """
+    shares = [crossing(_bool(each).mean(0), rates) for each in (first, second)]
+    low, high = _interval(
+        _over(resampled(first, rates), resampled(second, rates), rates)
+    )
+    off = shares[0] == shares[1] and shares[0] in (0, np.inf)
+    value = np.nan if off else float(_over(*shares, rates))
+    return Margin(value, low, high)
+
+
+def resampled(collapsed: np.ndarray, rates: Sequence[float]) -> np.ndarray:
+    """(RESAMPLES,) margins by the Bayesian bootstrap over seeds.
+
+    Cases of the same number of seeds get the same weights, so that resamples of two
+    arms belong together.
+    """
+    n, count = collapsed.shape
+    prior = np.stack([np.ones(count), np.zeros(count)])
+    concentration = [1.0] * n + [PRIOR, PRIOR]
+    weights = np.random.default_rng(0).dirichlet(concentration, RESAMPLES)
+    return crossing(weights @ np.concatenate([_bool(collapsed), prior]), rates)
+
+
+def crossing(shares: np.ndarray, rates: Sequence[float]) -> np.ndarray:
+    """Where shares (…, rates) first exceed AT_MOST, interpolated linearly in log rate.
+
+    0 where the first share does, inf where none does.
+    """
+    x, shares = np.log(np.asarray(rates)), np.asarray(shares, np.float64)
+    over = shares > AT_MOST
+    upper = over.argmax(axis=-1)
+    lower = np.maximum(upper - 1, 0)
+    above = np.take_along_axis(shares, upper[..., None], -1)[..., 0]
+    below = np.take_along_axis(shares, lower[..., None], -1)[..., 0]
+    part = (AT_MOST - below) / np.where(above > below, above - below, 1)
+    found = np.exp(x[lower] + part * (x[upper] - x[lower]))
+    found = np.where(upper == 0, 0.0, found)
+    return np.where(over.any(axis=-1), found, np.inf)
+
+
+def _over(first: np.ndarray, second: np.ndarray, rates: Sequence[float]) -> np.ndarray:
+    ends = min(rates), max(rates)
+    return np.clip(first, *ends) / np.clip(second, *ends)
+
+
+def _interval(values: np.ndarray) -> tuple[float, float]:
+    # Between two infinities there is nothing to interpolate.
+    low, high = np.quantile(values, _ENDS, method="inverted_cdf")
+    return float(low), float(high)
+
+
+def _bool(collapsed: np.ndarray) -> np.ndarray:
+    return np.asarray(collapsed, bool).astype(float)

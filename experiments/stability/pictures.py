@@ -1,0 +1,143 @@
+"""The study's pictures, drawn from its rows."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from experiments.config.arms import ARMS, BASE, LM
+from experiments.config.optimizers import OPTIMIZERS
+from experiments.report import style
+from experiments.stability import analysis
+from experiments.stability.tasks import TASKS
+
+# What a reader may choose from; the controls have a picture of their own.
+REMEDIES = ("base", "lm", "lm_after", "clip", "momo")
+CONTROLS = tuple(arm for arm in ARMS if arm not in REMEDIES[2:])
+# Of one seed's runs, beside the plain one: those that say how.
+SHOWN = ("lm", "lm_after", "clip", "momo")
+
+
+def draw(
+    runs: pd.DataFrame, curves: pd.DataFrame, out: Path, drawing: style.Drawing
+) -> None:
+    """collapse.png, controls.png and how.png."""
+    drawing.of(draw_collapse, runs, REMEDIES, out / "collapse.png")
+    controls = set(CONTROLS) - {BASE.name, LM.name}
+    if controls & set(runs["arm"]):
+        some = [g for g in analysis.groups(runs) if controls & set(g[2])]
+        kept = pd.concat([part for *_, arms in some for part in arms.values()])
+        drawing.of(draw_collapse, kept, CONTROLS, out / "controls.png")
+    drawing.of(draw_how, runs, curves, out / "how.png")
+
+
+def draw_collapse(runs: pd.DataFrame, arms: Sequence[str], path: Path) -> list[Path]:
+    """A panel a task and optimizer: collapsed runs over rates, Wilson's band."""
+    table = analysis.collapse(runs[runs["arm"].isin(arms)])
+    panels = [(task, optimizer) for task, optimizer, _ in analysis.groups(runs)]
+    columns = min(2, len(panels))
+    with style.figure(-(-len(panels) // columns), columns, 4.4, 2.9) as (fig, axes):
+        for axis, (task, optimizer) in zip(axes.flat, panels, strict=False):
+            own = table[(table["task"] == task) & (table["optimizer"] == optimizer)]
+            for arm in (name for name in arms if name in set(own["arm"])):
+                part = own[own["arm"] == arm].sort_values("rate")
+                share = 100 * part["collapsed"] / part["n"]
+                axis.plot(
+                    part["rate"],
+                    share,
+                    "o-",
+                    ms=3,
+                    color=ARMS[arm].colour,
+                    label=ARMS[arm].label,
+                )
+                low, high = 100 * part["low"], 100 * part["high"]
+                axis.fill_between(
+                    part["rate"], low, high, color=ARMS[arm].colour, alpha=0.13, lw=0
+                )
+            _rate_axis(axis, own["rate"])
+            axis.set_ylim(-3, 103)
+            axis.set_title(f"{TASKS[task].label}, {OPTIMIZERS[optimizer].label}")
+            axis.set_xlabel("learning rate")
+        for axis in axes.flat[len(panels) :]:
+            axis.set_axis_off()
+        for row in axes:
+            row[0].set_ylabel("runs that collapse, %")
+        shown: dict[str, Any] = {}
+        for axis in axes.flat:
+            handles, labels = axis.get_legend_handles_labels()
+            shown |= dict(zip(labels, handles, strict=True))
+        fig.legend(
+            shown.values(), shown, loc="outside lower center", ncols=min(5, len(shown))
+        )
+        style.save(fig, path)
+    return [path]
+
+
+def _rate_axis(axis: Any, rates: pd.Series) -> None:
+    axis.set_xscale("log")
+    ticks = sorted(set(rates))[::2]
+    axis.set_xticks(ticks, [f"{rate:g}" for rate in ticks])
+    axis.minorticks_off()
+
+
+def draw_how(runs: pd.DataFrame, curves: pd.DataFrame, path: Path) -> list[Path]:
+    """Loss and scale of one seed at a rate at which the plain run collapses.
+
+    For each optimizer of the first task: the smallest rate at which the plain run of a
+    kept seed collapses and one of SHOWN does not.
+    """
+    panels = [found for group in analysis.groups(runs) if (found := _telling(*group))]
+    first = [panel for panel in panels if panel[0] == panels[0][0]]
+    if not first:
+        return []
+    with style.figure(2, len(first), 4.4, 2.3) as (fig, axes):
+        for (top, bottom), panel in zip(axes.T, first, strict=True):
+            task, optimizer, seed, rate = panel
+            own = curves[
+                (curves["task"] == task)
+                & (curves["optimizer"] == optimizer)
+                & (curves["seed"] == seed)
+                & (curves["rate"] == rate)
+            ]
+            for arm in (BASE.name, *SHOWN):
+                part = own[own["arm"] == arm].sort_values("step")
+                if part.empty:
+                    continue
+                colour, label = ARMS[arm].colour, ARMS[arm].label
+                top.plot(part["step"], part["loss"], color=colour, label=label)
+                if part["scale"].notna().any():
+                    bottom.plot(part["step"], part["scale"], color=colour)
+            top.axhline(np.log(10), color="0.5", lw=0.8, ls=":")
+            top.set_ylim(0, 3)
+            top.set_title(f"{OPTIMIZERS[optimizer].label} at {rate:g}, seed {seed}")
+            bottom.set_ylim(0, 1.05)
+            bottom.set_xlabel("step")
+        axes[0, 0].set_ylabel("loss (dotted: guessing)")
+        axes[1, 0].set_ylabel("LM's scale")
+        handles, labels = axes[0, 0].get_legend_handles_labels()
+        fig.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+        style.save(fig, path)
+    return [path]
+
+
+def _telling(
+    task: str, optimizer: str, arms: dict[str, pd.DataFrame]
+) -> tuple[str, str, int, float] | None:
+    """The run to show: (task, optimizer, seed, rate), or None."""
+    from experiments.stability.rows import CURVES_OF
+
+    others = [arms[arm] for arm in SHOWN[:2] if arm in arms]
+    if BASE.name not in arms or not others:
+        return None
+    key = ["rate", "seed"]
+    plain = arms[BASE.name].set_index(key)["collapsed"].sort_index()
+    seeds = sorted(set(arms[BASE.name]["seed"]))[:CURVES_OF]
+    saved = ~pd.concat(
+        [part.set_index(key)["collapsed"].sort_index() for part in others], axis=1
+    ).all(axis=1)
+    for rate, seed in plain.index[plain & saved]:
+        if seed in seeds:
+            return task, optimizer, int(seed), float(rate)
+    return None

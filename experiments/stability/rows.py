@@ -1,0 +1,164 @@
+"""The study's rows, a file a case: written whole, and read with every check there is.
+
+rows/CASE.csv.gz     a row per seed and learning rate: how the run ended
+curves/CASE.csv.gz   of the first seeds: loss and scale, mean by mean of ten steps
+cases.json           of each case: seconds, machine, versions, commit, command
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from experiments.config.arms import ARMS
+from experiments.config.optimizers import OPTIMIZERS
+from experiments.errors import UserError
+from experiments.machine import files, untrusted
+from experiments.runs import checks
+from experiments.stability import program
+from experiments.stability.options import Case
+from experiments.stability.tasks import TASKS
+
+CASES = "cases.json"
+CURVES_OF = 3  # seeds
+EVERY = 10  # steps
+KEYS = ["task", "optimizer", "arm"]
+_RUN = (
+    "seed", "rate", "test_accuracy", "held_out_accuracy", "loss", "collapsed",
+    "collapse_step",
+)  # fmt: skip
+_CURVE = ("seed", "rate", "step", "loss", "scale")
+
+
+def frames(
+    outcome: program.Outcome, seeds: Any, rates: Any
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Of a case: a row a run, and its curves."""
+    seed, rate = np.meshgrid(seeds, rates, indexing="ij")
+    columns = {
+        "seed": seed,
+        "rate": rate,
+        "test_accuracy": outcome.test_accuracy,
+        "held_out_accuracy": outcome.held_out_accuracy,
+        "loss": program.averaged(outcome.losses)[..., -1],
+        "collapsed": program.collapsed(outcome).astype(int),
+        "collapse_step": program.collapse_steps(outcome),
+    }
+    runs = pd.DataFrame({name: x.ravel() for name, x in columns.items()})
+    few = slice(CURVES_OF)
+    curves = {"loss": outcome.losses[few]}
+    curves["scale"] = outcome.losses[few] * np.nan
+    if outcome.scales is not None:
+        curves["scale"] = outcome.scales[few]
+    steps = outcome.losses.shape[-1] // EVERY
+    means = {
+        name: x[..., : steps * EVERY]
+        .reshape(*x.shape[:-1], steps, EVERY)
+        .mean(axis=-1, dtype=np.float64)
+        for name, x in curves.items()
+    }
+    places = np.meshgrid(
+        list(seeds)[few], rates, EVERY * np.arange(1, steps + 1), indexing="ij"
+    )
+    table = dict(zip(("seed", "rate", "step"), places, strict=True)) | means
+    return runs, pd.DataFrame({name: x.ravel() for name, x in table.items()})
+
+
+def write_case(
+    out: Path,
+    case: Case,
+    runs: pd.DataFrame,
+    curves: pd.DataFrame,
+    about: dict[str, Any],
+) -> None:
+    """Write a case's files, its rows last: they say that it is finished."""
+    known = cases(out)
+    for folder, frame in (("curves", curves), ("rows", runs)):
+        (out / folder).mkdir(parents=True, exist_ok=True)
+        if folder == "rows":
+            text = json.dumps(known | {case.name: about}, indent=1)
+            files.write_text(out / CASES, text + "\n")
+        path = _path(out, folder, case)
+        with files.replacing(path) as part:
+            files.write_frame(frame, part, path.name, float_format="%.6g")
+
+
+def finished(out: Path, case: Case) -> bool:
+    return _path(out, "rows", case).exists()
+
+
+def cases(out: Path) -> dict[str, Any]:
+    """What is known of each case of a directory; empty without a study."""
+    if not (out / CASES).exists():
+        return {}
+    try:
+        found = untrusted.json_object(CASES, untrusted.read_bytes(out / CASES))
+        return {name: checks.meta(about) for name, about in found.items()}
+    except (OSError, ValueError, AttributeError) as error:
+        raise UserError(f"{out} holds no sound stability study: {error}") from error
+
+
+def read(out: Path, folder: str = "rows") -> pd.DataFrame:
+    """All finished cases' rows (or curves), with the columns KEYS ahead.
+
+    Raises:
+      UserError: a file is missing, damaged or nobody's.
+    """
+    parts = []
+    try:
+        for name in cases(out):
+            case = Case(*name.split("-"))
+            known = (TASKS, OPTIMIZERS, ARMS)
+            if not all(part in of for part, of in zip(case, known, strict=True)):
+                raise ValueError(f"{CASES}: unknown case {name!r}")
+            if not finished(out, case):  # killed just before
+                continue
+            path = _path(out, folder, case)
+            columns = _RUN if folder == "rows" else _CURVE
+            frame = untrusted.numbers(path.name, untrusted.read_bytes(path), columns)
+            keys = ["seed", "rate", "step"] if folder == "curves" else ["seed", "rate"]
+            if frame[keys].isna().any(axis=None) or frame.duplicated(keys).any():
+                raise ValueError(f"{path.name}: a run is missing or there twice")
+            frame["seed"] = frame["seed"].astype(int)
+            if folder == "rows":
+                if not frame["collapsed"].isin([0, 1]).all():
+                    raise ValueError(f"{path.name}: collapsed is neither 0 nor 1")
+                if frame["test_accuracy"].isna().any():
+                    raise ValueError(f"{path.name}: a test accuracy is missing")
+                frame["collapsed"] = frame["collapsed"] == 1
+            parts.append(frame.assign(**dict(zip(KEYS, case, strict=True))))
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(
+            f"{out} does not hold the rows of a stability study: {error}"
+        ) from error
+    if not parts:
+        raise UserError(f"{out} holds no finished case of a stability study")
+    whole = pd.concat(parts, ignore_index=True)
+    _check_paired(out, whole)
+    return whole[[*KEYS, *(c for c in whole if c not in KEYS)]]
+
+
+def _check_paired(out: Path, whole: pd.DataFrame) -> None:
+    """Arms of a task and optimizer have the same seeds, at all of the same rates."""
+    for (task, optimizer), found in whole.groupby(["task", "optimizer"]):
+        arms = found.drop_duplicates(["arm", "seed", "rate"])
+        complete = (
+            found["arm"].nunique() * found["seed"].nunique() * found["rate"].nunique()
+        )
+        # Of the curves' runs each has several rows.
+        if len(arms) != complete:
+            raise UserError(
+                f"{out}: the arms of {task} with {optimizer} differ in their seeds or "
+                "learning rates"
+            )
+
+
+def studies(root: Path) -> list[Path]:
+    """The stability studies at or below a directory, by name."""
+    return sorted(untrusted.directories_with(CASES, root))
+
+
+def _path(out: Path, folder: str, case: Case) -> Path:
+    return out / folder / f"{case.name}.csv.gz"

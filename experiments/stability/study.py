@@ -1,0 +1,73 @@
+"""The study's runs, case by case; a finished case is not run again."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiments.config.arms import ARMS, LM
+from experiments.errors import UserError
+from experiments.machine.progress import Progress
+from experiments.machine.stopping import Stop
+from experiments.runs.provenance import provenance
+from experiments.runs.rows import without_places
+from experiments.stability import program, rows
+from experiments.stability.options import Case, Study
+
+
+def measure(config: Study, out: Path, stop: Stop, shown: Progress) -> None:
+    """Run the cases that `out` lacks; a line for each as it is finished.
+
+    Raises:
+      Stopped: it is to stop; `out` has the cases that were finished.
+      UserError: a case there has other seeds or learning rates.
+    """
+    cases, seeds = config.cases(), config.seed_numbers()
+    _check(config, out, cases)
+    origin = provenance()
+    origin |= {"command": without_places(origin["command"])}
+    # Of the last task and optimizer: what their arms replay.
+    scales: dict[tuple[str, str], np.ndarray] = {}
+    missing = [case for case in cases if not rows.finished(out, case)]
+    shown.line(f"{len(missing)} of {len(cases)} cases to run, {len(seeds)} seeds each")
+    shown.begin("cases", len(missing))
+    for number, case in enumerate(missing, start=1):
+        if stop():
+            raise stop.stopped()
+        began, rates = time.perf_counter(), config.rates(case)
+        pair = (case.task, case.optimizer)
+        replays = ARMS[case.arm].replay is not None
+        if replays and pair not in scales:
+            lm = program.run(*pair, LM.name, seeds, rates)
+            scales = {pair: lm.scales}
+        outcome = program.run(*case, seeds, rates, scales[pair] if replays else None)
+        if case.arm == LM.name:
+            scales = {pair: outcome.scales}
+        runs, curves = rows.frames(outcome, seeds, rates)
+        seconds = time.perf_counter() - began
+        rows.write_case(out, case, runs, curves, {"seconds": seconds} | origin)
+        shown.advance()
+        shown.line(f"{number}/{len(missing)} {case.name}: {_collapses(runs)}")
+
+
+def _check(config: Study, out: Path, cases: list[Case]) -> None:
+    if not rows.cases(out):
+        return
+    found = rows.read(out).groupby(rows.KEYS)
+    there: dict[Any, Any] = dict(iter(found))
+    wanted_seeds = list(config.seed_numbers())
+    for case in cases:
+        if (frame := there.get(tuple(case))) is None:
+            continue
+        seeds, rates = sorted(set(frame["seed"])), sorted(set(frame["rate"]))
+        if seeds != wanted_seeds or not np.allclose(rates, config.rates(case)):
+            raise UserError(
+                f"{out} holds {case.name} with other seeds or learning rates: continue "
+                "with the options that it was started with, or choose another --out"
+            )
+
+
+def _collapses(runs: Any) -> str:
+    counts = runs.groupby("rate")["collapsed"].sum()
+    return ", ".join(f"{rate:g}: {count}" for rate, count in counts.items())

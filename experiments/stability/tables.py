@@ -1,0 +1,170 @@
+"""The study's tables as Markdown, from its rows."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from experiments import text
+from experiments.config.arms import ARMS
+from experiments.config.optimizers import OPTIMIZERS
+from experiments.runs import provenance
+from experiments.stability import analysis
+from experiments.stability.analysis import EQUIVALENT, SURE
+from experiments.stability.options import PLAN, Case
+from experiments.stability.tasks import TASKS
+
+
+def tables(runs: pd.DataFrame, cases: dict[str, Any]) -> str:
+    """All tables of the finished cases, and which of the plan are missing."""
+    summary, compared = analysis.summary(runs), analysis.comparisons(runs)
+    parts = ["# Stability: which step sizes train\n", _how_to_read()]
+    for task, optimizer, arms in analysis.groups(runs):
+        own = (runs["task"] == task) & (runs["optimizer"] == optimizer)
+        n = runs[own]["seed"].nunique()
+        title = f"{TASKS[task].label}, {OPTIMIZERS[optimizer].label}"
+        parts.append(f"## {title}\n")
+        parts.append(f"Collapsed of {n} seeds, by learning rate:\n")
+        parts.append(_collapse(runs[own], list(arms)))
+        parts.append(_summary(_of(summary, task, optimizer)))
+        if len(compared) and len(found := _of(compared, task, optimizer)):
+            parts.append(_comparisons(found))
+    parts.append(_missing(cases))
+    commands = dict.fromkeys(str(about["command"]) for about in cases.values())
+    where = {
+        text.markdown(provenance.in_words(about)): None for about in cases.values()
+    }
+    seconds = sum(float(about.get("seconds") or 0) for about in cases.values())
+    parts.append(text.code_block(list(commands)))
+    parts.append(f"Run on: {'; '.join(where)}; {seconds / 60:.0f} minutes in all.\n")
+    return "\n".join(parts)
+
+
+def _how_to_read() -> str:
+    return (
+        "What was asked and how it is answered was fixed before (`plan.md`). "
+        "*Margin*: the learning rate up to which at most 5 % of seeds collapse, with a "
+        "90 % bootstrap interval over seeds. *Chosen*: the rate with the best accuracy "
+        "on held-out images; the accuracy is that of the test images there, mean ± "
+        "standard deviation.\n\nIn the comparisons, *fewer* and *more* collapses are "
+        "said where the share of the rates at which a seed collapses differs with p < "
+        f"{SURE} (sign-flip test, paired by seed, Holm over all comparisons of this "
+        f"page), likewise *better* and *worse* accuracy at the chosen rates; *equal* "
+        f"where it lies within ±{EQUIVALENT:g} point (two one-sided tests at 5 %, not "
+        "adjusted). *Pairs*: how many seeds would tell a difference of "
+        f"{EQUIVALENT:g} point with 80 % power.\n"
+    )
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
+
+
+def _collapse(runs: pd.DataFrame, arms: Sequence[str]) -> str:
+    counts = runs.pivot_table(
+        index="arm", columns="rate", values="collapsed", aggfunc="sum"
+    )
+    head = ["Arm", *(f"{rate:g}" for rate in counts.columns)]
+    return _table(
+        head, [[ARMS[a].label, *(str(int(n)) for n in counts.loc[a])] for a in arms]
+    )
+
+
+def _summary(summary: pd.DataFrame) -> str:
+    rows = []
+    for row in summary.to_dict("records"):
+        ratio = "" if np.isnan(row["ratio_low"]) else _ratio(row, "ratio")
+        rows.append(
+            [
+                ARMS[row["arm"]].label,
+                f"{_rate(row['margin'])} ({_rate(row['low'])} … {_rate(row['high'])})",
+                ratio,
+                f"{row['chosen']:g}",
+                f"{row['accuracy']:.2f} ± {row['deviation']:.2f}",
+                str(row["collapsed"]),
+            ]
+        )
+    head = ("Arm", "Margin", "Over plain's", "Chosen", "Test accuracy", "Collapsed")
+    return _table(head, rows)
+
+
+def _comparisons(compared: pd.DataFrame) -> str:
+    rows = []
+    for row in compared.to_dict("records"):
+        rows.append(
+            [
+                f"{ARMS[row['arm']].label} against {ARMS[row['other']].label}",
+                _ratio(row, "ratio"),
+                f"{collapses(row)} ({100 * row['collapse']:+.1f} %, "
+                f"p {_p(row['p_collapse'])})",
+                f"{accuracy(row)} ({row['points']:+.2f}, {row['points_low']:+.2f} … "
+                f"{row['points_high']:+.2f}, p {_p(row['p_points'])})",
+                "more than a million" if np.isnan(p := _number(row)) else f"{p:.0f}",
+            ]
+        )
+    head = ("Comparison", "Ratio of margins", "Collapses", "Accuracy, points", "Pairs")
+    return _table(head, rows)
+
+
+def _number(row: dict[Any, Any]) -> float:
+    return np.nan if row["pairs"] is None else float(row["pairs"])
+
+
+def collapses(row: Any) -> str:
+    """What a comparison says of how often runs collapse."""
+    if not row["p_collapse"] < SURE:
+        return "cannot tell"
+    return "**fewer**" if row["collapse"] < 0 else "**more**"
+
+
+def accuracy(row: Any) -> str:
+    """What a comparison says of the accuracy at the chosen rates."""
+    equal = row["p_equivalent"] < SURE
+    if row["p_points"] < SURE:
+        word = "better" if row["points"] > 0 else "worse"
+        return f"{word}, yet equal" if equal else f"**{word}**"
+    return "equal" if equal else "cannot tell"
+
+
+def _missing(cases: dict[str, Any]) -> str:
+    planned = [
+        Case(task, optimizer, arm)
+        for task, optimizers, arms in PLAN
+        for optimizer in optimizers
+        for arm in arms
+        if ARMS[arm].serves(optimizer)
+    ]
+    rest: dict[str, list[str]] = {}
+    for case in planned:
+        if case.name not in cases:
+            key = f"{TASKS[case.task].label} with {OPTIMIZERS[case.optimizer].label}"
+            rest.setdefault(key, []).append(ARMS[case.arm].label)
+    if not rest:
+        return "Every case of the plan is here.\n"
+    lines = [f"- {key}: {'; '.join(arms)}" for key, arms in rest.items()]
+    count = sum(map(len, rest.values()))
+    head = f"Of the plan's {len(planned)} cases {count} have not been run:\n"
+    return "\n".join([head, *lines]) + "\n"
+
+
+def _of(table: pd.DataFrame, task: str, optimizer: str) -> pd.DataFrame:
+    return table[(table["task"] == task) & (table["optimizer"] == optimizer)]
+
+
+def _rate(value: float) -> str:
+    if value == 0:
+        return "below the grid"
+    return "above the grid" if np.isinf(value) else f"{value:.3g}"
+
+
+def _ratio(row: dict[Any, Any], name: str) -> str:
+    value, low, high = (row[name + end] for end in ("", "_low", "_high"))
+    if np.isnan(value):
+        return "both off the grid"
+    return f"{value:.2f} ({low:.2f} … {high:.2f})"
+
+
+def _p(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"

@@ -1,0 +1,186 @@
+"""The tasks, each one record: a network without normalisation, on the 8×8 digits.
+
+Networks are pure functions of a list of matrices and vectors, so that `vmap` trains
+hundreds at once. He's initialisation throughout, zero biases.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from experiments.data import digits
+
+CLASSES = 10
+HELD_OUT = 180  # of 1,437 training images: the rate of an arm is chosen on them
+SIDE = 8
+
+Params = Any
+Init = Callable[[jax.Array], Params]  # a key to weights
+Apply = Callable[[Params, jax.Array], jax.Array]  # (b, 8, 8) images to (b, 10) logits
+
+
+class Split(NamedTuple):
+    images: np.ndarray  # (n, 8, 8) float32, mean 0 and deviation 1 over the train split
+    labels: np.ndarray  # (n,) int32
+
+
+class Data(NamedTuple):
+    train: Split
+    held_out: Split
+    test: Split
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """What is trained, and how long.
+
+    Attributes:
+      name: on the command line and in rows.
+      label: in tables and pictures.
+      init: key to weights.
+      apply: weights and images (b, 8, 8) to logits (b, 10).
+      steps: of a run.
+      batch: images of a step.
+      rates: the optimizers' grids of learning rates are multiplied by it.
+    """
+
+    name: str
+    label: str
+    init: Init
+    apply: Apply
+    steps: int
+    batch: int = 32
+    rates: float = 1.0
+
+
+@functools.cache
+def data() -> Data:
+    """The digits as they come, 8×8, in the canonical order of `digits.read`."""
+    arrays, _ = digits.read()
+    images = {
+        split: arrays[f"{split}_images"][:, ::4, ::4, 0].astype(np.float32)
+        for split in ("train", "test")
+    }
+    train = images["train"][:-HELD_OUT]
+    mean, deviation = train.mean(), train.std()
+    labels = {s: arrays[f"{s}_labels"].astype(np.int32) for s in images}
+    images = {s: (x - mean) / deviation for s, x in images.items()}
+    return Data(
+        Split(images["train"][:-HELD_OUT], labels["train"][:-HELD_OUT]),
+        Split(images["train"][-HELD_OUT:], labels["train"][-HELD_OUT:]),
+        Split(images["test"], labels["test"]),
+    )
+
+
+def _matrix(key: jax.Array, inputs: int, outputs: int, gain: float = 2.0) -> jax.Array:
+    return jax.random.normal(key, (inputs, outputs)) * jnp.sqrt(gain / inputs)
+
+
+def _layers(key: jax.Array, sizes: list[tuple[int, int]]) -> Params:
+    keys = jax.random.split(key, len(sizes))
+    return [
+        {"w": _matrix(k, inputs, outputs), "b": jnp.zeros(outputs)}
+        for k, (inputs, outputs) in zip(keys, sizes, strict=True)
+    ]
+
+
+def _affine(layer: Params, x: jax.Array) -> jax.Array:
+    return x @ layer["w"] + layer["b"]
+
+
+def _mlp(depth: int, width: int = 64) -> tuple[Init, Apply]:
+    """`depth` matrices, ReLU between them."""
+    hidden = [(width, width)] * (depth - 2)
+    sizes = [(SIDE * SIDE, width), *hidden, (width, CLASSES)]
+
+    def init(key: jax.Array) -> Params:
+        return _layers(key, sizes)
+
+    def apply(params: Params, images: jax.Array) -> jax.Array:
+        x = images.reshape(len(images), -1)
+        *front, last = params
+        for layer in front:
+            x = jax.nn.relu(_affine(layer, x))
+        return _affine(last, x)
+
+    return init, apply
+
+
+def _patches(x: jax.Array) -> jax.Array:
+    """(b, h, w, c) to (b, h, w, 9 c): each pixel's 3×3 neighbours, zeros outside."""
+    height, width = x.shape[1:3]
+    padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    shifted = [
+        padded[:, i : i + height, j : j + width] for i in range(3) for j in range(3)
+    ]
+    return jnp.concatenate(shifted, axis=-1)
+
+
+def _conv(depth: int, channels: int) -> tuple[Init, Apply]:
+    """`depth` 3×3 convolutions with ReLU, as patches × matrix, and a matrix.
+
+    Under `vmap` a convolution would become a grouped one, whose gradients are slow.
+    """
+    convolutions = [(9, channels), *[(9 * channels, channels)] * (depth - 1)]
+    sizes = [*convolutions, (SIDE * SIDE * channels, CLASSES)]
+
+    def init(key: jax.Array) -> Params:
+        return _layers(key, sizes)
+
+    def apply(params: Params, images: jax.Array) -> jax.Array:
+        x = images[..., None]
+        *front, last = params
+        for layer in front:
+            x = jax.nn.relu(_affine(layer, _patches(x)))
+        return _affine(last, x.reshape(len(x), -1))
+
+    return init, apply
+
+
+def _rnn(width: int = 64) -> tuple[Init, Apply]:
+    """A tanh recurrence over the image's rows, its last state through a matrix."""
+
+    def init(key: jax.Array) -> Params:
+        first, second, third = jax.random.split(key, 3)
+        return {
+            "in": {"w": _matrix(first, SIDE, width, 1.0), "b": jnp.zeros(width)},
+            "again": _matrix(second, width, width, 1.0),
+            "out": {"w": _matrix(third, width, CLASSES, 1.0), "b": jnp.zeros(CLASSES)},
+        }
+
+    def apply(params: Params, images: jax.Array) -> jax.Array:
+        state = jnp.zeros((len(images), params["again"].shape[0]))
+        for row in range(SIDE):
+            inputs = _affine(params["in"], images[:, row])
+            state = jnp.tanh(inputs + state @ params["again"])
+        return _affine(params["out"], state)
+
+    return init, apply
+
+
+TASKS = {
+    task.name: task
+    for task in (
+        Task("mlp6", "MLP, 6 layers", *_mlp(6), steps=900, rates=2.0),
+        Task("mlp12", "MLP, 12 layers", *_mlp(12), steps=900),
+        Task("mlp24", "MLP, 24 layers", *_mlp(24), steps=900, rates=0.5),
+        Task("conv10", "convolutional, 10 layers", *_conv(10, 8), steps=600),
+        Task("rnn", "recurrent", *_rnn(), steps=900, rates=4.0),
+    )
+}
+# Learning rates of each optimizer, from one that always trains to one that seldom does.
+RATES = {
+    "sgd": (0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5),
+    "adam": (0.001, 0.003, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1),
+    "rmsprop": (0.0003, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.03, 0.05),
+    "adagrad": (0.01, 0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0),
+}
+
+
+def rates(task: str, optimizer: str) -> tuple[float, ...]:
+    return tuple(float(f"{TASKS[task].rates * r:.6g}") for r in RATES[optimizer])

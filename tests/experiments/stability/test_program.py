@@ -1,0 +1,187 @@
+"""The study's networks and runs, against runs one by one and NumPy."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import landmod_jax as lm
+from experiments.config.arms import ARMS
+from experiments.stability import program, tasks
+
+STEPS = 25
+SEEDS = (2000, 2001)
+RATES = (0.02, 0.2)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short():
+    """The MLP of 6 layers for few steps."""
+    whole = tasks.TASKS["mlp6"]
+    tasks.TASKS["mlp6"] = dataclasses.replace(whole, steps=STEPS)
+    yield
+    tasks.TASKS["mlp6"] = whole
+    program._program.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def lm_runs():
+    return program.run("mlp6", "sgd", "lm", SEEDS, RATES)
+
+
+def one_by_one(make, seed, rate):
+    """Losses and test accuracy of a run, step by step, with optax alone."""
+    task, data = tasks.TASKS["mlp6"], tasks.data()
+    params = task.init(jax.random.key(seed))
+    tx = make(rate)
+    state, losses = tx.init(params), []
+
+    @jax.jit
+    def step(params, state, images, labels):
+        def loss_fn(params):
+            logits = task.apply(params, images)
+            return optax.softmax_cross_entropy_with_integer_labels(
+                logits, labels
+            ).mean()
+
+        loss, grads = jax.value_and_grad(loss_fn)(params)
+        updates, state = tx.update(grads, state, params, value=loss)
+        return optax.apply_updates(params, updates), state, loss
+
+    for indices in program.batches(seed, task, len(data.train.images)):
+        params, state, loss = step(
+            params, state, data.train.images[indices], data.train.labels[indices]
+        )
+        losses.append(float(loss))
+    right = np.argmax(task.apply(params, data.test.images), -1) == data.test.labels
+    return losses, 100 * right.mean()
+
+
+def sgd(rate):
+    return optax.sgd(rate, momentum=0.9)
+
+
+OPTAX = {
+    "base": lambda rate: optax.with_extra_args_support(sgd(rate)),
+    "lm": lambda rate: optax.chain(lm.landscape_modify(), sgd(rate)),
+    "lm_after": lambda rate: optax.chain(sgd(rate), lm.landscape_modify()),
+    "momo": lambda rate: optax.contrib.momo(10 * rate, 0.9),
+}
+
+
+@pytest.mark.parametrize("arm", sorted(OPTAX))
+def test_vectorised_runs_are_those_one_by_one(arm, lm_runs):
+    found = lm_runs if arm == "lm" else program.run("mlp6", "sgd", arm, SEEDS, RATES)
+    assert found.losses.shape == (2, 2, STEPS)
+    for i, seed in enumerate(SEEDS):
+        for j, rate in enumerate(RATES):
+            losses, accuracy = one_by_one(OPTAX[arm], seed, rate)
+            # Chaos at the large rate lets rounding grow.
+            np.testing.assert_allclose(
+                found.losses[i, j], losses, rtol=2e-3 if j else 2e-4
+            )
+            assert found.test_accuracy[i, j] == pytest.approx(accuracy, abs=1.5)
+
+
+def test_a_seed_does_not_depend_on_its_company(lm_runs):
+    alone = program.run("mlp6", "sgd", "lm", SEEDS[1:], RATES[:1])
+    np.testing.assert_allclose(
+        alone.losses[0, 0], lm_runs.losses[1, 0], rtol=1e-4, atol=1e-6
+    )
+
+
+def test_replays_multiply_by_the_lm_runs_scales(lm_runs):
+    assert lm_runs.scales.min() < 1
+    run = program.run("mlp6", "sgd", "mean_scale", SEEDS, RATES, lm_runs.scales)
+    means = lm_runs.scales.mean(axis=-1, keepdims=True)
+    np.testing.assert_allclose(run.scales, means.repeat(STEPS, -1), rtol=1e-5)
+    run = program.run("mlp6", "sgd", "shuffled_scale", SEEDS, RATES, lm_runs.scales)
+    np.testing.assert_allclose(np.sort(run.scales), np.sort(lm_runs.scales), rtol=1e-5)
+    assert (run.scales != lm_runs.scales).any()
+
+
+def test_arms_of_a_seed_share_weights_and_images(lm_runs):
+    clip = program.run("mlp6", "sgd", "clip", SEEDS, RATES)
+    np.testing.assert_allclose(clip.losses[..., 0], lm_runs.losses[..., 0], rtol=1e-6)
+    first, second = (program.batches(s, tasks.TASKS["mlp6"], 100) for s in SEEDS)
+    assert (first != second).any()
+    epoch = first.ravel()[:100]
+    np.testing.assert_array_equal(np.sort(epoch), np.arange(100))
+
+
+def test_a_convolution_is_patches_times_a_matrix():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2, 8, 8, 3)).astype(np.float32)
+    kernel = rng.normal(size=(3, 3, 3, 5)).astype(np.float32)
+    ours = tasks._patches(jnp.asarray(x)) @ kernel.reshape(27, 5)
+    expected = jax.lax.conv_general_dilated(
+        x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
+    np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_the_recurrence_by_hand():
+    task = tasks.TASKS["rnn"]
+    params = jax.device_get(task.init(jax.random.key(0)))
+    images = np.random.default_rng(0).normal(size=(3, 8, 8)).astype(np.float32)
+    state = np.zeros((3, 64))
+    for row in range(8):
+        state = np.tanh(images[:, row] @ params["in"]["w"] + state @ params["again"])
+    expected = state @ params["out"]["w"]
+    np.testing.assert_allclose(task.apply(params, images), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", sorted(tasks.TASKS))
+def test_a_tasks_record(name):
+    task = tasks.TASKS[name]
+    assert task.name == name
+    params = task.init(jax.random.key(0))
+    logits = task.apply(params, jnp.zeros((2, 8, 8)))
+    assert logits.shape == (2, tasks.CLASSES)
+    matrices = [p for p in jax.tree.leaves(params) if p.ndim == 2]
+    depth = {"mlp6": 6, "mlp12": 12, "mlp24": 24, "conv10": 11, "rnn": 3}[name]
+    assert len(matrices) == depth
+    for rates in (tasks.rates(name, optimizer) for optimizer in tasks.RATES):
+        assert list(rates) == sorted(set(rates))
+
+
+def test_splits_do_not_overlap():
+    splits = tasks.data()
+    assert [len(split.labels) for split in splits] == [1257, 180, 360]
+    images = {image.tobytes() for split in splits for image in split.images}
+    assert len(images) == 1797
+    assert splits.train.images.mean() == pytest.approx(0, abs=1e-5)
+
+
+def outcome(losses, accuracy):
+    losses = np.asarray(losses, float)[None]
+    return program.Outcome(np.array([accuracy]), None, losses, None)
+
+
+def test_what_collapsed_and_when_by_hand():
+    low, high, nan = [0.5] * 100, [2.4] * 100, [np.nan] * 100
+    found = outcome(
+        [low + low, low + high, high + high, low + nan, high + low],
+        [90.0, 10.0, 10.0, 30.0, 19.9],
+    )
+    assert program.collapsed(found).tolist() == [[False, True, True, True, True]]
+    # Of the 20 losses up to step 103, 17 are 0.5: their mean is 0.785; three more
+    # windows on, at step t, (120 − t) · 0.5 + (t − 100) · 2.4 over 20 passes
+    # 0.9 ln 10 = 2.0723 after t = 116 (2.02; 117: 2.115).
+    steps = program.collapse_steps(found)[0].tolist()
+    assert steps == [-1, 116, 0, 100, 200]
+
+
+def test_every_arm_of_the_plan_is_an_arm():
+    from experiments.stability.options import PLAN, Study
+
+    for task, optimizers, arms in PLAN:
+        assert task in tasks.TASKS
+        assert set(optimizers) <= set(tasks.RATES)
+        assert set(arms) <= set(ARMS)
+    cases = Study().cases()
+    assert len(cases) == len(set(cases)) == 71
+    assert not set(Study().seed_numbers()) & {*range(24), *range(1000, 1024)}

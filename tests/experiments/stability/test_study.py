@@ -1,0 +1,142 @@
+"""The command, its rows and what is made of them."""
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from experiments.commands import stability as command
+from experiments.commands.cli import main
+from experiments.errors import UserError
+from experiments.stability import document, options, rows, tables, tasks
+
+ROOT = Path(__file__).resolve().parents[3]
+STUDIES = rows.studies(ROOT / "results")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short():
+    whole = dict(tasks.TASKS)
+    plan = options.PLAN
+    options.PLAN = (("mlp6", ("sgd",), ("base", "lm", "shuffled_scale")),)
+    tasks.TASKS["mlp6"] = dataclasses.replace(tasks.TASKS["mlp6"], steps=20)
+    yield
+    options.PLAN = plan
+    tasks.TASKS.update(whole)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    out = tmp_path_factory.mktemp("stability") / "study"
+    assert main(["stability", "--seeds", "2", "--out", str(out)]) == 0
+    return out
+
+
+def test_the_command_writes_rows_tables_and_pictures(study):
+    found = rows.read(study)
+    assert len(found) == 3 * 2 * 9
+    assert set(found["seed"]) == {2000, 2001}
+    assert not list(study.rglob("*.part*"))
+    text = (study / "tables.md").read_text(encoding="utf-8")
+    assert "MLP, 6 layers, SGD" in text
+    assert str(study) not in text
+    assert (study / "collapse.png").stat().st_size > 5_000
+    assert (study / "controls.png").exists()
+    curves = rows.read(study, "curves")
+    assert curves[curves["arm"] == "lm"]["scale"].notna().all()
+    assert curves[curves["arm"] == "base"]["scale"].isna().all()
+    assert sorted(set(curves["step"])) == [10, 20]
+
+
+def test_a_study_is_resumed_case_by_case(study, tmp_path, capsys, monkeypatch):
+    out = tmp_path / "study"
+    argv = ["stability", "--seeds", "2", "--out", str(out)]
+    assert main([*argv, "--time-budget", "1e-9"]) == 75
+    assert not (out / "rows").exists()
+    assert main([*argv, "--arms", "lm"]) == 0
+    whole = (out / "rows" / "mlp6-sgd-lm.csv.gz").read_bytes()
+    assert main(argv) == 2
+    assert "add --resume" in capsys.readouterr().err
+    # The replayed scales come from the LM run made anew.
+    assert main([*argv, "--resume"]) == 0
+    assert (out / "rows" / "mlp6-sgd-lm.csv.gz").read_bytes() == whole
+    for path in (study / "rows").iterdir():
+        assert (out / "rows" / path.name).read_bytes() == path.read_bytes()
+    assert main([*argv, "--resume", "--seeds", "3"]) == 2
+    assert "with other seeds or learning rates" in capsys.readouterr().err
+
+
+def test_tables_are_made_of_rows_alone(study, tmp_path):
+    text = (study / "tables.md").read_text(encoding="utf-8")
+    (study / "tables.md").unlink()
+    document.write(study)
+    assert (study / "tables.md").read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"no gzip", "mlp6-sgd-lm.csv.gz"),
+        (None, "No such file"),
+    ],
+)
+def test_damaged_rows_are_named(study, tmp_path, content, message):
+    out = tmp_path / "copy"
+    shutil.copytree(study, out)
+    file = out / "curves" / "mlp6-sgd-lm.csv.gz"
+    file.unlink()
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        rows.read(out, "curves")
+
+
+def test_arms_with_other_seeds_are_refused(study, tmp_path):
+    case = options.Case("mlp6", "sgd", "clip")
+    found = rows.read(study)
+    part = found[(found["arm"] == "lm") & (found["seed"] == 2000)]
+    about = rows.cases(study)["mlp6-sgd-lm"]
+    for arm in ("lm", "clip"):
+        own = found[found["arm"] == "lm"] if arm == "lm" else part
+        rows.write_case(
+            tmp_path, case._replace(arm=arm), own, pd.DataFrame(columns=["seed"]), about
+        )
+    with pytest.raises(UserError, match="mlp6 with sgd differ in their seeds"):
+        rows.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--tasks", "mlp7"], "--tasks 'mlp7': choose from mlp6"),
+        (["--arms", "momentum"], "--arms 'momentum': choose from base"),
+        (["--optimizers", "adamw"], "--optimizers 'adamw': choose from sgd"),
+        (["--seeds", "0"], "--seeds must be at least 1, got 0"),
+        (["--time-budget", "0"], "--time-budget must be greater than 0"),
+        (["--optimizers", "adagrad", "--arms", "momo"], "no case of the plan"),
+    ],
+)
+def test_bad_options_are_named(tmp_path, capsys, argv, message):
+    assert main(["stability", "--out", str(tmp_path / "x"), *argv]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
+
+
+def test_quick_is_a_small_part():
+    quick = command.Config(quick=True)
+    case = quick.cases()[0]
+    assert len(quick.cases()) == 8
+    assert len(quick.seed_numbers()) == 8
+    assert len(quick.rates(case)) == 5
+
+
+@pytest.mark.parametrize("study", STUDIES, ids=lambda path: path.name)
+def test_committed_tables_are_those_of_the_rows(study):
+    found, cases = rows.read(study), rows.cases(study)
+    assert (study / "tables.md").read_text(encoding="utf-8") == tables.tables(
+        found, cases
+    )
+    assert set(found["seed"]) == set(range(2000, 2048))
+    assert "/home/" not in (study / rows.CASES).read_text(encoding="utf-8")
