@@ -22,7 +22,7 @@ PROTOCOL = {
     "momentum": (["0", "0.5"], ["-1", "1", *NUMBER]),
     "weight-decay": (["0", "1e-4"], ["-0.1", *NUMBER]),
     "batch-size": (["1", "100000"], ["0", "-3", "1.5", *NUMBER]),
-    "f": (["quadratic", "bounded(2, 0.5)"], ["linaer", "", "2", "power()"]),
+    "f": (["quadratic", "bounded(2,0.5)"], ["linaer", "", "2", "power()"]),
     "eps": (["0.5"], ["0", "-1", *NUMBER]),
     "threshold": (
         ["smoothed_min", "windowed_min(20)", "constant(0.5)"],
