@@ -111,7 +111,7 @@ def test_a_part_of_the_training_set_needs_limit_train(tmp_path, tiny_cifar10):
         for key, value in tiny_cifar10.items()
     }
     write_cache(tmp_path, part)
-    with pytest.raises(UserError, match="30 of its 60 training images"):
+    with pytest.raises(UserError, match="only 30 of the 60 training images"):
         loading.load("cifar10", cache_dir=tmp_path)
     assert len(loading.load("cifar10", cache_dir=tmp_path, limit_train=30).train_labels)
 

@@ -130,7 +130,7 @@ def command(monkeypatch):
     ("error", "status", "said"),
     [
         (UserError("what"), 2, "error: what\n"),
-        (Stopped("stopped by SIGHUP", 129), 129, "stopped by SIGHUP: --resume goes"),
+        (Stopped("stopped by SIGHUP", 129), 129, "stopped by SIGHUP: "),
         (KeyboardInterrupt(), 130, "interrupted\n"),
         (BrokenPipeError(errno.EPIPE, "Broken pipe"), 141, ""),
         (OSError(30, "Read-only file system", "/a"), 2, "error: /a: Read-only file s"),
