@@ -1,4 +1,5 @@
 """Formulations of the layers' arithmetic that XLA:CPU runs fast.
 
-Other platforms get XLA's own operations, except in pooling. `models.layers` alone imports from here.
+Other platforms get XLA's own operations, except in pooling. `models.layers` alone
+imports from here.
 """
