@@ -135,10 +135,9 @@ def compiled(config: Config) -> tuple[str, dict[str, Any]]:
     problem = jax_side.problem_of(options)
     keys = Keys.of(0)
     state = jax.eval_shape(functools.partial(init_state, problem), keys.init)
-    batch = Batch(
-        jax.ShapeDtypeStruct((config.batch, 32, 32, 3), jnp.float32),
-        jax.ShapeDtypeStruct((config.batch,), jnp.int32),
-    )
+    images: Any = jax.ShapeDtypeStruct((config.batch, 32, 32, 3), jnp.float32)
+    labels: Any = jax.ShapeDtypeStruct((config.batch,), jnp.int32)
+    batch = Batch(images, labels)
 
     def steps(state, batch, key):
         return jax.lax.scan(

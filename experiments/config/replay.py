@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
+from jax.typing import ArrayLike
 
 
 class ReplayState(NamedTuple):
@@ -48,7 +48,7 @@ def current(opt_state: optax.OptState) -> ReplayState:
     return found
 
 
-def with_scales(opt_state: optax.OptState, scales: np.ndarray) -> optax.OptState:
+def with_scales(opt_state: optax.OptState, scales: ArrayLike) -> optax.OptState:
     """The optimizer's state with these scales (steps,) to replay."""
 
     def put(leaf):

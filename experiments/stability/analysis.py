@@ -127,7 +127,11 @@ def groups(runs: pd.DataFrame) -> Iterator[tuple[str, str, dict[str, pd.DataFram
     found: dict[Any, Any] = dict(iter(runs.groupby(_GROUP, sort=False)))
     for task, optimizer in sorted(found, key=lambda key: order[key[0]]):
         arms = dict(iter(found[task, optimizer].groupby("arm")))
-        yield task, optimizer, {arm: arms[arm] for arm in sorted(arms, key=order.get)}
+        yield (
+            task,
+            optimizer,
+            {arm: arms[arm] for arm in sorted(arms, key=lambda arm: order[arm])},
+        )
 
 
 def grid(part: pd.DataFrame, column: str) -> tuple[np.ndarray, list[float]]:

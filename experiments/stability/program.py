@@ -94,7 +94,9 @@ def _program(task: str, optimizer: str, arm: str) -> Any:
         if jax.default_backend() != "cpu" or len(jax.local_devices()) > 1:
             return jax.vmap(of_seed, (0, 0, 0, None))(keys, order, replayed, rates)
         # Seed by seed, the weights of a seed's rates stay in a CPU's caches.
-        return jax.lax.map(lambda own: of_seed(*own, rates), (keys, order, replayed))
+        return jax.lax.map(
+            lambda own: of_seed(own[0], own[1], own[2], rates), (keys, order, replayed)
+        )
 
     return whole
 
@@ -112,7 +114,7 @@ def _train(
     arm, (train, held_out, test) = ARMS[arm_name], data()
     tx = arm.create(
         OPTIMIZERS[optimizer],
-        rate,  # type: ignore[arg-type]  # traced
+        rate,
         parameters(arm_name),
         steps=task.steps,
         momentum=OPTIMIZERS[optimizer].momentum or 0.0,

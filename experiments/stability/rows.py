@@ -6,6 +6,7 @@ cases.json           of each case: seconds, machine, versions, commit, command
 """
 
 import json
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,7 @@ def read(out: Path, folder: str = "rows") -> pd.DataFrame:
     try:
         for name in cases(out):
             case = Case(*name.split("-"))
-            known = (TASKS, OPTIMIZERS, ARMS)
+            known: tuple[Container[str], ...] = (TASKS, OPTIMIZERS, ARMS)
             if not all(part in of for part, of in zip(case, known, strict=True)):
                 raise ValueError(f"{CASES}: unknown case {name!r}")
             if not finished(out, case):  # killed just before

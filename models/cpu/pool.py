@@ -35,7 +35,8 @@ def _forward(x):
 
 
 def _backward(saved, g):
-    return (_to_first(*saved, g),)
+    x, y = saved
+    return (_to_first(x, y, g),)
 
 
 _max_pool.defvjp(_forward, _backward)
