@@ -40,12 +40,12 @@ def ratio(first: np.ndarray, second: np.ndarray, rates: Sequence[float]) -> Marg
 
     A margin off the grid is taken for the grid's end.
     """
-    shares = [crossing(_bool(each).mean(0), rates) for each in (first, second)]
+    mine, theirs = (crossing(_bool(each).mean(0), rates) for each in (first, second))
     low, high = _interval(
         _over(resampled(first, rates), resampled(second, rates), rates)
     )
-    off = shares[0] == shares[1] and shares[0] in (0, np.inf)
-    value = np.nan if off else float(_over(*shares, rates))
+    off = mine == theirs and mine in (0, np.inf)
+    value = np.nan if off else float(_over(mine, theirs, rates))
     return Margin(value, low, high)
 
 
