@@ -25,7 +25,7 @@ def write_with(drawing: style.Drawing, out: Path) -> None:
     # What rows may lack of each other shows in many ways.
     except (LookupError, ValueError, TypeError, ArithmeticError) as error:
         raise UserError(
-            f"{out} does not hold the rows of a whole annealing study: "
+            f"{out} does not contain the rows of a whole annealing study: "
             f"{type(error).__name__}: {error}"
         ) from error
     files.write_text(out / "tables.md", words)

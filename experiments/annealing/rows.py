@@ -97,7 +97,7 @@ def read_rows(out: Path) -> Rows:
         return Rows(**tables, about=checks.meta(about))
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise UserError(
-            f"{out} does not hold the rows of an annealing study: {error}"
+            f"{out} does not contain the rows of an annealing study: {error}"
         ) from error
 
 

@@ -132,7 +132,7 @@ def read(out: Path, folder: str = "rows") -> pd.DataFrame:
             parts.append(frame.assign(**dict(zip(KEYS, case, strict=True))))
     except (OSError, ValueError, TypeError) as error:
         raise UserError(
-            f"{out} does not hold the rows of a stability study: {error}"
+            f"{out} does not contain the rows of a stability study: {error}"
         ) from error
     if not parts:
         raise UserError(f"{out} holds no finished case of a stability study")

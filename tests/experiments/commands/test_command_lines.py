@@ -31,6 +31,7 @@ PROTOCOL = {
     "c": (["-1", "0", "2.5"], ["-inf", *NUMBER]),
     "clip-norm": (["2"], ["0", "-1", *NUMBER]),
     "warmup-steps": (["1"], ["0", "-1", "1.5", *NUMBER]),
+    "step-cap": (["2"], ["0", "-1", *NUMBER]),
     "limit-train": (["64", "1437"], ["0", "-5", "1438", *NUMBER]),
     "precision": (["bfloat16", "tensorfloat32"], ["float16", "", "tf32"]),
     "eval-mode": (["train"], ["test"]),

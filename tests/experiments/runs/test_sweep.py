@@ -147,7 +147,10 @@ def test_compare_from_config_to_table(tmp_path, capsys):
     assert main(argv) == 0
     shown = capsys.readouterr().out
     assert "Did LM overperform?" in shown
-    assert "simple_cnn on digits, 1 epoch, seeds 0, 1, 64 training images" in shown
+    title = (
+        "simple_cnn on digits, 1 epoch, batches of 32, seeds 0, 1, 64 training images"
+    )
+    assert title in " ".join(shown.split())
     names = {path.name for path in out.iterdir()}
     assert names == {
         ".landmod-results", "runs", "report.html", "report.md", "report.csv",
