@@ -11,6 +11,7 @@ import pytest
 
 import landmod_jax
 import models
+from experiments.config.arms import LM
 from experiments.data.augment import Pipeline
 from experiments.train.step import Batch, Problem, TrainState, train_step
 
@@ -126,7 +127,8 @@ def test_ten_lm_steps_with_gradients_scaled_by_hand(name, optimizer):
             tx=OURS[optimizer](landscape=landmod_jax.landscape_modify()),
             pipeline=Pipeline((0.0,) * 3, (1.0,) * 3),
             classes=10,
-            arm="lm",
+            arm=LM,
+            image_shape=(32, 32, 3),
         )
         variables = jax.tree.map(lambda v: jnp.asarray(v, jnp.float64), variables)
         state = TrainState(
