@@ -41,7 +41,7 @@ newest:
 	test -x .venv-newest/bin/python || $(NEWEST) -m venv .venv-newest
 	.venv-newest/bin/python -m pip install --quiet --disable-pip-version-check '.[experiments,test]'
 	.venv-newest/bin/python -m pytest -n $(JOBS) -m "not slow" \
-	  tests/library tests/annealing tests/models landmod_jax $(PYTEST_ARGS)
+	  tests/library landmod_jax $(PYTEST_ARGS)
 
 parity: $(VENV)/.experiments+test+parity
 	$(BIN)/python -c "import torch"
