@@ -14,7 +14,7 @@ from experiments.errors import UserError
 from experiments.machine.stopping import BUDGET_SPENT, Stop, Stopped
 
 THREADS_A_DEVICE = 8
-ASK_EVERY = 16  # steps: agreeing waits for every process
+ASK_EVERY = 16  # steps: to agree, every process waits for the others
 
 
 def start(

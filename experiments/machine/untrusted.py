@@ -67,7 +67,7 @@ def leave_out(reason: str) -> None:
 
 def read_bytes(path: Path) -> bytes:
     """The content of a regular file, unpacked where its name ends in .gz."""
-    # Opening a pipe that nobody writes to would wait for ever.
+    # Opening a pipe that nobody writes to would block.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from experiments.config import replay
 from experiments.config.arms import ARMS, LM
 from experiments.config.options import Execution, parse_shard
 from experiments.config.run import RunConfig
@@ -58,8 +59,6 @@ class Plan:
         reorder = ARMS[config.arm].replay
         if reorder is None:
             return state
-        from experiments.config import replay
-
         scales = read_run(self.path(replayed(config))).steps["scale"].to_numpy()
         steps = config.epochs * self.trainer(config).steps_per_epoch
         chosen = reorder(scales, steps, config.seed)

@@ -81,7 +81,7 @@ def reading(roots: Iterable[Path]) -> Iterator[None]:
             below = directories_with(MARK, root, say=lambda reason: None)
             for mark in {*near, *(directory / MARK for directory in below)}:
                 try:
-                    # Opening a pipe that nobody writes to would wait for ever.
+                    # Opening a pipe that nobody writes to would block.
                     file = os.open(mark, os.O_RDONLY | os.O_NONBLOCK)
                     held.callback(os.close, file)
                     fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
