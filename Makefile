@@ -32,10 +32,11 @@ demo: $(VENV)/.experiments
 	$(BIN)/python -m experiments table digits --out demo --overwrite
 
 test: $(VENV)/.experiments+data+test
-	$(BIN)/python -m pytest -n $(JOBS) -m "not slow" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal \
+	  -m "not slow and not torch" $(PYTEST_ARGS)
 
 test-slow: $(VENV)/.experiments+data+test
-	$(BIN)/python -m pytest -n $(JOBS) -m slow $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m slow $(PYTEST_ARGS)
 
 newest:
 	test -x .venv-newest/bin/python || $(NEWEST) -m venv .venv-newest

@@ -12,14 +12,14 @@ from landmod_jax import _checks
 class AccumulateState(NamedTuple):
     """State of `accumulate`."""
 
-    micro_step: jax.Array  # since the last real step, int32
-    grads: Any  # the mean gradient so far
-    value: jax.Array  # the mean loss so far
-    inner: Any  # the wrapped optimizer's state
+    micro_step: jax.Array  # shape=(), dtype=int32; since the last real step
+    grads: optax.Updates  # the mean gradient so far
+    value: jax.Array  # shape=(); the mean loss so far
+    inner: optax.OptState  # the wrapped optimizer's state
 
 
 def accumulate(
-    tx: optax.GradientTransformation, every: int
+    tx: optax.GradientTransformation, every: jax.typing.ArrayLike
 ) -> optax.GradientTransformationExtraArgs:
     """Take one step of `tx` with the mean gradient and mean loss of `every` calls.
 
@@ -69,7 +69,7 @@ def accumulate(
         state: AccumulateState,
         params: optax.Params | None = None,
         *,
-        value: Any = None,
+        value: jax.typing.ArrayLike | None = None,
         **extra_args: Any,
     ) -> tuple[optax.Updates, AccumulateState]:
         value = _checks.loss(value, "accumulate")

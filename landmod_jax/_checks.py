@@ -15,6 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from landmod_jax._numerics import widened
+
 _INT32_MAX = 2**31 - 1
 
 
@@ -298,7 +300,7 @@ def loss(value: Any, user: str) -> jax.Array:
 def real_array(name: str, value: Any) -> jax.Array:
     """value as an array of at least float32."""
     array = _real(jnp.asarray, name, value)
-    return array.astype(jnp.promote_types(array.dtype, jnp.float32))
+    return array.astype(widened(array.dtype))
 
 
 def float64(name: str, value: Any) -> np.ndarray:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpy.typing as npt
 
 from landmod_jax import _checks
 from landmod_jax import _shapes as shapes
@@ -17,11 +18,11 @@ from landmod_jax._numerics import at_height, held_eps
 
 
 def landscape(
-    u: Any,
-    c: Any,
-    eps: Any = 1.0,
+    u: jax.typing.ArrayLike,
+    c: jax.typing.ArrayLike,
+    eps: jax.typing.ArrayLike = 1.0,
     f: str | shapes.ScalarFn = "linear",
-    u_min: Any = None,
+    u_min: jax.typing.ArrayLike | None = None,
     *,
     logarithm: bool = False,
 ) -> jax.Array:
@@ -81,7 +82,7 @@ def landscape(
     return h
 
 
-def _broadcast(name: str, value: Any, u: jax.Array) -> jax.Array:
+def _broadcast(name: str, value: jax.typing.ArrayLike, u: jax.Array) -> jax.Array:
     array = _checks.real_array(name, value)
     try:
         fits = jnp.broadcast_shapes(u.shape, array.shape) == u.shape
@@ -197,7 +198,7 @@ def _tanh_sinh() -> tuple[np.ndarray, np.ndarray]:
     return places, weights / weights.sum()
 
 
-def critical_height(u: Any, c: float = math.inf) -> float:
+def critical_height(u: npt.ArrayLike, c: float = math.inf) -> float:
     """Compute the clipped critical height of a landscape sampled on a grid.
 
     This is the highest climb on the way to the global minimum from the worst starting

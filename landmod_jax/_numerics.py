@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +17,13 @@ def at_height(f: Callable, u: jax.Array) -> jax.Array:
     return jnp.where(below, f(jnp.zeros_like(u)), f(jnp.where(below, 1, u)))
 
 
-def held_eps(eps: Any, dtype: Any) -> jax.Array:
+def widened(dtype: jax.typing.DTypeLike) -> jax.typing.DTypeLike:
+    """dtype, or float32 where that is wider or dtype is an integer's."""
+    floating = jnp.issubdtype(dtype, jnp.floating)
+    return dtype if floating and jnp.finfo(dtype).bits >= 32 else jnp.float32
+
+
+def held_eps(eps: jax.typing.ArrayLike, dtype: jax.typing.DTypeLike) -> jax.Array:
     """ε, held at √(smallest normal number): 1.1e-19 in float32, 1.5e-154 in float64.
 
     1/ε and (1/ε)², which Adam keeps the mean of, are finite down to there.

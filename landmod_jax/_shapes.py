@@ -69,13 +69,13 @@ class _Elementwise:
         return jnp.vectorize(lambda u: jnp.asarray(self.f(u)))(u)
 
 
-def _is_floating(u: Any) -> bool:
+def _is_floating(u: jax.typing.ArrayLike) -> bool:
     dtype = getattr(u, "dtype", None)
     return dtype is not None and jnp.issubdtype(dtype, jnp.floating)
 
 
 @same_for_same_arguments
-def power(p: float) -> Shape:
+def power(p: float | jax.Array) -> Shape:
     """f(u) = uᵖ.
 
     p = 1 is the thesis's choice; its H grows like a logarithm (2.11). p = 2 flattens so
@@ -100,7 +100,7 @@ def power(p: float) -> Shape:
 
 
 @same_for_same_arguments
-def bounded(bound: float = 1.0, width: float = 1.0) -> Shape:
+def bounded(bound: float | jax.Array = 1.0, width: float | jax.Array = 1.0) -> Shape:
     """f(u) = bound · u³ / (width³ + u³), as the theory of annealing requires.
 
     f is bounded and twice differentiable, with f(0) = f′(0) = f″(0) = 0. These are the
@@ -148,11 +148,11 @@ def bounded(bound: float = 1.0, width: float = 1.0) -> Shape:
     return _Known(f"bounded({_label(bound)}, {_label(width)})", f, integral)
 
 
-def _label(parameter: Any) -> str:
+def _label(parameter: float | jax.Array) -> str:
     return "traced" if _checks.traced(parameter) else f"{float(parameter):g}"
 
 
-def _power(u: jax.Array, p: Any) -> jax.Array:
+def _power(u: jax.Array, p: float | jax.Array) -> jax.Array:
     # A strongly typed p would widen a bfloat16 u.
     return jnp.power(u, p if _checks.fixed(p) else jnp.asarray(p, u.dtype))
 
@@ -176,7 +176,7 @@ quadratic = _Known(
 sqrt = _Known("sqrt", jnp.sqrt, _sqrt_integral)
 cbrt = _Known("cbrt", jnp.cbrt, _cbrt_integral)
 
-_POWERS = {1: linear, 2: quadratic, 1 / 2: sqrt, 1 / 3: cbrt}
+_POWERS: dict[Any, Shape] = {1: linear, 2: quadratic, 1 / 2: sqrt, 1 / 3: cbrt}
 
 SHAPES = {
     "linear": linear,
@@ -187,7 +187,7 @@ SHAPES = {
 }
 
 
-def resolve(f: Any) -> Shape:
+def resolve(f: str | ScalarFn) -> Shape:
     """The shape that `f` names, or `f` itself as a shape.
 
     Raises:

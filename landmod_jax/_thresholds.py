@@ -10,7 +10,7 @@ from landmod_jax._memo import same_for_same_arguments
 
 
 class InitFn(Protocol):
-    def __call__(self, dtype: Any) -> Any: ...
+    def __call__(self, dtype: jax.typing.DTypeLike) -> Any: ...
 
 
 class UpdateFn(Protocol):
@@ -63,7 +63,7 @@ def running_min() -> Threshold:
       1.0
     """
 
-    def init_fn(dtype: Any) -> jax.Array:
+    def init_fn(dtype: jax.typing.DTypeLike) -> jax.Array:
         return jnp.asarray(jnp.inf, dtype)
 
     def update_fn(state: jax.Array, value: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -74,7 +74,7 @@ def running_min() -> Threshold:
 
 
 @same_for_same_arguments
-def constant(c: float) -> Threshold:
+def constant(c: float | jax.Array) -> Threshold:
     """c is fixed, as in (2.1). Use it when you know how high the hills are.
 
     Below c, LM only divides gradients by f(0) + eps. c = +inf switches the modification
@@ -97,7 +97,7 @@ def constant(c: float) -> Threshold:
     """
     c = _checks.number("c", c, infinite=True)
 
-    def init_fn(dtype: Any) -> tuple[()]:
+    def init_fn(dtype: jax.typing.DTypeLike) -> tuple[()]:
         del dtype
         return ()
 
@@ -114,7 +114,7 @@ class SmoothedMinState(NamedTuple):
 
 
 @same_for_same_arguments
-def smoothed_min(decay: float = 0.9) -> Threshold:
+def smoothed_min(decay: float | jax.Array = 0.9) -> Threshold:
     """c is the smallest bias-corrected average of the loss so far.
 
     The average is exponential, ā ← decay · ā + (1 − decay) · value, and after t steps
@@ -140,7 +140,7 @@ def smoothed_min(decay: float = 0.9) -> Threshold:
     """
     decay = _checks.number("decay", decay, least=0, below=1)
 
-    def init_fn(dtype: Any) -> SmoothedMinState:
+    def init_fn(dtype: jax.typing.DTypeLike) -> SmoothedMinState:
         return SmoothedMinState(
             steps=jnp.zeros((), jnp.int32),
             average=jnp.zeros((), dtype),
@@ -193,7 +193,7 @@ def windowed_min(n: int) -> Threshold:
     """
     n = _checks.integer("n", n, least=1)
 
-    def init_fn(dtype: Any) -> WindowedMinState:
+    def init_fn(dtype: jax.typing.DTypeLike) -> WindowedMinState:
         return WindowedMinState(
             losses=jnp.full((n,), jnp.inf, dtype), place=jnp.zeros((), jnp.int32)
         )

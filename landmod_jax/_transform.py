@@ -1,5 +1,6 @@
 """Landscape modification as a gradient transformation, and reading its state."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -8,8 +9,10 @@ import optax
 
 from landmod_jax import _checks
 from landmod_jax import _shapes as shapes
-from landmod_jax._numerics import at_height, held_eps
+from landmod_jax._numerics import at_height, held_eps, widened
 from landmod_jax._thresholds import Threshold, running_min
+
+AxisName = str | Sequence[str]
 
 
 class LandscapeModifyState(NamedTuple):
@@ -22,19 +25,20 @@ class LandscapeModifyState(NamedTuple):
     been the only loss so far; +inf forgets everything.
     """
 
-    count: Any  # steps so far, int32
-    c: Any  # the threshold
-    scale: Any  # 1 / (f((value - c)₊) + eps)
-    threshold: Any
-    learned_c: Any  # the threshold's own c: if c differs from it, c was set
+    count: Any  # shape=(), dtype=int32; steps so far
+    c: jax.Array  # shape=(); the threshold
+    scale: jax.Array  # shape=(); 1 / (f((value - c)₊) + eps)
+    threshold: optax.OptState
+    # shape=(); the threshold's own c: if c differs from it, c was set.
+    learned_c: jax.Array
 
 
 def landscape_modify(
     f: str | shapes.ScalarFn = "linear",
-    eps: float | jax.Array | optax.Schedule = 1.0,
+    eps: jax.typing.ArrayLike | optax.Schedule = 1.0,
     *,
     threshold: Threshold | None = None,
-    axis_name: Any = None,
+    axis_name: AxisName | None = None,
 ) -> optax.GradientTransformationExtraArgs:
     r"""Descend the modified landscape H instead of the loss U.
 
@@ -115,7 +119,7 @@ def landscape_modify(
         state: LandscapeModifyState,
         params: optax.Params | None = None,
         *,
-        value: Any = None,
+        value: jax.typing.ArrayLike | None = None,
         **extra_args: Any,
     ) -> tuple[optax.Updates, LandscapeModifyState]:
         del params, extra_args
@@ -150,7 +154,7 @@ def landscape_modify(
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)
 
 
-def _mean(value: jax.Array, axis_name: Any) -> jax.Array:
+def _mean(value: jax.Array, axis_name: AxisName | None) -> jax.Array:
     if axis_name is None:
         return value
     try:
@@ -163,7 +167,7 @@ def _mean(value: jax.Array, axis_name: Any) -> jax.Array:
 
 
 def _restarted(
-    state: LandscapeModifyState, threshold: Threshold, dtype: Any
+    state: LandscapeModifyState, threshold: Threshold, dtype: jax.typing.DTypeLike
 ) -> LandscapeModifyState:
     """The state, with the threshold started anew from c where c was set by hand.
 
@@ -188,7 +192,7 @@ def _shapes(tree: Any) -> list[tuple[int, ...]]:
     return [jnp.shape(leaf) for leaf in jax.tree.leaves(tree)]
 
 
-def current(opt_state: Any) -> LandscapeModifyState:
+def current(opt_state: optax.OptState | Any) -> LandscapeModifyState:
     """Find the state of `landscape_modify` in any nested optimizer state.
 
     Args:
@@ -297,5 +301,5 @@ def _scaled(g: Any, scale: jax.Array) -> Any:
     if jnp.issubdtype(dtype, jnp.complexfloating):
         # Part by part: a complex product would mix their infinities.
         return jax.lax.complex(_scaled(g.real, scale), _scaled(g.imag, scale))
-    wide = jnp.promote_types(dtype, jnp.float32)
+    wide = widened(dtype)
     return (jnp.asarray(g, wide) * scale.astype(wide)).astype(dtype)

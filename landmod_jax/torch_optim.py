@@ -242,7 +242,9 @@ def _scale_by_adagrad(initial: float, eps: float) -> optax.GradientTransformatio
             updates,
             state.sum_of_squares,
         )
-        updates = jax.tree.map(lambda g, s: g / (jnp.sqrt(s) + eps), updates, sums)
+        updates = jax.tree.map(
+            lambda g, s: g / (jnp.sqrt(s) + eps).astype(g.dtype), updates, sums
+        )
         return updates, optax.ScaleByRssState(sums)
 
     return optax.GradientTransformation(init_fn, update_fn)

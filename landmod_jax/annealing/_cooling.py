@@ -7,15 +7,19 @@ a schedule that ends at 0 slightly below it.
 """
 
 import math
-from typing import Any
 
 import jax
 import jax.numpy as jnp
+import optax
 
 from landmod_jax._checks import number
 
+Scalar = float | jax.Array
 
-def logarithmic(height: Any, t0: Any = math.e, step_size: Any = 1.0) -> Any:
+
+def logarithmic(
+    height: Scalar, t0: Scalar = math.e, step_size: Scalar = 1.0
+) -> optax.Schedule:
     r"""T(t) = E / ln(t + t0), the schedule for which convergence is proved (2.6).
 
     If E is above the critical height (`landmod_jax.critical_height`; with modification,
@@ -45,7 +49,7 @@ def logarithmic(height: Any, t0: Any = math.e, step_size: Any = 1.0) -> Any:
     return jax.tree_util.Partial(_logarithmic, height, t0, step_size)
 
 
-def geometric(initial: Any, final: Any, steps: Any) -> Any:
+def geometric(initial: Scalar, final: Scalar, steps: Scalar) -> optax.Schedule:
     """T goes from `initial` to `final` by a constant factor per step, then stays.
 
     Args:
@@ -71,19 +75,25 @@ def geometric(initial: Any, final: Any, steps: Any) -> Any:
     return jax.tree_util.Partial(_geometric, initial, final, steps)
 
 
-def constant(temperature: Any) -> Any:
+def constant(temperature: Scalar) -> optax.Schedule:
     """T, whatever the step."""
     return jax.tree_util.Partial(_constant, temperature)
 
 
-def _logarithmic(height: Any, t0: Any, step_size: Any, count: Any) -> jax.Array:
-    return height / jnp.log(step_size * count + t0)
+def _logarithmic(
+    height: Scalar, t0: Scalar, step_size: Scalar, count: Scalar
+) -> jax.Array:
+    return height / jnp.log(step_size * jnp.asarray(count, float) + t0)
 
 
-def _geometric(initial: Any, final: Any, steps: Any, count: Any) -> jax.Array:
-    return initial * (final / initial) ** jnp.minimum(count / steps, 1)
+def _geometric(
+    initial: Scalar, final: Scalar, steps: Scalar, count: Scalar
+) -> jax.Array:
+    return initial * (final / initial) ** jnp.minimum(
+        jnp.asarray(count, float) / steps, 1
+    )
 
 
-def _constant(temperature: Any, count: Any) -> Any:
+def _constant(temperature: Scalar, count: Scalar) -> Scalar:
     del count
     return temperature

@@ -7,6 +7,8 @@ from typing import Any, Literal, NamedTuple, get_args
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
+from jax.typing import ArrayLike
 
 from landmod_jax import _checks
 from landmod_jax import _shapes as shapes
@@ -45,16 +47,16 @@ class AnnealState(NamedTuple):
         -1 while it is alive.
     """
 
-    step: Any
-    x: Any
-    y: Any
-    value: Any
-    grad: Any
-    c: Any
-    threshold: Any
-    best_x: Any
-    best_value: Any
-    died: Any
+    step: jax.Array
+    x: jax.Array
+    y: jax.Array | None
+    value: jax.Array
+    grad: jax.Array
+    c: jax.Array
+    threshold: optax.OptState
+    best_x: jax.Array
+    best_value: jax.Array
+    died: jax.Array
 
     @property
     def alive(self) -> jax.Array:
@@ -71,34 +73,34 @@ class Trajectory(NamedTuple):
       value, best_value: (records, chains).
     """
 
-    step: Any
-    x: Any
-    value: Any
-    best_value: Any
+    step: jax.Array
+    x: jax.Array
+    value: jax.Array
+    best_value: jax.Array
 
 
 class AnnealResult(NamedTuple):
     """What `anneal` found: best points (chains, d), their values (chains,), state."""
 
-    best_x: Any
-    best_value: Any
+    best_x: jax.Array
+    best_value: jax.Array
     state: AnnealState
     trajectory: Trajectory
 
 
 def anneal(
     energy: Callable[[jax.Array], jax.Array],
-    x0: Any,
+    x0: ArrayLike | AnnealState,
     key: jax.Array,
     *,
     method: MethodName = "improved_kinetic",
     steps: int,
-    step_size: Any,
-    temperature: Any,
+    step_size: ArrayLike,
+    temperature: ArrayLike | optax.Schedule,
     f: str | shapes.ScalarFn | None = None,
-    eps: Any = None,
+    eps: ArrayLike | None = None,
     threshold: Threshold | None = None,
-    bounds: tuple[Any, Any] | None = None,
+    bounds: tuple[ArrayLike, ArrayLike] | None = None,
     at_bounds: AtBounds = "reflect",
     scheme: SchemeName | None = None,
     records: int = 100,
@@ -257,8 +259,8 @@ def _run(
     x: jax.Array,
     start: AnnealState | None,
     key: jax.Array,
-    step_size: Any,
-    eps: Any,
+    step_size: ArrayLike,
+    eps: ArrayLike | None,
     box: Any,
     ends: jax.Array,
     *,
@@ -326,8 +328,10 @@ def _run(
 
     def finish(state: AnnealState, moved: Any) -> AnnealState:
         new = arrive(state._replace(step=state.step + 1), *moved)
+        if new.y is None:
+            return new
         y = integrator.finish(terms(new._replace(step=state.step)), new.y, dt)
-        return new._replace(y=None if y is None else jnp.where(new.alive, y, new.y))
+        return new._replace(y=jnp.where(new.alive, y, new.y))
 
     def body(_: Any, carry: Any) -> Any:
         state = finish(*carry)

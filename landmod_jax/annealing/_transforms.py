@@ -5,9 +5,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+from jax.typing import ArrayLike
 
 from landmod_jax import _checks
-from landmod_jax._numerics import held_eps
+from landmod_jax._numerics import held_eps, widened
 from landmod_jax.annealing import _arguments as arguments
 from landmod_jax.annealing._numerics import held, root
 
@@ -15,20 +16,22 @@ from landmod_jax.annealing._numerics import held, root
 class LangevinNoiseState(NamedTuple):
     """State of `langevin_noise`: the number of steps so far, and its key."""
 
-    count: Any
-    key: Any
+    count: Any  # shape=(), dtype=int32
+    key: jax.Array
 
 
 class KineticLangevinState(NamedTuple):
     """State of `kinetic_langevin`: steps, key, and the momentum y, shaped as params."""
 
-    count: Any
-    key: Any
-    y: Any
+    count: Any  # shape=(), dtype=int32
+    key: jax.Array
+    y: optax.Params
 
 
 def langevin_noise(
-    learning_rate: Any, temperature: Any, key: jax.Array | int
+    learning_rate: ArrayLike | optax.Schedule,
+    temperature: ArrayLike | optax.Schedule,
+    key: jax.Array | int,
 ) -> optax.GradientTransformationExtraArgs:
     r"""Add √(2Tη) N(0, 1) to the updates: Langevin annealing (2.4) when after sgd(η).
 
@@ -85,7 +88,9 @@ def langevin_noise(
         spread = root(2 * T_at(state.count) * eta_at(state.count))
         noise = _noise_like(jax.random.fold_in(state.key, state.count), updates)
         updates = jax.tree.map(
-            lambda u, n: u if n is None else _as(u + spread * n, u), updates, noise
+            lambda u, n: u if n is None else _as(_as(u, n) + _as(spread, n) * n, u),
+            updates,
+            noise,
         )
         return updates, LangevinNoiseState(optax.safe_increment(state.count), state.key)
 
@@ -93,7 +98,9 @@ def langevin_noise(
 
 
 def kinetic_langevin(
-    step_size: Any, temperature: Any, key: jax.Array | int
+    step_size: ArrayLike,
+    temperature: ArrayLike | optax.Schedule,
+    key: jax.Array | int,
 ) -> optax.GradientTransformationExtraArgs:
     """Kinetic Langevin annealing (2.5) by BAOAB, in place of an optimizer.
 
@@ -165,21 +172,21 @@ def kinetic_langevin(
         before = dt_at(jnp.maximum(state.count - 1, 0))
         # The half kick that ends the last step, if there was one, and our first half.
         kick = (jnp.where(state.count == 0, 0, before) + dt) / 2
-        wide = jnp.promote_types(jnp.result_type(T, float), jnp.float32)
+        wide = widened(jnp.result_type(T, float))
         decay = jnp.exp(-dt / held_eps(T, wide))
         spread = root(T * (1 - decay * decay))
         noise = _noise_like(jax.random.fold_in(state.key, state.count), updates)
 
         def kicked(g: Any, y: Any) -> Any:
-            return None if y is None else _as(y - kick * g, y)
+            return None if y is None else y - _as(kick, y) * _as(g, y)
 
         def refreshed(y: Any, n: Any) -> Any:
-            return _as(decay * y + spread * n, y)
+            return _as(decay, y) * y + _as(spread, y) * n
 
         y = jax.tree.map(kicked, updates, state.y)
         new_y = jax.tree.map(refreshed, y, noise)
         moves = jax.tree.map(
-            lambda g, a, b: g if a is None else _as(dt / 2 * (a + b), g),
+            lambda g, a, b: g if a is None else _as(_as(dt / 2, a) * (a + b), g),
             updates,
             y,
             new_y,
@@ -209,11 +216,11 @@ def _real(leaf: Any) -> bool:
 
 
 def _wide(leaf: Any) -> Any:
-    return jnp.promote_types(jnp.result_type(leaf), jnp.float32)
+    return widened(jnp.result_type(leaf))
 
 
-def _as(value: jax.Array, like: Any) -> jax.Array:
-    return value.astype(jnp.result_type(like))
+def _as(value: ArrayLike, like: ArrayLike) -> jax.Array:
+    return jnp.asarray(value, jnp.result_type(like))
 
 
 def _noise_like(key: jax.Array, tree: Any) -> Any:

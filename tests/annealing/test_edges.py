@@ -37,6 +37,7 @@ def test_the_schedule_does_end_below_zero():
     ],
 )
 @pytest.mark.parametrize("T", [TO_ZERO, lambda t: 0.5 - t, 0.3])
+@pytest.mark.promotes
 def test_a_schedule_to_zero_is_held_there(make, rate, T):
     tx = make(rate, T)
     x = jnp.ones(2)
@@ -57,6 +58,7 @@ def test_a_schedule_to_zero_is_held_there(make, rate, T):
 
 @pytest.mark.parametrize("scheme", [None, "euler"])
 @pytest.mark.parametrize("method", list(annealing.METHODS))
+@pytest.mark.promotes
 def test_anneal_at_a_temperature_that_ends_at_zero(method, scheme):
     if scheme and "kinetic" in method:
         pytest.skip("Euler's scheme diverges where step_size > 2T, as documented")

@@ -15,6 +15,8 @@ import pytest
 
 import landmod_jax as lm
 
+pytestmark = pytest.mark.promotes
+
 W = jnp.ones(2)
 
 

@@ -16,6 +16,8 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 import landmod_jax as lm
 
+pytestmark = pytest.mark.promotes
+
 TARGET = jnp.arange(1.0, 5.0)
 START = {"w": jnp.zeros(4), "b": jnp.full(2, 3.0)}
 STEPS = 6

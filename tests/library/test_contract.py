@@ -80,6 +80,7 @@ def loss_fn(params, target=TARGET):
 
 
 @pytest.mark.parametrize("name", METHODS)
+@pytest.mark.promotes
 def test_extra_arguments_no_second_compilation_and_convergence(name):
     tx, traces = made(name), []
 
@@ -104,6 +105,7 @@ def test_extra_arguments_no_second_compilation_and_convergence(name):
 
 
 @pytest.mark.parametrize("name", METHODS)
+@pytest.mark.promotes
 def test_inject_hyperparams_is_the_same(name):
     make, kwargs = METHODS[name]
     params = [-jnp.ones((2, 3)), jnp.ones((2, 5, 2))]
@@ -118,6 +120,7 @@ def test_inject_hyperparams_is_the_same(name):
 
 
 @pytest.mark.parametrize("name", METHODS)
+@pytest.mark.promotes
 def test_dtypes_are_kept_alone_in_multisteps_and_in_cond(name):
     """With a value of another dtype than the parameters, as in optax's test."""
     for dtype, other in ((jnp.bfloat16, jnp.float32), (jnp.float64, jnp.float16)):
@@ -145,6 +148,7 @@ def test_dtypes_are_kept_alone_in_multisteps_and_in_cond(name):
 
 
 @pytest.mark.parametrize("name", METHODS)
+@pytest.mark.promotes
 def test_vmap_over_every_number(name):
     """Each number's own results, wherever optax's own methods take a traced one."""
     make, kwargs = METHODS[name]
@@ -172,6 +176,7 @@ def test_vmap_over_every_number(name):
         np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-7, err_msg=key)
 
 
+@pytest.mark.promotes
 def test_vmap_over_both_betas():
     update = lambda betas: lm.torch_optim.adam(betas=betas).update(
         jnp.ones(2), lm.torch_optim.adam().init(jnp.ones(2)), jnp.ones(2)
@@ -187,6 +192,7 @@ def test_abstract_parameters(name):
 
 
 @pytest.mark.parametrize("name", [*METHODS, "accumulate 2"])
+@pytest.mark.promotes
 def test_explicit_sharding_is_kept(name):
     tx = lm.accumulate(made("adam"), 2) if name == "accumulate 2" else made(name)
     mesh = jax.make_mesh((8,), ("x",), axis_types=(jax.sharding.AxisType.Explicit,))

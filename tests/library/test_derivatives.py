@@ -81,6 +81,7 @@ def test_the_third_derivative_and_arrays():
     [lm.power, lambda p: lm.bounded(p, 2 * p), lambda p: lambda u: p * jnp.sqrt(u)],
     ids=["power", "bounded", "own"],
 )
+@pytest.mark.promotes
 def test_h_in_the_parameters_of_its_shape(make):
     h = jax.jit(lambda x: lm.landscape(x[0], C, EPS, make(x[1]), U_MIN))
     gradient = jax.jit(jax.grad(h))

@@ -239,6 +239,7 @@ def test_c_is_float32_for_half_precision_and_float64_where_that_is_enabled():
         assert state.c == value
 
 
+@pytest.mark.promotes
 def test_eps_may_be_a_schedule_of_the_step():
     tx = lm.landscape_modify(eps=optax.piecewise_constant_schedule(1.0, {2: 0.25}))
     _, _, (_, scale) = run(tx, [3.0, 2.0, 1.0])

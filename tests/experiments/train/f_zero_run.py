@@ -16,8 +16,6 @@ from experiments.data import loading
 from experiments.train.step import make_problem
 from experiments.train.trainer import DeviceData, Keys, Trainer
 
-EPOCHS = 3
-
 
 def losses_and_weights(optimizer, landscape, device_data):
     config = Protocol().run("digits", "simple_cnn", optimizer, "base", 0)
@@ -28,16 +26,14 @@ def losses_and_weights(optimizer, landscape, device_data):
     problem = dataclasses.replace(make_problem(config, 7), tx=tx)
     trainer = Trainer(problem, device_data, config.batch_size)
     keys = Keys.of(0)
-    state, losses = trainer.init(keys), []
-    for epoch in range(1, EPOCHS + 1):
-        state, metrics = trainer.run_epoch(state, keys, epoch)
-        losses.append(metrics.loss)
-    assert losses[-1].mean() < 1  # it did train
-    return [np.concatenate(losses), *map(np.asarray, jax.tree.leaves(state.params))]
+    state, metrics = trainer.run_epoch(trainer.init(keys), keys, 1)
+    assert metrics.loss[-5:].mean() < metrics.loss[:5].mean() - 0.1  # it did train
+    return [metrics.loss, *map(np.asarray, jax.tree.leaves(state.params))]
 
 
 if __name__ == "__main__":
-    device_data = DeviceData.put(loading.load("digits"))
+    # Whole batches: a second batch size would be a second program for each run.
+    device_data = DeviceData.put(loading.load("digits", limit_train=44 * 32))
     no_op = landmod_jax.landscape_modify(lambda u: 0.0 * u, eps=1.0)
     for optimizer in OPTIMIZERS:
         plain, modified = (

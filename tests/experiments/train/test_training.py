@@ -172,7 +172,7 @@ def test_the_step_is_traced_once_per_batch_size(device_data):
 
 
 def test_f_zero_is_the_plain_optimizer_bit_for_bit():
-    """A whole digits run of each optimizer: every loss and every final weight.
+    """An epoch of digits with each optimizer: every loss and every final weight.
 
     On a machine without fused multiply-add: where there is one, the compiler is free to
     round a·b + c·d in one of two ways, and does so differently when another
