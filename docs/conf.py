@@ -3,7 +3,8 @@
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 from landmod_jax import __version__
 
@@ -13,9 +14,9 @@ copyright = author
 version = release = __version__
 
 extensions = [
+    "mathml",
     "myst_parser",
     "sphinx.ext.autodoc",
-    "sphinx.ext.mathjax",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
 ]
@@ -25,3 +26,6 @@ autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
 html_theme = "furo"
 html_title = "landmod_jax"
+html_math_renderer = "mathml"
+html_static_path = ["_static"]
+html_css_files = ["style.css"]
