@@ -21,8 +21,12 @@ extensions = [
     "sphinx.ext.viewcode",
 ]
 myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 3
+myst_update_mathjax = False
 exclude_patterns = ["_build"]
-autodoc_typehints = "signature"
+# The sections Args and Returns say what types mean; JAX's and optax's are long.
+autodoc_typehints = "none"
+add_module_names = False
 autodoc_member_order = "bysource"
 html_theme = "furo"
 html_title = "landmod_jax"
