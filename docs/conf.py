@@ -14,7 +14,7 @@ copyright = author
 version = release = __version__
 
 extensions = [
-    "mathml",
+    "formulas",
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
@@ -28,8 +28,11 @@ exclude_patterns = ["_build"]
 autodoc_typehints = "none"
 add_module_names = False
 autodoc_member_order = "bysource"
+default_role = "code"
+napoleon_attr_annotations = False
+napoleon_use_ivar = True
 html_theme = "furo"
 html_title = "landmod_jax"
-html_math_renderer = "mathml"
+html_math_renderer = "svg"
 html_static_path = ["_static"]
 html_css_files = ["style.css"]
