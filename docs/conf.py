@@ -6,7 +6,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
-from landmod_jax import __version__
+from landmod_jax import __version__  # noqa: E402
 
 project = "landmod_jax"
 author = "The landmod_jax authors"

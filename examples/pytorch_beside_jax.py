@@ -1,7 +1,7 @@
 """LM in PyTorch beside landmod_jax, line by line: python examples/pytorch_beside_jax.py
 
-The same network, weights and mini-batches in both frameworks. Lines with the same number
-do the same thing, and both programs arrive at the same losses, c and scale.
+Both functions train one network, from the same weights and on the same mini-batches.
+Lines with the same number do the same thing, and the losses, c and scale are the same.
 """
 
 import jax

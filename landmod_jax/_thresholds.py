@@ -80,7 +80,7 @@ def constant(c: float) -> Threshold:
     At or below c, gradients are only divided by f(0) + eps. c = +inf switches the
     modification off; c = -inf stops all steps.
 
-    c is not part of the state, so a run that you resume with another c uses the new one.
+    c is not part of the state, so a run that you resume with another c uses that c.
 
     Args:
       c: in units of the loss.
@@ -173,9 +173,9 @@ def windowed_min(n: int) -> Threshold:
     changing objective. With n = 1, every step has scale 1 / (f(0) + eps).
 
     Args:
-      n: number of steps to look back, at least 1. One epoch is a good start. n is a
-        shape in the state, so it cannot be traced. A run that you resume with another n
-        restarts its window from c.
+      n: number of steps to look back, at least 1. One epoch is a good start. n is
+        the size of an array in the state, so it cannot be traced. A run that you resume
+        with another n restarts its window from c.
 
     Raises:
       ValueError: n is not an integer of at least 1.

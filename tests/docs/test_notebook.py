@@ -30,14 +30,10 @@ def test_the_cells_run_in_order(cells, tmp_path, monkeypatch, capsys):
 
 
 def test_its_outputs_are_of_one_run_at_full_size(cells):
-    assert [cell["execution_count"] for cell in cells] == list(
-        range(1, len(cells) + 1)
-    )
+    assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1))
     outputs = [output for cell in cells for output in cell["outputs"]]
     assert all(output["output_type"] != "error" for output in outputs)
-    printed = "".join(
-        "".join(output["text"]) for output in outputs if "text" in output
-    )
+    printed = "".join("".join(output["text"]) for output in outputs if "text" in output)
     assert "runs that collapse, of 8" in printed
     pictures = [o for o in outputs if "image/png" in o.get("data", {})]
     assert len(pictures) == 2

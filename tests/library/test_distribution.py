@@ -49,7 +49,10 @@ def wheel(backend, folder, out):
 def sources():
     try:
         listed = subprocess.run(
-            ["git", "ls-files", "-zco", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True
+            ["git", "ls-files", "-zco", "--exclude-standard"],
+            cwd=ROOT,
+            capture_output=True,
+            check=True,
         )
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("not a git checkout")
@@ -88,7 +91,7 @@ def test_the_sdist_is_complete(sdist):
 
 
 def test_the_sdist_makes_the_same_wheel(backend, sdist, tmp_path):
-    files, top = sdist
+    _, top = sdist
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     again = wheel(backend, top, tmp_path / "a")
