@@ -40,8 +40,8 @@ def landscape(
     Args:
       u: losses U, any shape.
       c: threshold, in units of the loss; a scalar or an array that broadcasts to u.
-      eps: ε > 0, broadcasts in the same way. As in `landscape_modify`, very small values
-        are raised to √(smallest normal number).
+      eps: ε > 0, broadcasts in the same way. As in `landscape_modify`, very small
+        values are raised to √(smallest normal number).
       f: a shape, as in `landscape_modify`.
       u_min: the loss at which H is zero; by default the smallest of `u`, treated as a
         constant in derivatives.

@@ -30,7 +30,7 @@ class KineticLangevinState(NamedTuple):
 def langevin_noise(
     learning_rate: Any, temperature: Any, key: jax.Array | int
 ) -> optax.GradientTransformationExtraArgs:
-    r"""Add √(2Tη) N(0, 1) to the updates. After sgd(η), this is Langevin annealing (2.4).
+    r"""Add √(2Tη) N(0, 1) to the updates: after sgd(η), Langevin annealing (2.4).
 
     .. math::
       w_{t+1} - w_t = -\eta \nabla U(w_t) + \sqrt{2T} \sqrt{\eta}\, N(0, 1)
