@@ -16,6 +16,7 @@ def cells():
     return [cell for cell in found if cell["cell_type"] == "code"]
 
 
+@pytest.mark.slow
 def test_the_cells_run_in_order(cells, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LANDMOD_SMALL", "1")
