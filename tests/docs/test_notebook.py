@@ -23,9 +23,10 @@ def test_the_cells_run_in_order(cells, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("MPLBACKEND", "agg")
     monkeypatch.setattr(plt, "show", lambda: plt.close("all"))
     namespace = {"__name__": "__main__"}
-    for number, cell in enumerate(cells, start=1):
-        code = "".join(cell["source"])
-        exec(compile(code, f"{NOTEBOOK.name}, code cell {number}", "exec"), namespace)
+    with plt.rc_context():
+        for number, cell in enumerate(cells, start=1):
+            name = f"{NOTEBOOK.name}, code cell {number}"
+            exec(compile("".join(cell["source"]), name, "exec"), namespace)
     assert set(namespace["results"]) == {"plain", "LM", "clipping"}
     assert "runs that collapse, of 2" in capsys.readouterr().out
 
