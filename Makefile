@@ -12,7 +12,7 @@ NEWEST ?= python3
 help:
 	@echo "make demo     train SimpleCNN on digits with and without landscape modification"
 	@echo "make test     the tests, but for the slow ones"
-	@echo "make test-slow  kill campaigns, several hosts, full disks"
+	@echo "make test-slow  kill campaigns, several hosts, full disks, the notebook"
 	@echo "make newest   the library's tests on the newest JAX (NEWEST=python3.13)"
 	@echo "make parity   the tests against PyTorch (installs torch)"
 	@echo "make results  the tables and pictures of results/, from its rows"

@@ -1,6 +1,6 @@
-"""Landscape modification for JAX: one transformation in front of any optax optimizer.
+"""Landscape modification for JAX: one gradient transformation for any optax optimizer.
 
-tx = optax.chain(landscape_modify(), optax.adam(1e-3))
+tx = optax.chain(landscape_modify(), optax.sgd(0.1))
 loss, grads = jax.value_and_grad(loss_fn)(params, batch)
 updates, state = tx.update(grads, state, params, value=loss)
 """

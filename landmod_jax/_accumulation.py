@@ -10,12 +10,19 @@ from landmod_jax import _checks
 
 
 class AccumulateState(NamedTuple):
-    """State of `accumulate`."""
+    """State of `accumulate`.
 
-    micro_step: jax.Array  # shape=(), dtype=int32; since the last real step
-    grads: optax.Updates  # the mean gradient so far
-    value: jax.Array  # shape=(); the mean loss so far
-    inner: optax.OptState  # the wrapped optimizer's state
+    Attributes:
+      micro_step: calls since the last real step, int32.
+      grads: the mean gradient of these calls.
+      value: the mean loss of these calls.
+      inner: the state of the wrapped optimizer.
+    """
+
+    micro_step: jax.Array
+    grads: optax.Updates
+    value: jax.Array
+    inner: optax.OptState
 
 
 def accumulate(
@@ -24,15 +31,15 @@ def accumulate(
     """Take one step of `tx` with the mean gradient and mean loss of `every` calls.
 
     With micro-batches of equal size, this is the same step as on one large batch: c and
-    scale are computed from the large batch's loss. (`optax.MultiSteps` passes only the
-    last micro-batch's loss.) The other calls return zero updates.
+    scale are computed from the large batch's loss. The calls in between return zero
+    updates. (`optax.MultiSteps` would pass only the last micro-batch's loss.)
 
     Args:
       tx: an optimizer, with or without `landscape_modify` in it.
       every: number of micro-batches per step, at least 1; may be traced.
 
     Returns:
-      A transformation whose `update` requires `value=loss`, the micro-batch's loss.
+      A transformation whose `update` requires `value`, the loss of the micro-batch.
 
     Raises:
       ValueError: tx is not a transformation, or every is not an integer of at least 1.

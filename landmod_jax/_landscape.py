@@ -41,11 +41,12 @@ def landscape(
     Args:
       u: losses U, any shape.
       c: threshold, in units of the loss; a scalar or an array that broadcasts to u.
-      eps: ε > 0, broadcasts in the same way; has the floor of `landscape_modify`.
+      eps: ε > 0, broadcasts in the same way. As in `landscape_modify`, very small
+        values are raised to √(smallest normal number).
       f: a shape, as in `landscape_modify`.
       u_min: the loss at which H is zero; by default the smallest of `u`, treated as a
         constant in derivatives.
-      logarithm: add ln(f((U - c)₊) + eps). This is the full H of (2.9), which annealing
+      logarithm: add ln(f((U - c)₊) + eps), for the full H of (2.9), which annealing
         needs.
 
     Returns:
@@ -245,11 +246,11 @@ def critical_height(u: npt.ArrayLike, c: float = math.inf) -> float:
         if height > highest[point]:
             continue
         for axis, step in itertools.product(range(u.ndim), (-1, 1)):
-            neighbour = (*point[:axis], point[axis] + step, *point[axis + 1 :])
-            if not 0 <= neighbour[axis] < u.shape[axis]:
+            neighbor = (*point[:axis], point[axis] + step, *point[axis + 1 :])
+            if not 0 <= neighbor[axis] < u.shape[axis]:
                 continue
-            through = max(height, u[neighbour])
-            if through < highest[neighbour]:
-                highest[neighbour] = through
-                heapq.heappush(queue, (through, neighbour))
+            through = max(height, u[neighbor])
+            if through < highest[neighbor]:
+                highest[neighbor] = through
+                heapq.heappush(queue, (through, neighbor))
     return float((np.minimum(highest, c) - np.minimum(u, c)).max())

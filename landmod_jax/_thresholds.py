@@ -18,7 +18,7 @@ class UpdateFn(Protocol):
 
 
 class Threshold(NamedTuple):
-    """A pair of pure functions, like an optax transformation.
+    """A rule that sets c: a pair of pure functions, like an optax transformation.
 
     Attributes:
       init: `init(dtype)` returns the initial state. It contains arrays only; those that
@@ -27,7 +27,7 @@ class Threshold(NamedTuple):
         and the next state, with the same structure, shapes and dtypes. It only receives
         finite values.
 
-    The state holds what was learned from losses, never an argument of the threshold.
+    Keep in the state what the threshold learns from losses, never its arguments.
 
     Example:
       >>> import jax.numpy as jnp, landmod_jax as lm
@@ -48,8 +48,8 @@ def running_min() -> Threshold:
     """c is the smallest loss so far, including this step's.
 
     This is the thesis's choice (section 2.1.2, appendix B) and the default. c never
-    rises, so use it when the loss decreases overall. A single lucky mini-batch fixes c
-    permanently; `smoothed_min` and `windowed_min` avoid that.
+    rises, so use it when the loss decreases overall. One lucky mini-batch can pin c for
+    the rest of the run; `smoothed_min` and `windowed_min` avoid that.
 
     Example:
       >>> import jax.numpy as jnp, landmod_jax as lm
@@ -75,12 +75,12 @@ def running_min() -> Threshold:
 
 @same_for_same_arguments
 def constant(c: float | jax.Array) -> Threshold:
-    """c is fixed, as in (2.1). Use it when you know how high the hills are.
+    """c is fixed, as in (2.1). Use it when you know above which loss to flatten.
 
-    Below c, LM only divides gradients by f(0) + eps. c = +inf switches the modification
-    off; c = -inf stops all steps.
+    At or below c, gradients are only divided by f(0) + eps. c = +inf switches the
+    modification off; c = -inf stops all steps.
 
-    c is not part of the state, so a run that you resume with another c uses that one.
+    c is not part of the state, so a run that you resume with another c uses that c.
 
     Args:
       c: in units of the loss.
@@ -173,9 +173,9 @@ def windowed_min(n: int) -> Threshold:
     changing objective. With n = 1, every step has scale 1 / (f(0) + eps).
 
     Args:
-      n: number of steps to look back, at least 1. One epoch is a good start. n is a
-        shape in the state, so it cannot be traced. A run that you resume with another n
-        restarts its window from c.
+      n: number of steps to look back, at least 1. One epoch is a good start. n is
+        the size of an array in the state, so it cannot be traced. A run that you resume
+        with another n restarts its window from c.
 
     Raises:
       ValueError: n is not an integer of at least 1.

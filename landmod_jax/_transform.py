@@ -16,21 +16,27 @@ AxisName = str | Sequence[str]
 
 
 class LandscapeModifyState(NamedTuple):
-    """State of `landscape_modify`: scalars, and the threshold's own state.
+    """State of `landscape_modify`.
 
     c and scale are float32, or float64 if jax_enable_x64 is on, whatever the dtype of
     the parameters. Both describe the last step; before the first, they are +inf and 0.
 
-    Setting c, with `optax.tree.set` or `_replace`, restarts the threshold as if c had
-    been the only loss so far; +inf forgets everything.
+    If you set c, with `optax.tree.set` or `_replace`, the threshold restarts as if c
+    had been the only loss so far; +inf makes it forget everything.
+
+    Attributes:
+      count: steps so far, int32.
+      c: the threshold, in units of the loss.
+      scale: 1 / (f((value - c)₊) + eps), the factor of the last gradients.
+      threshold: what the threshold has learned.
+      learned_c: the c that the threshold computed. It differs from c if you set c.
     """
 
-    count: Any  # shape=(), dtype=int32; steps so far
-    c: jax.Array  # shape=(); the threshold
-    scale: jax.Array  # shape=(); 1 / (f((value - c)₊) + eps)
+    count: Any  # shape=(), dtype=int32
+    c: jax.Array  # shape=()
+    scale: jax.Array  # shape=()
     threshold: optax.OptState
-    # shape=(); the threshold's own c: if c differs from it, c was set.
-    learned_c: jax.Array
+    learned_c: jax.Array  # shape=()
 
 
 def landscape_modify(
@@ -49,8 +55,10 @@ def landscape_modify(
       \nabla H = \frac{\nabla U}{f((U - c)_+) + \varepsilon}.
 
     Pass the loss as ``value=`` to each update. The transformation first updates c, then
-    multiplies every gradient by scale = 1 / (f((value − c)₊) + eps). Chain it in front
-    of the optimizer and of weight decay.
+    multiplies every gradient by scale = 1 / (f((value − c)₊) + eps).
+
+    Chain it in front of SGD and of weight decay, and behind Adam. In front of an
+    optimizer that normalizes gradients, much of the scale cancels.
 
     If value is not finite, c keeps its value and scale is 0, so the optimizer receives
     a zero gradient. A NaN gradient stays NaN, so that `optax.apply_if_finite` sees it.
@@ -63,13 +71,13 @@ def landscape_modify(
         in float32; smaller values, such as the end of a schedule to 0, are raised to
         it.
       threshold: the rule that sets c; by default `running_min()`.
-      axis_name: a mapped axis, or several. `value` is averaged over it first, so that
-        replicas under pmap or shard_map agree on c.
+      axis_name: name of a mapped axis, or a tuple of names. `value` is averaged over
+        them first, so that replicas under pmap or shard_map agree on c.
 
     Returns:
       A transformation whose `update(updates, state, params=None, *, value)` takes the
-      loss, a real scalar of any dtype. Updates keep their dtypes. Leaves that are not
-      real or complex floating point pass through unchanged.
+      loss, a real scalar of any dtype. Updates keep their dtypes. Leaves
+      that are not floating-point, real or complex, pass through unchanged.
 
     Raises:
       ValueError: an argument is none of the above. At update: `value` is missing or not
@@ -79,7 +87,7 @@ def landscape_modify(
     Example:
       >>> import jax, jax.numpy as jnp, optax
       >>> from landmod_jax import current, landscape_modify
-      >>> tx = optax.chain(landscape_modify(), optax.adam(0.1))
+      >>> tx = optax.chain(landscape_modify(), optax.sgd(0.1))
       >>> def loss_fn(x):
       ...     return jnp.sin(x) + jnp.sin(10 * x / 3)
       >>> x = jnp.float32(3.0)

@@ -2,11 +2,11 @@
 
 Use them for ports that must agree with PyTorch step by step, with or without landscape
 modification. optax's own versions differ in details: `optax.adagrad` and
-`optax.rmsprop` put their epsilon inside the square root and start their accumulators
-elsewhere.
+`optax.rmsprop` put their epsilon inside the square root, and `optax.adagrad` starts its
+sums of squares at 0.1.
 
-If a schedule returns a negative learning rate, 0 is used: a jitted schedule to 0 may
-end at -1e-8.
+If a schedule returns a negative learning rate, 0 is used: rounding under jit can end a
+schedule to 0 at -1e-8.
 """
 
 from typing import Any, TypeAlias
@@ -145,7 +145,7 @@ def rmsprop(
     *,
     landscape: optax.GradientTransformation | None = None,
 ) -> Optimizer:
-    """RMSProp, `torch.optim.RMSprop`: not centred, epsilon outside the square root.
+    """RMSProp, `torch.optim.RMSprop`: not centered, epsilon outside the square root.
 
     Args:
       lr: learning rate, or a schedule of it; applied after the momentum.

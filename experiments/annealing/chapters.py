@@ -191,24 +191,29 @@ def relatives(path: Path) -> list[Path]:
     """The factor of the gradient against the loss: LM and methods like it."""
     loss, c = np.linspace(0, 4, 401), 0.5
     u = np.maximum(loss - c, 0)
-    curves = {
-        "LM, f(u) = u": 1 / (u + 1),
+    increasing = {
+        "plain descent": np.ones_like(loss),
+        "LM, f(u) = u; Tsallis": 1 / (u + 1),
         "LM, f(u) = u²": 1 / (u**2 + 1),
         "stochastic tunneling": np.exp(-(loss - c)),
         "barrier lowering": 1 / (1 + u) ** 2,
-        "tempering": np.full_like(loss, 1 / 2),
-        "flooding": np.sign(loss - c),
-        "Polyak step": loss,
-        "clipping": np.full_like(loss, 0.7),
+        "tempering, T = 2": np.full_like(loss, 1 / 2),
     }
-    dashes = ["-"] * len(COLOURS) + [":"] * len(curves)  # a colour recurs dotted
-    with style.figure(1, 1, width=5, height=3) as (fig, axes):
+    others = {
+        "Polyak step, MoMo": loss,
+        "clipping to τ = 0.7": np.full_like(loss, 0.7),
+        "flooding": np.sign(loss - c),
+    }
+    with style.figure(1, 1, width=5, height=3.2) as (fig, axes):
         axis = axes[0][0]
-        for (label, scale), colour, dash in zip(
-            curves.items(), itertools.cycle(COLOURS), dashes
-        ):
-            axis.plot(loss, scale, color=colour, linestyle=dash, label=label)
         axis.axvline(c, color="0.8", linewidth=0.8)
+        axis.annotate("c", (c, 2.02), ha="center", va="bottom", annotation_clip=False)
+        for curves, dash in ((increasing, "-"), (others, "--")):
+            for (label, scale), colour in zip(curves.items(), COLOURS):
+                width = 2.2 if label.startswith("LM, f(u) = u;") else 1.4
+                axis.plot(
+                    loss, scale, color=colour, linestyle=dash, label=label, lw=width
+                )
         axis.set_xlabel("loss U")
         axis.set_ylabel("scale")
         axis.set_ylim(-1.1, 2)

@@ -13,8 +13,8 @@ from experiments.text import printable
 
 OTHER_COLOURS = ("#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _SETTINGS: Any = {
-    "figure.dpi": 110,
-    "savefig.dpi": 110,
+    "figure.dpi": 150,
+    "savefig.dpi": 150,
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,

@@ -1,4 +1,4 @@
-"""The four diffusions, coefficient by coefficient, and their discretisations.
+"""The four diffusions, coefficient by coefficient, and their discretizations.
 
 Points and gradients have shape (d,) or (d, chains); what belongs to a chain, such as T
 and f, is a scalar or (chains,) and broadcasts.
@@ -160,7 +160,7 @@ BAOAB = Scheme(_baoa, _b)
 
 @dataclasses.dataclass(frozen=True)
 class Method:
-    """A diffusion and the schemes it can be discretised with, the default one first."""
+    """A diffusion and the schemes it can be discretized with, the default one first."""
 
     coefficients: Callable[[jax.Array, Local], Overdamped | Kinetic]
     schemes: dict[SchemeName, Scheme]

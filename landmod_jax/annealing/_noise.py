@@ -51,7 +51,7 @@ def threefry(key: Words, counter: Words) -> Words:
 
 
 def _to_normal(bits: jax.Array, dtype: jnp.dtype) -> jax.Array:
-    # The centres of 2²³ equal intervals of (−1, 1).
+    # The centers of 2²³ equal intervals of (−1, 1).
     in_1_2 = jax.lax.bitcast_convert_type(bits >> 9 | 0x3F800000, jnp.float32)
     uniform = ((in_1_2 - 1.5) * 2 + 2.0**-23).astype(dtype)
     return math.sqrt(2) * jax.lax.erf_inv(uniform)

@@ -80,7 +80,14 @@ class Trajectory(NamedTuple):
 
 
 class AnnealResult(NamedTuple):
-    """What `anneal` found: best points (chains, d), their values (chains,), state."""
+    """What `anneal` returns.
+
+    Attributes:
+      best_x, best_value: the best point of each chain, (chains, d), and U there,
+        (chains,).
+      state: the state of all chains at the end.
+      trajectory: records along the way.
+    """
 
     best_x: jax.Array
     best_value: jax.Array

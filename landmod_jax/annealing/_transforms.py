@@ -33,7 +33,7 @@ def langevin_noise(
     temperature: ArrayLike | optax.Schedule,
     key: jax.Array | int,
 ) -> optax.GradientTransformationExtraArgs:
-    r"""Add √(2Tη) N(0, 1) to the updates: Langevin annealing (2.4) when after sgd(η).
+    r"""Add √(2Tη) N(0, 1) to the updates: after sgd(η), Langevin annealing (2.4).
 
     .. math::
       w_{t+1} - w_t = -\eta \nabla U(w_t) + \sqrt{2T} \sqrt{\eta}\, N(0, 1)

@@ -326,7 +326,7 @@ def double_well(barrier: float = 1.0, d: int = 1) -> Objective:
 
     Args:
       barrier: U(0) of one coordinate, greater than 0.
-      d: dimension, 1 to 16: it has 2ᵈ minimisers.
+      d: dimension, 1 to 16: it has 2ᵈ minimizers.
 
     Raises:
       ValueError: an argument is outside its range.

@@ -20,7 +20,10 @@ EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
 WITH_PYTHON = [
     page for page in PAGES if any(b.language == "python" for b in blocks(page))
 ]
-EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+EXAMPLES = [
+    pytest.param(file, marks=pytest.mark.torch if "torch" in file.name else ())
+    for file in sorted((ROOT / "examples").glob("*.py"))
+]
 
 
 def name_of(page):
@@ -66,5 +69,7 @@ def check_module(words):
 
 @pytest.mark.parametrize("file", EXAMPLES, ids=name_of)
 def test_an_example_runs(file, capsys):
+    if "torch" in file.name:
+        pytest.importorskip("torch")
     runpy.run_path(str(file), run_name="__main__")
     assert capsys.readouterr().out
