@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import ClassVar
 
 from experiments.annealing.options import Study
 from experiments.errors import UserError
@@ -17,6 +18,10 @@ class Config(Study):
     on the way: after Ctrl-C, SIGTERM or a closed terminal, --resume continues.
     """
 
+    example: ClassVar[str] = (
+        "python -m experiments anneal --objectives rastrigin --dimensions 2 "
+        "--out annealing"
+    )
     out: Path = Path("annealing")
     """Directory of the study."""
     overwrite: bool = False

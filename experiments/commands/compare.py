@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import ClassVar
 
 from experiments.config import options
 from experiments.config.optimizers import OptimizerName
@@ -11,6 +12,10 @@ from experiments.config.optimizers import OptimizerName
 class Config(options.Pairs):
     """Train pairs of runs with the same weights, data order and augmentation."""
 
+    example: ClassVar[str] = (
+        "python -m experiments compare --optimizer adam --arms base lm "
+        "lm_after clip --seeds 0 1 2 3 4 5"
+    )
     dataset: str = "digits"
     """digits, cifar10 or cifar100."""
     model: str = "simple_cnn"
@@ -28,5 +33,6 @@ def run(config: Config) -> None:
     out = config.out or Path("runs") / name
     configs = config.runs(config.dataset, config.model, config.optimizer)
     options.show_remarks(configs)
-    set_up(config)
+    if not config.dry_run:
+        set_up(config)
     present.run_and_present(configs, out, config)

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
 
 import tyro
 
@@ -40,6 +40,7 @@ FIGURES: Mapping[str, tuple[Panel, ...]] = {
 class Config:
     """Draw one of the thesis's figures of training curves from your own runs."""
 
+    example: ClassVar[str] = "python -m experiments figure 3.9 --runs runs/table-3.8"
     figure: Annotated[str, tyro.conf.Positional]
     """3.7, 3.9 or 3.12."""
     runs: tuple[Path, ...] = (Path("runs"),)

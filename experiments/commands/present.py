@@ -1,6 +1,7 @@
 """From configurations to runs, and what a command makes of them."""
 
 import dataclasses
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,19 +10,33 @@ from experiments.config.options import Pairs
 from experiments.config.run import RunConfig
 from experiments.errors import UserError
 from experiments.machine import hosts
+from experiments.machine.log import LOG, say
 from experiments.report import curves, document, groups, sheets, style, tables
-from experiments.runs import lr_sweep, sweep
-from experiments.runs.run_directory import Run
+from experiments.runs import dry_run, lr_sweep, sweep
+from experiments.runs.run_directory import TRIALS, Run
+
+WIDTH = 180
 
 
 def run_and_present(configs: Sequence[RunConfig], out: Path, options: Pairs) -> None:
     """Choose learning rates where asked to, run what is not finished, present it."""
+    if options.dry_run:
+        look_ahead(configs, out, options)
+        return
     if options.lr_sweep:
         configs = lr_sweep.tune(configs, options.lr_sweep, out, options)
         options = dataclasses.replace(options, resume=True, overwrite=False)
     runs = sweep.run_all(configs, out, options) if configs else []
     if hosts.is_first():
         present(runs, out)
+
+
+def look_ahead(configs: Sequence[RunConfig], out: Path, options: Pairs) -> None:
+    """Say what would be run, the trials of learning rates first; write nothing."""
+    if options.lr_sweep:
+        trials = lr_sweep.trials_of(configs, options.lr_sweep)
+        dry_run.show(trials, out / TRIALS, options, within=out)
+    dry_run.show(configs, out, options, rates_to_choose=len(options.lr_sweep))
 
 
 def present(runs: Sequence[Run], out: Path) -> None:
@@ -31,7 +46,7 @@ def present(runs: Sequence[Run], out: Path) -> None:
       UserError: something could not be written or drawn; the rest is there.
     """
     if not runs:
-        print(f"no run is finished yet in {out}")
+        say(f"no run is finished yet in {out}")
         return
     drawing = style.Drawing()
     try:
@@ -47,7 +62,7 @@ def present(runs: Sequence[Run], out: Path) -> None:
             "kept: make room there, then use --resume or `report`"
         ) from error
     names = ", ".join(["report*.csv", *(path.name for path in pictures)])
-    print(f"{out}: report.html, report.md, {names}")
+    say(f"{out}: report.html, report.md, {names}")
     drawing.raise_failures()
 
 
@@ -69,5 +84,8 @@ def print_table(runs: Sequence[Run]) -> None:
     for row in tables.cells(summary):
         table.add_row(*map(shown, row))
     console = Console()
-    # A pipe has no width of its own: keep the columns whole.
-    Console(width=None if console.is_terminal else 180).print(table)
+    # A pipe and a file have no width of their own: keep the columns whole.
+    Console(width=None if console.is_terminal else WIDTH).print(table)
+    copy = Console(width=WIDTH, file=io.StringIO(), color_system=None)
+    copy.print(table)
+    LOG.write(copy.file.getvalue())  # type: ignore[attr-defined]

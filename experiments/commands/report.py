@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import tyro
 
@@ -13,6 +13,7 @@ from experiments.errors import UserError
 class Config:
     """Write report.html, which opens offline, and report.md on finished runs."""
 
+    example: ClassVar[str] = "python -m experiments report runs --out report"
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional]
     """Directories to search for runs, with everything below them."""
     out: Path = Path("report")
@@ -20,7 +21,8 @@ class Config:
     title: str = "Landscape modification: what the runs show"
     """Heading of the page."""
     tensorboard: Path | None = None
-    """Also write TensorBoard event files, one directory per run; needs tensorboardX."""
+    """Also write TensorBoard event files there, one directory per run; needs
+    tensorboardX; by default, none are written."""
 
 
 def run(config: Config) -> None:
@@ -36,7 +38,7 @@ def run(config: Config) -> None:
     except OSError as error:
         raise UserError(f"cannot write a report to {config.out}: {error}") from error
     if config.tensorboard is not None:
-        from experiments.report.tensorboard import write_events
+        from experiments.runs.events import write_events
 
         write_events(runs, config.tensorboard)
     print(config.out / "report.html")

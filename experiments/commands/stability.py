@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import ClassVar
 
 from experiments.errors import UserError
 from experiments.machine.setup import Process
@@ -18,14 +19,18 @@ class Config(Study):
     pictures. The default plan takes hours on two cores, --quick minutes.
     """
 
+    example: ClassVar[str] = (
+        "python -m experiments stability --quick --tasks mlp12 --optimizers sgd"
+    )
     out: Path = Path("stability")
     """Directory of the study."""
     resume: bool = False
     """Continue a study, with the seeds that it was started with."""
     time_budget: float | None = None
-    """Minutes after which to stop, between two arms, with exit status 75."""
+    """Minutes after which to stop, between two arms, with exit status 75; by default,
+    none."""
     cache_dir: Path | None = None
-    """Where what JAX compiles is kept; by default landmod_jax in the user's cache
+    """Where what JAX compiles is kept; by default, landmod_jax in the user's cache
     directory."""
 
 

@@ -80,6 +80,8 @@ EXECUTION = {
     "onednn": ([None], ["--parallel pmap"]),
     "keep-weights": ([None], ["yes"]),
     "init-from": ([], ["", "nowhere", "file", "work"]),
+    "dry-run": ([], ["yes"]),  # it reaches no sweep
+    "tensorboard": ([], [""]),
     "jobs": (["2"], ["0", "-1", "1.5", "2 --parallel pmap", *NUMBER]),
     "shard": (["1/2", "2/2"], ["0/2", "3/2", "1", "1/0", "-1/2", "a/b", "1/2/3", ""]),
 }
@@ -149,6 +151,10 @@ OTHERS = [
     "anneal --chains -1 --out new",
     "anneal --out",
     "figures --no-such-option",
+    "list nowhere",
+    "list work",
+    "list ~no-such-user",
+    "list --directories work",
     "trian",
     "train digits",
     "train --no-such-option 3",
