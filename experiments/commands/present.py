@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments import text
+from experiments.config.asked import Asked
 from experiments.config.options import Pairs
 from experiments.config.run import RunConfig
 from experiments.errors import UserError
@@ -28,7 +29,7 @@ def run_and_present(configs: Sequence[RunConfig], out: Path, options: Pairs) -> 
         options = dataclasses.replace(options, resume=True, overwrite=False)
     runs = sweep.run_all(configs, out, options) if configs else []
     if hosts.is_first():
-        present(runs, out)
+        present(runs, out, options)
 
 
 def look_ahead(configs: Sequence[RunConfig], out: Path, options: Pairs) -> None:
@@ -39,7 +40,7 @@ def look_ahead(configs: Sequence[RunConfig], out: Path, options: Pairs) -> None:
     dry_run.show(configs, out, options, rates_to_choose=len(options.lr_sweep))
 
 
-def present(runs: Sequence[Run], out: Path) -> None:
+def present(runs: Sequence[Run], out: Path, asked: Asked = tables.NOTHING) -> None:
     """Write the sheets, the report and the curves to `out`; print the tables.
 
     Raises:
@@ -51,11 +52,11 @@ def present(runs: Sequence[Run], out: Path) -> None:
     drawing = style.Drawing()
     try:
         sheets.write_sheets(runs, out)
-        document.write_markdown(runs, out, tables.title(runs))
+        document.write_markdown(runs, out, tables.title(runs), asked)
         for group in groups.grouped(runs):
-            print_table(group)
+            print_table(group, asked)
         pictures = drawing.of(curves.draw_curves, runs, out)
-        document.write_page(runs, out, tables.title(runs), drawing)
+        document.write_page(runs, out, tables.title(runs), drawing, asked)
     except OSError as error:
         raise UserError(
             f"cannot write the tables and pictures to {out} ({error}); the runs are "
@@ -66,7 +67,7 @@ def present(runs: Sequence[Run], out: Path) -> None:
     drawing.raise_failures()
 
 
-def print_table(runs: Sequence[Run]) -> None:
+def print_table(runs: Sequence[Run], asked: Asked = tables.NOTHING) -> None:
     """Show the table in the terminal."""
     from rich.console import Console
     from rich.markup import escape
@@ -75,11 +76,12 @@ def print_table(runs: Sequence[Run]) -> None:
     def shown(words: str) -> str:
         return escape(text.printable(words, keep="\n"))
 
-    summary = tables.summarise(runs)
+    summary = tables.summarise(runs, asked)
     table = Table(
-        title=shown(tables.title(runs)), caption=shown("\n".join(tables.notes(summary)))
+        title=shown(tables.title(runs)),
+        caption=shown("\n".join(tables.notes(summary, asked))),
     )
-    for name in tables.header(summary):
+    for name in tables.header(summary, asked):
         table.add_column(name)
     for row in tables.cells(summary):
         table.add_row(*map(shown, row))

@@ -6,14 +6,16 @@ from typing import Annotated, ClassVar
 
 import tyro
 
+from experiments.config.asked import Asked
 from experiments.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(Asked):
     """Write report.html, which opens offline, and report.md on finished runs."""
 
     example: ClassVar[str] = "python -m experiments report runs --out report"
+    _: dataclasses.KW_ONLY
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional]
     """Directories to search for runs, with everything below them."""
     out: Path = Path("report")
@@ -26,6 +28,7 @@ class Config:
 
 
 def run(config: Config) -> None:
+    config.check()
     from experiments.report import document, style
     from experiments.runs import result_directory, run_directory
 
@@ -33,8 +36,8 @@ def run(config: Config) -> None:
         runs = run_directory.find_some_runs(config.runs)
     drawing = style.Drawing()
     try:
-        document.write_markdown(runs, config.out, config.title)
-        document.write_page(runs, config.out, config.title, drawing)
+        document.write_markdown(runs, config.out, config.title, config)
+        document.write_page(runs, config.out, config.title, drawing, config)
     except OSError as error:
         raise UserError(f"cannot write a report to {config.out}: {error}") from error
     if config.tensorboard is not None:

@@ -9,6 +9,7 @@ import tyro
 
 from experiments.config import networks, spelled
 from experiments.config.arms import ARMS, DEFAULT_ARMS, PARAMETERS, ArmName
+from experiments.config.asked import Asked
 from experiments.config.execution import Execution
 from experiments.config.optimizers import OptimizerName
 from experiments.config.precision import Precision
@@ -172,7 +173,7 @@ def show_remarks(configs: Sequence[RunConfig]) -> None:
 
 
 @dataclasses.dataclass(frozen=True)
-class Pairs(Protocol, Execution):
+class Pairs(Protocol, Execution, Asked):
     """What to run for each optimizer: every arm with every seed."""
 
     group: ClassVar[str] = "arms, seeds and learning rates"
@@ -185,7 +186,8 @@ class Pairs(Protocol, Execution):
     default, none, and --learning-rate counts."""
 
     def check(self) -> None:
-        super().check()
+        Execution.check(self)
+        Asked.check(self)
         for rate in self.lr_sweep:
             if not 0 < rate < math.inf:
                 raise UserError(

@@ -126,7 +126,8 @@ def _time(found: Outlook, jobs: int) -> str:
         return "nothing is left to run"
     steps = sum(found.todo.values())
     most = any(config.until_above_chance for config in found.todo)
-    left = f"to run: {_count(len(found.todo), 'run')}, {'at most ' * most}{_count(steps, 'step')}"
+    of = f"{'at most ' * most}{_count(steps, 'step')}"
+    left = f"to run: {_count(len(found.todo), 'run')}, {of}"
     here = [Pace.of(found.finished).seconds(c, n) for c, n in found.todo.items()]
     known = [seconds for seconds in here if seconds is not None]
     if len(known) == len(here):
