@@ -92,13 +92,12 @@ def _draw(
 ) -> list[Path]:
     from experiments.report import curves, style, tables
 
-    with style.figure(1, len(panels), 3.6, 2.6) as (fig, axes):
+    with style.figure(1, len(panels), 3.6, 3.0) as (fig, axes):
         for axis, panel, part in zip(axes[0], panels, parts):
             curves.draw_quantity(axis, part, panel.quantity)
             axis.set_ylabel(curves.QUANTITIES[panel.quantity][0])
-            axis.set_title(style.words(tables.title(part)), fontsize=7, wrap=True)
-            if axis.get_legend_handles_labels()[0]:
-                axis.legend()
+            axis.set_title(style.wrapped(tables.title(part), 2.9, 7), fontsize=7)
+        style.legend(fig)
         style.save(fig, out)
     return [out]
 

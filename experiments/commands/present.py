@@ -16,7 +16,7 @@ from experiments.report import curves, document, groups, sheets, style, tables
 from experiments.runs import dry_run, lr_sweep, sweep
 from experiments.runs.run_directory import TRIALS, Run
 
-WIDTH = 180
+WIDTH = 220  # of tables where nothing else gives one: no column is cut
 
 
 def run_and_present(configs: Sequence[RunConfig], out: Path, options: Pairs) -> None:
@@ -86,7 +86,7 @@ def print_table(runs: Sequence[Run], asked: Asked = tables.NOTHING) -> None:
     for row in tables.cells(summary):
         table.add_row(*map(shown, row))
     console = Console()
-    # A pipe and a file have no width of their own: keep the columns whole.
+
     Console(width=None if console.is_terminal else WIDTH).print(table)
     copy = Console(width=WIDTH, file=io.StringIO(), color_system=None)
     copy.print(table)
