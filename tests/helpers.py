@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.config.run import RunConfig
+from experiments.machine.progress import Silent
 from experiments.runs.run_directory import Run, write_run
 
 CONFIG = RunConfig(
@@ -19,6 +20,16 @@ CONFIG = RunConfig(
 )
 VGG = {"dataset": "cifar10", "model": "vgg16"}
 PAIRS = {("base", 0): 10.0, ("lm", 0): 88.0, ("base", 10): 86.0, ("lm", 10): 87.0}
+
+
+class Quiet(Silent):
+    """Progress that keeps its lines."""
+
+    def __init__(self):
+        self.lines = []
+
+    def line(self, text):
+        self.lines.append(text)
 
 
 def small(*argv):

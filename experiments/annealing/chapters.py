@@ -144,7 +144,7 @@ def figure_2_2(path: Path) -> list[Path]:
         bottom.plot(X, noise, color="#D55E00", label="√(2(f((U − c)₊) + T))")
         bottom.axhline(plain, color="black", ls="--", lw=1, label="√(2T)")
         bottom.set(xlabel="x", ylabel="noise")
-        bottom.legend()
+        style.legend(fig)
         style.save(fig, path)
     return [path]
 

@@ -62,8 +62,7 @@ def draw_curves(curves: pd.DataFrame, path: Path) -> list[Path]:
             axis.set_xlabel("evaluations")
         for row in axes:
             row[0].set_ylabel("best U − minimum")
-        handles, labels = axes.flat[0].get_legend_handles_labels()
-        fig.legend(handles, labels, loc="outside lower center", ncols=3)
+        style.legend(fig)
         style.save(fig, path)
     return [path]
 
@@ -94,7 +93,7 @@ def draw_success(table: pd.DataFrame, path: Path) -> list[Path]:
         axis.invert_yaxis()
         axis.set_xlim(-2, 102)
         axis.set_xlabel("chains that found the global minimum's valley, per cent")
-        fig.legend(loc="outside lower center", ncols=3)
+        style.legend(fig)
         style.save(fig, path)
     return [path]
 
@@ -122,7 +121,7 @@ def draw_escapes(escapes: pd.DataFrame, path: Path) -> list[Path]:
                 axis.set_xlabel(label)
                 axis.set_title(kind)
             row[0].set_ylabel("mean time to the other well")
-            row[0].legend(fontsize=7)
+        style.legend(fig)
         style.save(fig, path)
     return [path]
 

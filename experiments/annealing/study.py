@@ -16,6 +16,7 @@ from experiments.annealing.options import Study
 from experiments.annealing.parts import Parts
 from experiments.annealing.problems import Problem, problem
 from experiments.annealing.rows import PROBLEM, Rows
+from experiments.machine.log import say
 from experiments.runs.provenance import provenance
 from experiments.runs.rows import without_places
 from landmod_jax import annealing
@@ -47,7 +48,7 @@ def measure(config: Study, parts: Parts) -> Rows:
             found.append(_pair(measured))
         rates = [(chains["evaluations"] > 0).mean() for _, chains in found]
         percent = ", ".join(f"{100 * rate:.0f} %" for rate in rates)
-        print(f"{p.name}, d = {p.dimension}, {method}: {percent}", flush=True)
+        say(f"{p.name}, d = {p.dimension}, {method}: {percent}")
         return found
 
     # XLA gives up the interpreter's lock, and a trial is too small for two cores.
@@ -151,7 +152,7 @@ def _escapes(
             | {name: value.item() for name, value in found.items()}
         )
 
-    print("escapes from a double well", flush=True)
+    say("escapes from a double well")
     return pd.DataFrame(map_(row, enumerate(cases)))
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import ClassVar
 
 from experiments.annealing.options import Study
 from experiments.errors import UserError
@@ -17,6 +18,10 @@ class Config(Study):
     on the way: after Ctrl-C, SIGTERM or a closed terminal, --resume continues.
     """
 
+    example: ClassVar[str] = (
+        "python -m experiments anneal --objectives rastrigin --dimensions 2 "
+        "--out annealing"
+    )
     out: Path = Path("annealing")
     """Directory of the study."""
     overwrite: bool = False
@@ -28,7 +33,9 @@ class Config(Study):
 def run(config: Config) -> None:
     _check(config)
     from experiments.annealing import document, parts, rows, study
+    from experiments.machine import log
     from experiments.machine.stopping import Stop
+    from experiments.runs import provenance
 
     complete = (config.out / rows.FILES["chains"]).exists()
     if config.resume and complete and not parts.interrupted(config.out):
@@ -46,6 +53,7 @@ def run(config: Config) -> None:
         options = parts.options_of(config)
         try:
             kept = parts.Parts(config.out, options, config.resume, stop)
+            log.LOG.keep(config.out / log.FILE, f"$ {provenance.command()}")
             rows.write_rows(study.measure(config, kept), config.out)
             kept.remove()
         except OSError as error:
@@ -53,7 +61,7 @@ def run(config: Config) -> None:
                 raise
             raise UserError(f"cannot write the study: {error}") from error
     document.write(config.out)
-    print(f"{config.out}: tables.md, curves.png, success.png, escapes.png, paths.png")
+    log.say(f"{config.out}: tables.md, curves.png, success.png, escapes.png, paths.png")
 
 
 def _check(config: Config) -> None:

@@ -8,11 +8,15 @@ import difflib
 import errno
 import importlib
 import os
+import runpy
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from experiments.commands import parsing
 from experiments.errors import UserError
+from experiments.machine.log import LOG
 from experiments.machine.stopping import (
     INTERRUPTED,
     OUTPUT_CLOSED,
@@ -34,6 +38,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "experiments.commands.table",
         "every run of a table: digits, 3.5, 3.6, …",
     ),
+    "list": ("experiments.commands.list", "runs and studies, and where they stand"),
     "report": (
         "experiments.commands.report",
         "a report on finished runs, as HTML and Markdown",
@@ -65,6 +70,7 @@ def dispatch(
 ) -> int:
     """Find the command that argv[0] names, parse the rest into its Config, run it."""
     replace_what_cannot_be_shown()
+    LOG.close()
     try:
         with ending_cleanly():
             status = _run(prog, commands, list(sys.argv[1:] if argv is None else argv))
@@ -85,6 +91,11 @@ def dispatch(
             return OUTPUT_CLOSED
         tell(f"error: {_plainly(error)}")
         return 2
+    except Exception:
+        LOG.write(traceback.format_exc())
+        raise
+    finally:
+        LOG.close()
 
 
 def _run(
@@ -93,6 +104,9 @@ def _run(
     if not argv or argv[0] in ("-h", "--help"):
         print(_overview(prog, commands))
         return 0 if argv else 2
+    if argv[0] == "--version":
+        print(_versions())
+        return 0
     name, *rest = argv
     if name not in commands:
         close = difflib.get_close_matches(name, commands, n=1)
@@ -113,8 +127,21 @@ def _plainly(error: OSError) -> str:
     return f"{os.fsdecode(error.filename)}: {reason}"
 
 
+def _versions() -> str:
+    """A line per package, without importing any of them."""
+    from experiments.runs import provenance
+
+    about = Path(__file__).parents[2] / "landmod_jax" / "_version.py"
+    # What is installed may be of another checkout.
+    found = {"landmod_jax": runpy.run_path(str(about))["__version__"]}
+    installed = provenance.versions()
+    found |= {name: v for name, v in installed.items() if name != "landmod-jax"}
+    return "\n".join(f"{name} {version}" for name, version in found.items())
+
+
 def _overview(prog: str, commands: Mapping[str, tuple[str, str]]) -> str:
     width = max((len(name) for name in commands), default=0)
     lines = [f"usage: {prog} COMMAND [OPTIONS]", "", "commands:"]
     lines += [f"  {name:<{width}}  {text}" for name, (_, text) in commands.items()]
-    return "\n".join([*lines, "", f"{prog} COMMAND --help lists a command's options."])
+    lines += ["", f"{prog} COMMAND --help lists a command's options,"]
+    return "\n".join([*lines, f"{prog} --version what is installed."])

@@ -3,7 +3,7 @@
 import dataclasses
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import tyro
 
@@ -15,6 +15,7 @@ from experiments.machine.locks import locked
 class Config:
     """Add finished runs to the rows of a study; `results` makes tables from them."""
 
+    example: ClassVar[str] = "python -m experiments collect runs --out results/my-study"
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional]
     """Directories to search for runs, with everything below them."""
     out: Path

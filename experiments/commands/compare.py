@@ -1,22 +1,58 @@
 """`compare`: an optimizer with and without landscape modification, seed by seed."""
 
 import dataclasses
+import math
 from pathlib import Path
+from typing import ClassVar
 
 from experiments.config import options
 from experiments.config.optimizers import OptimizerName
+from experiments.config.run import RunConfig
+from experiments.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)
 class Config(options.Pairs):
     """Train pairs of runs with the same weights, data order and augmentation."""
 
+    example: ClassVar[str] = (
+        "python -m experiments compare --optimizer adam --arms base lm "
+        "lm_after clip --seeds 0 1 2 3 4 5"
+    )
     dataset: str = "digits"
     """digits, cifar10 or cifar100."""
     model: str = "simple_cnn"
     """simple_cnn, nn2, vgg16, preresnet110, … (see models/)."""
     optimizer: OptimizerName = "sgd"
     """One of the thesis's four optimizers, with PyTorch's semantics."""
+    lr_grid: tuple[float, ...] = ()
+    """Run everything at each of these learning rates, and say how much each arm depends
+    on them; by default, --learning-rate alone."""
+
+    def check(self) -> None:
+        super().check()
+        for rate in self.lr_grid:
+            if not 0 < rate < math.inf:
+                raise UserError(
+                    f"--lr-grid takes rates greater than 0 and finite, got {rate}"
+                )
+        if len(self.lr_grid) == 1:
+            raise UserError("--lr-grid takes two rates or more: see --learning-rate")
+        for option, value in (
+            ("--lr-sweep", self.lr_sweep),
+            ("--learning-rate", self.learning_rate),
+        ):
+            if self.lr_grid and value:
+                raise UserError(f"--lr-grid and {option} exclude each other")
+
+    def over_rates(self) -> list[RunConfig]:
+        """The configurations, seed by seed, those of a seed rate by rate."""
+        chosen = self.runs(self.dataset, self.model, self.optimizer)
+        return [
+            dataclasses.replace(each, learning_rate=rate or each.learning_rate)
+            for each in chosen
+            for rate in self.lr_grid or (None,)
+        ]
 
 
 def run(config: Config) -> None:
@@ -26,7 +62,8 @@ def run(config: Config) -> None:
 
     name = f"compare-{config.dataset}-{config.model}-{config.optimizer}"
     out = config.out or Path("runs") / name
-    configs = config.runs(config.dataset, config.model, config.optimizer)
+    configs = config.over_rates()
     options.show_remarks(configs)
-    set_up(config)
+    if not config.dry_run:
+        set_up(config)
     present.run_and_present(configs, out, config)

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
 
 import tyro
 
@@ -40,6 +40,7 @@ FIGURES: Mapping[str, tuple[Panel, ...]] = {
 class Config:
     """Draw one of the thesis's figures of training curves from your own runs."""
 
+    example: ClassVar[str] = "python -m experiments figure 3.9 --runs runs/table-3.8"
     figure: Annotated[str, tyro.conf.Positional]
     """3.7, 3.9 or 3.12."""
     runs: tuple[Path, ...] = (Path("runs"),)
@@ -91,13 +92,12 @@ def _draw(
 ) -> list[Path]:
     from experiments.report import curves, style, tables
 
-    with style.figure(1, len(panels), 3.6, 2.6) as (fig, axes):
+    with style.figure(1, len(panels), 3.6, 3.0) as (fig, axes):
         for axis, panel, part in zip(axes[0], panels, parts):
             curves.draw_quantity(axis, part, panel.quantity)
             axis.set_ylabel(curves.QUANTITIES[panel.quantity][0])
-            axis.set_title(style.words(tables.title(part)), fontsize=7, wrap=True)
-            if axis.get_legend_handles_labels()[0]:
-                axis.legend()
+            axis.set_title(style.wrapped(tables.title(part), 2.9, 7), fontsize=7)
+        style.legend(fig)
         style.save(fig, out)
     return [out]
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import ClassVar
 
 from experiments.errors import UserError
 from experiments.machine.stopping import Stop
@@ -11,10 +12,11 @@ from experiments.machine.stopping import Stop
 class Config:
     """Draw figures 1.1, 1.2, 2.1 to 2.6, relatives of LM, and 2-D trajectories."""
 
+    example: ClassVar[str] = "python -m experiments figures --only 2.3 trajectories"
     out: Path = Path("figures")
     """Directory of the pictures; existing ones are replaced."""
     only: tuple[str, ...] = ()
-    """Names such as 2.3 or trajectories; by default, all."""
+    """Figures by name, such as 2.3 or trajectories; by default, all."""
     resume: bool = False
     """Draw only the missing ones."""
 

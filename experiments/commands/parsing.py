@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from experiments.commands import help
 from experiments.errors import UserError
 
 
@@ -22,6 +23,9 @@ def parse(config_class: type, args: Sequence[str], prog: str) -> Any:
     """
     import tyro
 
+    if {"-h", "--help"} & set(args):
+        print(help.render(config_class, prog))
+        raise SystemExit(0)
     registry = tyro.constructors.ConstructorRegistry()
 
     @registry.primitive_rule

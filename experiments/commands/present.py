@@ -1,57 +1,73 @@
 """From configurations to runs, and what a command makes of them."""
 
 import dataclasses
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
 from experiments import text
+from experiments.config.asked import Asked
 from experiments.config.options import Pairs
 from experiments.config.run import RunConfig
 from experiments.errors import UserError
 from experiments.machine import hosts
+from experiments.machine.log import LOG, say
 from experiments.report import curves, document, groups, sheets, style, tables
-from experiments.runs import lr_sweep, sweep
-from experiments.runs.run_directory import Run
+from experiments.runs import dry_run, lr_sweep, sweep
+from experiments.runs.run_directory import TRIALS, Run
+
+WIDTH = 220  # of tables where nothing else gives one: no column is cut
 
 
 def run_and_present(configs: Sequence[RunConfig], out: Path, options: Pairs) -> None:
     """Choose learning rates where asked to, run what is not finished, present it."""
+    if options.dry_run:
+        look_ahead(configs, out, options)
+        return
     if options.lr_sweep:
         configs = lr_sweep.tune(configs, options.lr_sweep, out, options)
         options = dataclasses.replace(options, resume=True, overwrite=False)
     runs = sweep.run_all(configs, out, options) if configs else []
     if hosts.is_first():
-        present(runs, out)
+        present(runs, out, options)
 
 
-def present(runs: Sequence[Run], out: Path) -> None:
+def look_ahead(configs: Sequence[RunConfig], out: Path, options: Pairs) -> None:
+    """Say what would be run, the trials of learning rates first; write nothing."""
+    if options.lr_sweep:
+        trials = lr_sweep.trials_of(configs, options.lr_sweep)
+        dry_run.show(trials, out / TRIALS, options, within=out)
+    dry_run.show(configs, out, options, rates_to_choose=len(options.lr_sweep))
+
+
+def present(runs: Sequence[Run], out: Path, asked: Asked = tables.NOTHING) -> None:
     """Write the sheets, the report and the curves to `out`; print the tables.
 
     Raises:
       UserError: something could not be written or drawn; the rest is there.
     """
     if not runs:
-        print(f"no run is finished yet in {out}")
+        say(f"no run is finished yet in {out}")
         return
     drawing = style.Drawing()
     try:
         sheets.write_sheets(runs, out)
-        document.write_markdown(runs, out, tables.title(runs))
+        document.write_markdown(runs, out, tables.title(runs), asked)
         for group in groups.grouped(runs):
-            print_table(group)
+            print_table(group, asked)
         pictures = drawing.of(curves.draw_curves, runs, out)
-        document.write_page(runs, out, tables.title(runs), drawing)
+        document.write_page(runs, out, tables.title(runs), drawing, asked)
     except OSError as error:
         raise UserError(
             f"cannot write the tables and pictures to {out} ({error}); the runs are "
             "kept: make room there, then use --resume or `report`"
         ) from error
     names = ", ".join(["report*.csv", *(path.name for path in pictures)])
-    print(f"{out}: report.html, report.md, {names}")
+    say(f"{out}: report.html, report.md, {names}")
     drawing.raise_failures()
 
 
-def print_table(runs: Sequence[Run]) -> None:
+def print_table(runs: Sequence[Run], asked: Asked = tables.NOTHING) -> None:
     """Show the table in the terminal."""
     from rich.console import Console
     from rich.markup import escape
@@ -60,14 +76,18 @@ def print_table(runs: Sequence[Run]) -> None:
     def shown(words: str) -> str:
         return escape(text.printable(words, keep="\n"))
 
-    summary = tables.summarise(runs)
+    summary = tables.summarise(runs, asked)
     table = Table(
-        title=shown(tables.title(runs)), caption=shown("\n".join(tables.notes(summary)))
+        title=shown(tables.title(runs)),
+        caption=shown("\n".join(tables.notes(summary, asked))),
     )
-    for name in tables.header(summary):
+    for name in tables.header(summary, asked):
         table.add_column(name)
     for row in tables.cells(summary):
         table.add_row(*map(shown, row))
     console = Console()
-    # A pipe has no width of its own: keep the columns whole.
-    Console(width=None if console.is_terminal else 180).print(table)
+
+    Console(width=None if console.is_terminal else WIDTH).print(table)
+    copy = Console(width=WIDTH, file=io.StringIO(), color_system=None)
+    copy.print(table)
+    LOG.write(copy.file.getvalue())  # type: ignore[attr-defined]

@@ -2,17 +2,20 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import tyro
 
+from experiments.config.asked import Asked
 from experiments.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(Asked):
     """Write report.html, which opens offline, and report.md on finished runs."""
 
+    example: ClassVar[str] = "python -m experiments report runs --out report"
+    _: dataclasses.KW_ONLY
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional]
     """Directories to search for runs, with everything below them."""
     out: Path = Path("report")
@@ -20,10 +23,12 @@ class Config:
     title: str = "Landscape modification: what the runs show"
     """Heading of the page."""
     tensorboard: Path | None = None
-    """Also write TensorBoard event files, one directory per run; needs tensorboardX."""
+    """Also write TensorBoard event files there, one directory per run; needs
+    tensorboardX; by default, none are written."""
 
 
 def run(config: Config) -> None:
+    config.check()
     from experiments.report import document, style
     from experiments.runs import result_directory, run_directory
 
@@ -31,12 +36,12 @@ def run(config: Config) -> None:
         runs = run_directory.find_some_runs(config.runs)
     drawing = style.Drawing()
     try:
-        document.write_markdown(runs, config.out, config.title)
-        document.write_page(runs, config.out, config.title, drawing)
+        document.write_markdown(runs, config.out, config.title, config)
+        document.write_page(runs, config.out, config.title, drawing, config)
     except OSError as error:
         raise UserError(f"cannot write a report to {config.out}: {error}") from error
     if config.tensorboard is not None:
-        from experiments.report.tensorboard import write_events
+        from experiments.runs.events import write_events
 
         write_events(runs, config.tensorboard)
     print(config.out / "report.html")

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from experiments.errors import UserError
 from experiments.runs.run_directory import Run
@@ -14,6 +15,7 @@ TITLE = "What landscape modification does on CIFAR"
 class Config:
     """Make tables and curves for each study, and a picture and page for all of them."""
 
+    example: ClassVar[str] = "python -m experiments results --root results"
     root: Path = Path("results")
     """Directory to search for studies (runs.csv, chains.csv.gz, cases.json)."""
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import ClassVar
 
 from experiments.errors import UserError
 from experiments.machine.setup import Process
@@ -18,14 +19,20 @@ class Config(Study):
     pictures. The default plan takes hours on two cores, --quick minutes.
     """
 
+    example: ClassVar[str] = (
+        "python -m experiments stability --quick --tasks mlp12 --optimizers sgd"
+    )
     out: Path = Path("stability")
     """Directory of the study."""
     resume: bool = False
     """Continue a study, with the seeds that it was started with."""
+    dry_run: bool = False
+    """Say which cases would be run and about how long they take; write nothing."""
     time_budget: float | None = None
-    """Minutes after which to stop, between two arms, with exit status 75."""
+    """Minutes after which to stop, between two arms, with exit status 75; by default,
+    none."""
     cache_dir: Path | None = None
-    """Where what JAX compiles is kept; by default landmod_jax in the user's cache
+    """Where what JAX compiles is kept; by default, landmod_jax in the user's cache
     directory."""
 
 
@@ -33,19 +40,28 @@ def run(config: Config) -> None:
     config.cases()
     if config.time_budget is not None and config.time_budget <= 0:
         raise UserError(f"--time-budget must be greater than 0: {config.time_budget}")
-    from experiments.machine.progress import progress
-    from experiments.machine.setup import set_up
-    from experiments.machine.stopping import Stop
-    from experiments.stability import document, rows, study
+    from experiments.stability import document, outlook, rows, study
 
+    if config.dry_run:
+        print("\n".join(outlook.lines(config, config.out)))
     if rows.cases(config.out) and not config.resume:
         raise UserError(
             f"{config.out} holds a stability study: add --resume to run the cases that "
             "it lacks, or choose another --out"
         )
+    if config.dry_run:
+        return
+    from experiments.machine import log
+    from experiments.machine.progress import progress
+    from experiments.machine.setup import set_up
+    from experiments.machine.stopping import Stop
+    from experiments.runs import provenance
+
     set_up(Process(cache_dir=config.cache_dir))
+    config.out.mkdir(parents=True, exist_ok=True)
+    log.LOG.keep(config.out / log.FILE, f"$ {provenance.command()}")
     stop = Stop(config.time_budget)
     with stop.listening(), progress(failed=stop.output_failed) as shown:
         study.measure(config, config.out, stop, shown)
     document.write(config.out)
-    print(f"{config.out}: tables.md, collapse.png, how.png")
+    log.say(f"{config.out}: tables.md, collapse.png, how.png")

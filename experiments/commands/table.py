@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import tyro
 
@@ -18,12 +18,15 @@ from experiments.errors import UserError
 class Config(options.Pairs):
     """Run a whole table: digits, or one of the thesis's by its number, such as 3.5."""
 
+    example: ClassVar[str] = (
+        "python -m experiments table 3.8 --optimizers sgd --epochs 20 --jobs 2"
+    )
     table: Annotated[str, tyro.conf.Positional] = "digits"
     """digits, 3.5, 3.6, 3.8, 3.10, 3.11, C.1, or all of the thesis's."""
     optimizers: tuple[OptimizerName, ...] = ()
     """Rows of the table; by default, all: only SGD in C.1, otherwise all four."""
     arms: tuple[ArmName, ...] = ()
-    """By default the table's own, base and lm; the others are controls."""
+    """What is done to each optimizer; by default, the table's own: base and lm."""
 
 
 def run(config: Config) -> None:
@@ -44,7 +47,8 @@ def run(config: Config) -> None:
         )
     # All of them first: what is wrong with the last is known before the first trains.
     sweeps = [(runs_of(name, config), out) for name, out in chosen.items()]
-    set_up(config)
+    if not config.dry_run:
+        set_up(config)
     for configs, out in sweeps:
         options.show_remarks(configs)
         present.run_and_present(configs, out, config)

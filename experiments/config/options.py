@@ -2,68 +2,81 @@
 
 import dataclasses
 import math
-import re
-import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import tyro
 
 from experiments.config import networks, spelled
 from experiments.config.arms import ARMS, DEFAULT_ARMS, PARAMETERS, ArmName
+from experiments.config.asked import Asked
+from experiments.config.execution import Execution
 from experiments.config.optimizers import OptimizerName
 from experiments.config.precision import Precision
 from experiments.config.run import MOST, RUNNING_MIN, SEEDS, RunConfig
 from experiments.data import loading
 from experiments.errors import UserError
-from experiments.machine.setup import Process
+from experiments.machine.stopping import tell
 
-WEIGHTS = "weights.npz"  # of a run directory, with --keep-weights
 LEAST = 10  # training images, of which --lr-sweep can hold out a tenth
 
 
 @dataclasses.dataclass(frozen=True)
-class Protocol:
+class ArmOptions:
+    """What some of the arms read; the others leave it aside."""
+
+    group: ClassVar[str] = "what the arms read"
+    f: str = "linear"
+    """Shape of LM: linear, quadratic, sqrt, cbrt, "power(p)" with p > 0, or
+    "bounded(height, width)", as in "bounded(2, 0.5)"."""
+    eps: float = 1.0
+    """The constant in LM's f((loss - c)+) + eps, greater than 0."""
+    threshold: str = RUNNING_MIN
+    """Rule for LM's c: running_min, "smoothed_min(decay)", "windowed_min(steps)" or
+    "constant(c)"."""
+    c: float | None = None
+    """Short for --threshold "constant(C)"; by default, what --threshold says."""
+    clip_norm: float = 1.0
+    """For clip and lm_clip: the largest global norm of the gradients."""
+    warmup_steps: int = 200
+    """For warmup: steps until the full learning rate is reached."""
+    step_cap: float = 10.0
+    """For momo and polyak: the largest step size, in learning rates."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Protocol(ArmOptions):
     """How each run trains; by default as in the thesis (tables A.1 and A.2)."""
 
+    group: ClassVar[str] = "protocol"
     epochs: int | None = None
-    """Passes over the training set."""
+    """Passes over the training set; by default, the network's (simple_cnn 8, nn2 50,
+    preresnet 150, vgg 200; in table C.1 225 and 300)."""
     learning_rate: float | None = None
-    """The optimizer's step size."""
+    """The optimizer's step size; by default, the thesis's (SGD 0.01 for simple_cnn and
+    nn2, 0.05 for vgg, 0.1 for preresnet; Adam and RMSProp 0.001; Adagrad 0.01)."""
     momentum: float | None = None
-    """Momentum of SGD and RMSProp."""
+    """Momentum of SGD or RMSProp; by default, 0.9 for SGD, otherwise 0."""
     weight_decay: float | None = None
-    """L2 decay, added to the gradient after landscape modification scales it."""
+    """L2 decay, added to the gradient after landscape modification scales it; by
+    default, 0, except in table C.1."""
     batch_size: int | None = None
-    """Images per step; the last, partial batch of an epoch is kept."""
-    f: str = "linear"
-    """Shape of the modification: a name, or a call such as "bounded(2, 0.5)"."""
-    eps: float = 1.0
-    """The constant in f((loss - c)+) + eps, greater than 0."""
-    threshold: str = RUNNING_MIN
-    """Rule for c: running_min, smoothed_min, "windowed_min(100)" or "constant(1)"."""
-    c: float | None = None
-    """Short for --threshold "constant(C)"."""
-    clip_norm: float = 1.0
-    """For the clip and lm_clip arms: the largest global norm of the gradients."""
-    warmup_steps: int = 200
-    """For the warmup arm: steps until the full learning rate is reached."""
-    step_cap: float = 10.0
-    """For the momo and polyak arms: the largest step size, in learning rates."""
+    """Images per step; the last, partial batch of an epoch is kept; by default, 32 for
+    digits, otherwise 128."""
     limit_train: int | None = None
-    """Train on the first n images of a fixed shuffle."""
+    """Train on the first n images of a fixed shuffle; by default, on all."""
     precision: Precision = "float32"
     """Arithmetic of the network; parameters, statistics, loss and c stay float32.
     tensorfloat32 is faster on GPUs, and float32 on CPUs."""
     eval_mode: Literal["eval", "train"] = "eval"
     """Mode of the network in tests; the published script tests in "train"."""
     validation: int | None = None
-    """Hold out the last n training images and test on those, not on the test set."""
+    """Hold out the last n training images and test on those; by default, none is held
+    out, and tests use the test set."""
     until_above_chance: bool = False
     """Stop at the first epoch whose test accuracy is above chance."""
     augment: tyro.conf.DisallowNone[bool | None] = None
-    """Crop and flip CIFAR's training images at random; the default except in table
+    """Crop and flip CIFAR's training images at random; by default, on, except in table
     3.5."""
 
     def run(
@@ -152,120 +165,29 @@ def show_remarks(configs: Sequence[RunConfig]) -> None:
     for config in dict.fromkeys(dataclasses.replace(c, seed=0) for c in configs):
         reads = ARMS[config.arm].parameters
         if "warmup_steps" in reads and config.warmup_steps > steps_of(config):
-            print(
+            tell(
                 f"note: --warmup-steps {config.warmup_steps} is longer than a run of "
                 f"{steps_of(config)} steps, which ends before its learning rate is "
-                "reached",
-                file=sys.stderr,
+                "reached"
             )
 
 
 @dataclasses.dataclass(frozen=True)
-class Execution(Process):
-    """Where data comes from, where results go, and how a sweep runs."""
-
-    out: Path | None = None
-    """Result directory; by default, one under runs/ named after the command."""
-    resume: bool = False
-    """Continue in an existing directory; finished runs are kept."""
-    overwrite: bool = False
-    """First delete what earlier commands wrote to the directory, and nothing else."""
-    data_dir: Path | None = None
-    """A tensorflow_datasets directory; by default, that package's own."""
-    time_budget: float | None = None
-    """Minutes after which to save a checkpoint and stop with exit status 75; --resume
-    continues from there."""
-    checkpoint_minutes: float = 5.0
-    """Minutes between checkpoints of a run; they are saved at the end of an epoch."""
-    parallel: Literal["none", "pmap", "sharded"] = "none"
-    """Split each mini-batch over the local devices: with pmap, or over a mesh."""
-    keep_weights: bool = False
-    """Write the final weights of each run to its directory, for --init-from."""
-    init_from: Path | None = None
-    """Start from the weights in this run directory instead of fresh ones."""
-    shard: str = "1/1"
-    """i/n: run every n-th seed, starting at the i-th, with all of its arms; splits a
-    sweep over machines."""
-
-    def check(self) -> None:
-        """Raise UserError for what cannot be, before anything is written or trained."""
-        parse_shard(self.shard)
-        if self.jobs < 1:
-            raise UserError(f"--jobs takes a number of 1 or more, got {self.jobs}")
-        if self.jobs > 1 and (self.parallel != "none" or self.coordinator is not None):
-            raise UserError(
-                "--jobs runs several trainings, each on one device; --parallel and "
-                "--coordinator spread one over several: choose one of them"
-            )
-        if self.resume and self.overwrite:
-            raise UserError("--resume and --overwrite exclude each other")
-        for name in ("time_budget", "checkpoint_minutes"):
-            value = getattr(self, name)
-            if value is not None and not 0 <= value < math.inf:
-                option = name.replace("_", "-")
-                raise UserError(f"--{option} takes minutes, 0 or more, got {value}")
-        if self.onednn and self.parallel == "pmap":
-            raise UserError(
-                "--onednn works with --parallel none or sharded, not with pmap"
-            )
-        if self.init_from is not None and not (self.init_from / WEIGHTS).is_file():
-            raise UserError(
-                f"--init-from: {self.init_from} has no {WEIGHTS}: train that run "
-                "with --keep-weights"
-            )
-        self._check_processes()
-
-    def _check_processes(self) -> None:
-        processes, number = self.num_processes, self.process_id
-        if self.coordinator is None:
-            if (processes, number) != (None, None):
-                raise UserError("--num-processes and --process-id need --coordinator")
-            return
-        if self.parallel != "sharded":
-            raise UserError(
-                "several processes can train together only with --parallel sharded"
-            )
-        if self.coordinator == "auto":
-            return
-        host, _, port = self.coordinator.rpartition(":")
-        if not host or not (port.isdecimal() and 1 <= int(port) <= 65535):
-            raise UserError(
-                f"--coordinator takes HOST:PORT or auto, got {self.coordinator!r}"
-            )
-        if processes is None or number is None:
-            raise UserError(
-                "--coordinator HOST:PORT needs --num-processes and --process-id; "
-                "--coordinator auto finds them under SLURM and on cloud TPUs"
-            )
-        if processes < 1 or not 0 <= number < processes:
-            raise UserError(
-                "--process-id takes 0 to --num-processes minus 1, got "
-                f"{number} of {processes}"
-            )
-
-
-def parse_shard(shard: str) -> tuple[int, int]:
-    """(i, n) of "i/n", counted from 1."""
-    match = re.fullmatch(r"(\d+)/(\d+)", shard)
-    i, n = map(int, match.groups()) if match else (0, 0)
-    if not 1 <= i <= n:
-        raise UserError(f"--shard takes i/n with 1 <= i <= n, such as 2/4, got {shard}")
-    return i, n
-
-
-@dataclasses.dataclass(frozen=True)
-class Pairs(Execution, Protocol):
+class Pairs(Protocol, Execution, Asked):
     """What to run for each optimizer: every arm with every seed."""
 
+    group: ClassVar[str] = "arms, seeds and learning rates"
     arms: tuple[ArmName, ...] = DEFAULT_ARMS
-    """base, lm, or the controls mean_scale, shuffled_scale, clip, warmup."""
+    """What is done to the optimizer: nothing (base), LM, or a control."""
     seeds: tuple[int, ...] = SEEDS
     """Seeds of weights, data order, augmentation and dropout, shared by all arms."""
     lr_sweep: tuple[float, ...] = ()
-    """Learning rates to choose from, for each arm, on held-out training images."""
+    """Learning rates to choose from, for each arm, on held-out training images; by
+    default, none, and --learning-rate counts."""
 
     def check(self) -> None:
-        super().check()
+        Execution.check(self)
+        Asked.check(self)
         for rate in self.lr_sweep:
             if not 0 < rate < math.inf:
                 raise UserError(

@@ -1,9 +1,11 @@
-"""Progress of a sweep: a bar on a terminal, plain lines elsewhere."""
+"""Progress of a sweep: a bar on a terminal, plain lines elsewhere; lines are logged."""
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
+
+from experiments.machine.log import LOG
 
 Failed = Callable[[OSError], None]
 
@@ -13,32 +15,20 @@ def _raise(error: OSError) -> None:
 
 
 class Progress(Protocol):
-    def begin(self, label: str, steps: int) -> None: ...
-    def advance(self, steps: int = 1) -> None: ...
-    def line(self, text: str) -> None: ...
-
-
-class Plain:
-    """One line for each thing said, nothing for a step.
-
-    Args:
-      failed: called where standard output cannot be written to.
-    """
-
-    def __init__(self, failed: Failed = _raise):
-        self._failed = failed
-
     def begin(self, label: str, steps: int) -> None:
-        self.line(f"{label}: {steps} steps")
+        """A run of so many steps starts."""
 
     def advance(self, steps: int = 1) -> None:
-        pass
+        """So many steps more are done."""
+
+    def compiling(self, now: bool) -> None:
+        """JAX starts to compile, or has compiled."""
+
+    def whole(self, text: str) -> None:
+        """Where the sweep stands: shown below the bar, and not as a line."""
 
     def line(self, text: str) -> None:
-        try:
-            print(text, flush=True)
-        except OSError as error:
-            self._failed(error)
+        """Say a line."""
 
 
 class Silent:
@@ -50,30 +40,74 @@ class Silent:
     def advance(self, steps: int = 1) -> None:
         pass
 
+    def compiling(self, now: bool) -> None:
+        pass
+
+    def whole(self, text: str) -> None:
+        pass
+
     def line(self, text: str) -> None:
         pass
 
 
-class Bar:
+class Plain(Silent):
+    """One line for each thing said, nothing for a step.
+
+    Args:
+      failed: called where standard output cannot be written to.
+    """
+
+    def __init__(self, failed: Failed = _raise):
+        self._failed = failed
+        self._label = ""
+
+    def begin(self, label: str, steps: int) -> None:
+        self._label = label
+        self.line(f"{label}: {steps} steps")
+
+    def compiling(self, now: bool) -> None:
+        if now and self._label:
+            self.line(f"{self._label}: compiling")
+            self._label = ""  # once a run
+
+    def line(self, text: str) -> None:
+        LOG.write(text)
+        try:
+            print(text, flush=True)
+        except OSError as error:
+            self._failed(error)
+
+
+class Bar(Silent):
     """A rich progress bar; lines scroll above it.
 
     Args:
-      bar: a rich.progress.Progress.
+      bar: a rich.progress.Progress, whose task has the fields `now` and `whole`.
       failed: called where the terminal is gone.
     """
 
     def __init__(self, bar: Any, failed: Failed):
         self._bar = bar
         self._failed = failed
-        self._task = bar.add_task("", total=None)
+        self._task = bar.add_task("", total=None, now="", whole="")
 
     def begin(self, label: str, steps: int) -> None:
-        self._bar.reset(self._task, total=steps, description=label)
+        now, whole = "", self._bar.tasks[0].fields["whole"]
+        self._bar.reset(
+            self._task, total=steps, description=label, now=now, whole=whole
+        )
 
     def advance(self, steps: int = 1) -> None:
         self._bar.advance(self._task, steps)
 
+    def compiling(self, now: bool) -> None:
+        self._bar.update(self._task, now="compiling" if now else "")
+
+    def whole(self, text: str) -> None:
+        self._bar.update(self._task, whole=text)
+
     def line(self, text: str) -> None:
+        LOG.write(text)
         try:
             self._bar.console.print(text, highlight=False, markup=False)
         except OSError as error:
@@ -103,16 +137,36 @@ def progress(
 def bar(console: Any = None, failed: Failed = _raise) -> Iterator[Bar]:
     """A Bar on a rich console, by default standard output's."""
     from rich import progress as rich_progress
+    from rich.table import Column
+    from rich.text import Text
 
+    class Remaining(rich_progress.TimeRemainingColumn):
+        max_refresh = None  # else it would say "compiling" late
+
+        def render(self, task: Any) -> Text:
+            if task.fields["now"]:
+                return Text(task.fields["now"])
+            return super().render(task)
+
+    class TwoLines(rich_progress.Progress):
+        """The run's bar, and below it where the sweep stands."""
+
+        def get_renderables(self) -> Iterator[Any]:
+            yield self.make_tasks_table(self.tasks)
+            for task in self.tasks:
+                if text := task.fields["whole"]:
+                    yield Text(text, no_wrap=True, overflow="ellipsis")
+
+    label = Column(ratio=2, no_wrap=True, overflow="ellipsis")
     columns = (
-        rich_progress.TextColumn("{task.description}"),
-        rich_progress.BarColumn(),
+        rich_progress.TextColumn("{task.description}", table_column=label),
+        rich_progress.BarColumn(bar_width=None, table_column=Column(ratio=1)),
         rich_progress.MofNCompleteColumn(),
         rich_progress.TextColumn("steps"),
-        rich_progress.TimeRemainingColumn(),
+        Remaining(),
     )
-    rich_bar = rich_progress.Progress(
-        *columns, console=console, transient=True, refresh_per_second=2
+    rich_bar = TwoLines(
+        *columns, console=console, transient=True, refresh_per_second=2, expand=True
     )
     try:
         rich_bar.start()

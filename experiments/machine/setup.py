@@ -9,6 +9,7 @@ import dataclasses
 import os
 import warnings
 from pathlib import Path
+from typing import ClassVar
 
 from experiments.errors import UserError
 from experiments.machine import allocator
@@ -16,22 +17,31 @@ from experiments.machine.files import default_cache_dir
 
 
 @dataclasses.dataclass(frozen=True)
-class Process:
-    """How to set up the process."""
+class Cache:
+    """Where to keep what takes long to make."""
 
+    group: ClassVar[str] = "data and weights"
     cache_dir: Path | None = None
     """Where to keep NAME.npz and compiled programs; by default, landmod_jax in the
     user's cache directory."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Process(Cache):
+    """How to set up the process."""
+
+    group: ClassVar[str] = "devices and processes"
     jobs: int = 1
     """Number of runs at once, each in a process with its own share of the cores or its
     own GPU. On a CPU, one per core is fastest if memory allows (see docs)."""
     coordinator: str | None = None
     """HOST:PORT of the first of several processes that train each run together
-    (--parallel sharded), or auto under SLURM and on cloud TPUs."""
+    (--parallel sharded), or auto under SLURM and on cloud TPUs; by default, this
+    process trains alone."""
     num_processes: int | None = None
-    """Number of processes."""
+    """Number of processes; by default, only this one."""
     process_id: int | None = None
-    """Number of this process, from 0."""
+    """Number of this process, from 0; by default, it has none."""
     keep_memory: bool = False
     """On a CPU, let glibc keep freed memory: faster steps, more memory (see docs)."""
     onednn: bool = False

@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from experiments.machine.log import LOG
+
 BUDGET_SPENT = 75  # EX_TEMPFAIL of sysexits.h: the same command again goes on
 OUTPUT_CLOSED = 128 + signal.SIGPIPE
 INTERRUPTED = 128 + signal.SIGINT
@@ -175,7 +177,8 @@ def ending_cleanly() -> Iterator[None]:
 
 
 def tell(text: str) -> None:
-    """Say a line on standard error, if anybody hears it."""
+    """Say a line on standard error, if anybody hears it, and in the log."""
+    LOG.write(text)
     try:
         print(text, file=sys.stderr, flush=True)
     except OSError:

@@ -28,13 +28,12 @@ if TYPE_CHECKING:
 LIMIT = 2**30  # bytes of a file, unpacked
 
 
-def directories_with(
-    name: str,
+def directories(
     root: Path,
     skip: Sequence[str] = (),
     say: Callable[[str], None] | None = None,
-) -> Iterator[Path]:
-    """The directories at or below `root` that hold an entry of this name.
+) -> Iterator[tuple[Path, "list[os.DirEntry[str]]"]]:
+    """The directories at or below `root`, each with its entries.
 
     Links are not followed; hidden directories and those named in `skip` are not
     entered. One that cannot be read is left out, of which `say` gets a line; without it
@@ -49,15 +48,26 @@ def directories_with(
         except OSError as error:
             say(str(error))
             continue
-        if any(entry.name == name for entry in entries):
-            yield directory
+        yield directory, entries
         waiting += [
             Path(entry.path)
             for entry in entries
             if entry.is_dir(follow_symlinks=False)
             and not entry.name.startswith(".")
-            and entry.name not in (*skip, name)
+            and entry.name not in skip
         ]
+
+
+def directories_with(
+    name: str,
+    root: Path,
+    skip: Sequence[str] = (),
+    say: Callable[[str], None] | None = None,
+) -> Iterator[Path]:
+    """Those of `directories` that hold an entry of this name."""
+    for directory, entries in directories(root, (*skip, name), say):
+        if any(entry.name == name for entry in entries):
+            yield directory
 
 
 def leave_out(reason: str) -> None:

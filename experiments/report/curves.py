@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from experiments.config.arms import ARMS
 from experiments.config.optimizers import OPTIMIZERS
 from experiments.report import groups, style
 from experiments.report.tables import summarise, title
@@ -19,6 +20,8 @@ QUANTITIES = {
     "c": ("threshold c", True),
     "scale": ("scale 1 / (f(loss − c) + ε)", False),
 }
+
+_LINES = ("-", "--", ":", "-.")
 
 
 def draw_curves(
@@ -45,7 +48,9 @@ def draw_curves(
             np.isfinite(run.steps[name]).any() for run in runs
         ):
             continue
-        with style.figure(1, len(panels)) as (fig, axes):
+        # A single panel is wider: its title and legend are as long as four panels'.
+        width = 4.8 if len(panels) == 1 else 3.2
+        with style.figure(1, len(panels), width, 2.9) as (fig, axes):
             for axis, ((model, optimizer), part) in zip(axes[0], panels.items()):
                 draw_quantity(axis, part, name)
                 axis.set_title(
@@ -54,19 +59,12 @@ def draw_curves(
                     else style.words(f"{model}, {OPTIMIZERS[optimizer].label}")
                 )
             axes[0][0].set_ylabel(label)
-            _legend(axes[0])
-            fig.suptitle(style.words(title(runs)), fontsize=9)
+            style.legend(fig)
+            style.heading(fig, title(runs))
             ending = f"-{number}" if number > 1 else ""
             paths.append(out / f"{name}{ending}.{suffix}")
             style.save(fig, paths[-1])
     return paths
-
-
-def _legend(axes) -> None:
-    """On the axes with the most lines; none where every run diverged at once."""
-    axis = max(axes, key=lambda axis: len(axis.get_legend_handles_labels()[0]))
-    if axis.get_legend_handles_labels()[0]:
-        axis.legend()
 
 
 def draw_quantity(axis, runs: Sequence[Run], name: str) -> None:
@@ -83,11 +81,11 @@ def draw_quantity(axis, runs: Sequence[Run], name: str) -> None:
         if table.isna().all(axis=None):  # c and scale of an arm without a landscape
             continue
         positive |= bool((table > 0).any(axis=None))
-        # Of several rows of one arm, the first has the arm's colour.
-        index = arms[:place].count(row.arm)
-        colour = style.colour("" if index else row.arm, index - 1)
-        label = f"{row.arm} ({apart[row]})" if apart[row] else row.arm
-        marker = "o" if len(table) == 1 else "-"
+        # The rows of an arm have its colour, each another kind of line.
+        kind = _LINES[arms[:place].count(row.arm) % len(_LINES)]
+        colour = style.colour(row.arm)
+        label = ARMS[row.arm].label + (f" ({apart[row]})" if apart[row] else "")
+        marker = "o" if len(table) == 1 else kind
         axis.plot(
             table.index,
             table.mean(axis=1),
@@ -97,7 +95,12 @@ def draw_quantity(axis, runs: Sequence[Run], name: str) -> None:
             lw=1.3,
         )
         axis.fill_between(
-            table.index, table.min(axis=1), table.max(axis=1), color=colour, alpha=0.2
+            table.index,
+            table.min(axis=1),
+            table.max(axis=1),
+            color=colour,
+            alpha=0.2,
+            lw=0,
         )
     if QUANTITIES[name][1] and positive:
         axis.set_yscale("log")

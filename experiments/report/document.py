@@ -5,21 +5,28 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments import text
+from experiments.config.asked import Asked
 from experiments.machine import files
 from experiments.report import curves, page, style, tables
 from experiments.report.groups import grouped
 from experiments.runs.run_directory import Run
 
 
-def write_markdown(runs: Sequence[Run], out: Path, title: str) -> None:
+def write_markdown(
+    runs: Sequence[Run], out: Path, title: str, asked: Asked = tables.NOTHING
+) -> None:
     """Write report.md, the tables, to the directory `out`."""
     out.mkdir(parents=True, exist_ok=True)
-    markdown = "\n".join(tables.markdown(group) for group in grouped(runs))
+    markdown = "\n".join(tables.markdown(group, asked) for group in grouped(runs))
     files.write_text(out / "report.md", f"# {text.markdown(title)}\n\n{markdown}")
 
 
 def write_page(
-    runs: Sequence[Run], out: Path, title: str, drawing: style.Drawing
+    runs: Sequence[Run],
+    out: Path,
+    title: str,
+    drawing: style.Drawing,
+    asked: Asked = tables.NOTHING,
 ) -> None:
     """Write report.html; pictures that fail to be drawn are left out of it."""
     groups = grouped(runs)
@@ -29,6 +36,6 @@ def write_page(
         sections = []
         for group in groups:
             pictures = drawing.of(curves.draw_curves, group, Path(scratch), "svg")
-            sections.append(page.section(group, pictures, out))
+            sections.append(page.section(group, pictures, out, asked))
         html = page.page(title, effects, sections, runs)
     files.write_text(out / "report.html", html)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.config.arms import LM
+from experiments.config.asked import Asked
 from experiments.report import tables
 from experiments.runs.run_directory import Run
 from experiments.text import html, link
@@ -79,14 +80,22 @@ by <code>python -m experiments report</code>.</p>
 """
 
 
-def section(runs: Sequence[Run], pictures: Sequence[Path], out: Path) -> str:
+def section(
+    runs: Sequence[Run],
+    pictures: Sequence[Path],
+    out: Path,
+    asked: Asked = tables.NOTHING,
+) -> str:
     """The part of the page on one table's runs; links are relative to `out`."""
-    summary = tables.summarise(runs)
-    notes = "".join(f'<p class="note">{html(n)}</p>' for n in tables.notes(summary))
+    summary = tables.summarise(runs, asked)
+    notes = "".join(
+        f'<p class="note">{html(n)}</p>' for n in tables.notes(summary, asked)
+    )
     body = "".join(
         f"<tr{' class=yes' if arm == LM.name else ''}>" + _cells("td", row) + "</tr>"
         for arm, row in zip(summary["arm"], tables.cells(summary))
     )
+    header = _cells("th", tables.header(summary, asked))
     count = f"{len(runs)} run" + ("s" if len(runs) > 1 else "")
     run_header = _cells("th", ("run", "last loss", "accuracy", "status", "time"))
     captions = {
@@ -99,7 +108,7 @@ def section(runs: Sequence[Run], pictures: Sequence[Path], out: Path) -> str:
     figures = "".join(_figure(path, captions[path.stem]) for path in pictures)
     return f"""
 <h2>{html(tables.title(runs))}</h2>
-<div class="wide"><table><thead><tr>{_cells("th", tables.header(summary))}</tr></thead>
+<div class="wide"><table><thead><tr>{header}</tr></thead>
 <tbody>{body}</tbody></table></div>
 {notes}
 <div class="figures">{figures}</div>

@@ -1,6 +1,7 @@
 """One look for every picture: sizes, and colours that the colour-blind can tell."""
 
 import os
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,6 +66,30 @@ def save(fig: Any, path: Path) -> None:
     """Write a figure to a file, which is replaced whole."""
     with files.replacing(path) as part:
         fig.savefig(part)
+
+
+def heading(fig: Any, text: object, size: float = 9) -> None:
+    """A title above all axes, in as many lines as the figure's width takes."""
+    fig.suptitle(wrapped(text, fig.get_figwidth(), size), fontsize=size)
+
+
+def wrapped(text: object, width: float, size: float) -> str:
+    """Words for a place `width` inches wide, in letters of `size` points."""
+    letters = int(width * 72 / (0.55 * size))
+    return textwrap.fill(words(text), letters, break_on_hyphens=False)
+
+
+def legend(fig: Any) -> None:
+    """One legend for all axes, below them, where it covers no line."""
+    shown: dict[str, Any] = {}
+    for axis in fig.axes:
+        handles, labels = axis.get_legend_handles_labels()
+        shown |= {label: h for label, h in zip(labels, handles) if label not in shown}
+    if not shown:
+        return
+    longest = max(map(len, shown)) * 5 + 40  # points: the letters, and a piece of line
+    columns = max(1, min(len(shown), int(fig.get_figwidth() * 72 / longest)))
+    fig.legend(shown.values(), shown, loc="outside lower center", ncols=columns)
 
 
 def words(text: object) -> str:

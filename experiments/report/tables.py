@@ -9,14 +9,17 @@ import pandas as pd
 
 from experiments import text
 from experiments.config.arms import ARMS, BASE, LM
+from experiments.config.asked import Asked
 from experiments.config.optimizers import OPTIMIZERS
 from experiments.config.run import RunConfig
-from experiments.report import groups, statistics
+from experiments.report import groups, over_rates, statistics
 from experiments.report.thesis import Published, published
 from experiments.runs.run_directory import Run, rows
 
+NOTHING = Asked()  # but the defaults
 
-def summarise(runs: Sequence[Run]) -> pd.DataFrame:
+
+def summarise(runs: Sequence[Run], asked: Asked = NOTHING) -> pd.DataFrame:
     """One row per optimizer, arm and settings of a table's runs, over its seeds.
 
     Returns:
@@ -29,6 +32,10 @@ def summarise(runs: Sequence[Run]) -> pd.DataFrame:
       over the pairs of which neither collapsed; collapse_p (McNemar, of the collapses
       alone); base_rate, base's learning rate. base is the plain optimizer with the same
       momentum and weight decay, and the same learning rate where there is a choice.
+      pairs_needed: to tell a difference of asked.difference points with 80 % power
+      (`statistics.pairs_needed`; infinite over a million, NaN without two pairs).
+      spread: over the learning rates of an arm that has several
+      (`over_rates.spreads`). reached: `over_rates.Reached`, where asked.target is set.
       A standard deviation is the sample's (n − 1), NaN for one run. Published values:
       thesis_loss, thesis_accuracy, thesis_doubt.
 
@@ -37,6 +44,7 @@ def summarise(runs: Sequence[Run]) -> pd.DataFrame:
     """
     by_row = groups.by_row(runs)
     apart = groups.apart(by_row)
+    spreads = over_rates.spreads(by_row)
     bases = [row for row in by_row if row.arm == BASE.name]
     summary = []
     for row, same in by_row.items():
@@ -53,8 +61,13 @@ def summarise(runs: Sequence[Run]) -> pd.DataFrame:
         } | _measured(part)
         base = None if row.arm == BASE.name else _base_of(row, bases)
         if base is not None:
-            found |= _against(rows(by_row[base]).set_index("seed"), part)
+            plain = rows(by_row[base]).set_index("seed")
+            found |= _against(plain, part, asked.difference)
             found["base_rate"] = base.of_optimizer()[groups.RATE]
+        if spreads:
+            found["spread"] = spreads.get(row, math.nan)
+        if asked.target is not None:
+            found["reached"] = over_rates.reached(same, asked.target)
         summary.append(found | {"rate": config.learning_rate} | _published(config, row))
     result = pd.DataFrame(summary)
     if "p" in result:
@@ -91,11 +104,15 @@ def _measured(part: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _against(base: pd.DataFrame, part: pd.DataFrame) -> dict[str, Any]:
+def _against(base: pd.DataFrame, part: pd.DataFrame, asked: float) -> dict[str, Any]:
     seeds = base.index.intersection(part.index)
     base, part = base.loc[seeds], part.loc[seeds]
     difference = part["test_accuracy"] - base["test_accuracy"]
     whole = statistics.paired(difference)
+    needed = math.nan
+    if whole.n > 1:
+        found = statistics.pairs_needed(float(difference.std()), asked)
+        needed = math.inf if found is None else found
     apart = difference[~(base["collapsed"] | part["collapsed"]).astype(bool)]
     return {
         "differences": tuple(difference),
@@ -104,6 +121,7 @@ def _against(base: pd.DataFrame, part: pd.DataFrame) -> dict[str, Any]:
         "low": whole.low,
         "high": whole.high,
         "p": whole.p,
+        "pairs_needed": needed,
         "apart_n": len(apart),
         "apart_difference": apart.mean(),
         "collapse_p": statistics.mcnemar_p(base["collapsed"], part["collapsed"]),
@@ -125,10 +143,10 @@ def _published(config: RunConfig, row: groups.Row) -> dict[str, Any]:
     }
 
 
-def header(summary: pd.DataFrame) -> tuple[str, ...]:
+def header(summary: pd.DataFrame, asked: Asked = NOTHING) -> tuple[str, ...]:
     """The columns of `cells`."""
     only_lm = set(summary["arm"]) <= {BASE.name, LM.name}
-    ours = (
+    ours = [
         "Optimizer",
         "Settings",
         "Average Last Loss",
@@ -138,8 +156,20 @@ def header(summary: pd.DataFrame) -> tuple[str, ...]:
         "95 % interval",
         "p (Holm)",
         "n",
-    )
-    return (*ours, "Thesis: loss", "accuracy") if _has_thesis(summary) else ours
+    ]
+    if "pairs_needed" in summary:
+        ours.append(f"Pairs to tell {_points(asked)}")
+    if "spread" in summary:
+        ours.append("Spread over rates")
+    if "reached" in summary:
+        ours.append(f"Epochs to {asked.target:g} %")
+    if _has_thesis(summary):
+        ours += ["Thesis: loss", "accuracy"]
+    return tuple(ours)
+
+
+def _points(asked: Asked) -> str:
+    return f"{asked.difference:g} point{'' if asked.difference == 1 else 's'}"
 
 
 def cells(summary: pd.DataFrame) -> list[tuple[str, ...]]:
@@ -158,6 +188,12 @@ def cells(summary: pd.DataFrame) -> list[tuple[str, ...]]:
             _p(row),
             str(row["n"]),
         ]
+        if "pairs_needed" in summary:
+            texts.append(_pairs_needed(row))
+        if "spread" in summary:
+            texts.append("" if math.isnan(row["spread"]) else f"{row['spread']:.2f}")
+        if "reached" in summary:
+            texts.append(over_rates.in_words(row["reached"], row["n"]))
         if _has_thesis(summary):
             texts += _thesis(row, marks)
         found.append(tuple(texts))
@@ -197,18 +233,18 @@ def title(runs: Sequence[Run]) -> str:
     return ", ".join(parts)
 
 
-def markdown(runs: Sequence[Run]) -> str:
+def markdown(runs: Sequence[Run], asked: Asked = NOTHING) -> str:
     """The table with its title and notes on what the figures are."""
-    summary = summarise(runs)
-    columns = header(summary)
+    summary = summarise(runs, asked)
+    columns = header(summary, asked)
     body = [tuple(map(text.markdown, row)) for row in cells(summary)]
     body = [columns, ("---",) * len(columns), *body]
     table = "\n".join("| " + " | ".join(row) + " |" for row in body)
-    words = "\n\n".join(map(text.markdown, notes(summary)))
+    words = "\n\n".join(map(text.markdown, notes(summary, asked)))
     return f"**{text.markdown(title(runs))}**\n\n{table}\n\n{words}\n"
 
 
-def notes(summary: pd.DataFrame) -> list[str]:
+def notes(summary: pd.DataFrame, asked: Asked = NOTHING) -> list[str]:
     """What must be known to read the table: the figures' meaning, and their limits."""
     found = [
         "Mean ± standard deviation over the n seeds. Average last loss: the mean over "
@@ -217,6 +253,7 @@ def notes(summary: pd.DataFrame) -> list[str]:
         "with a 95 % interval and the p of a sign-flip test, adjusted by Holm over the "
         "table; yes or no is said under 0.05 only."
     ]
+    found += _notes_on_columns(summary, asked)
     if "pairs" in summary:
         fewest = summary["pairs"].min()
         if statistics.smallest_p(int(fewest)) >= 1 - statistics.CONFIDENCE:
@@ -240,6 +277,28 @@ def notes(summary: pd.DataFrame) -> list[str]:
             )
     found += _notes_on_bases(summary)
     found += [f"{mark} {doubt}." for doubt, mark in _doubt_marks(summary).items()]
+    return found
+
+
+def _notes_on_columns(summary: pd.DataFrame, asked: Asked) -> list[str]:
+    found = []
+    if "pairs_needed" in summary:
+        found.append(
+            f"Pairs to tell {_points(asked)}: how many seeds a paired t test needs to "
+            "tell such a difference with 80 % power, if the differences spread as they "
+            "do here."
+        )
+    if "spread" in summary:
+        found.append(
+            "Spread over rates: the best less the worst mean test accuracy over the "
+            "learning rates of the arm, in points; the smaller, the less sensitive."
+        )
+    if "reached" in summary:
+        found.append(
+            f"Epochs to {asked.target:g} %: the first epoch after which the test "
+            "accuracy is that high, and its last step; the median over the seeds. A "
+            "run that does not reach it counts as infinitely late."
+        )
     return found
 
 
@@ -299,6 +358,13 @@ def _interval(row: dict[str, Any]) -> str:
 def _p(row: dict[str, Any]) -> str:
     p = row.get("p_holm", math.nan)
     return "" if math.isnan(p) else f"{p:.3g}"
+
+
+def _pairs_needed(row: dict[str, Any]) -> str:
+    needed = row["pairs_needed"]
+    if math.isnan(needed):
+        return ""
+    return "more than a million" if math.isinf(needed) else f"{needed:,.0f}"
 
 
 def _has_thesis(summary: pd.DataFrame) -> bool:

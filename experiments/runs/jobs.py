@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from experiments import text
-from experiments.config.options import Execution
+from experiments.config.execution import Execution
 from experiments.config.run import RunConfig
 from experiments.errors import UserError
 from experiments.machine.setup import set_up
-from experiments.machine.stopping import OUTPUT_CLOSED, Stop, Stopped
+from experiments.machine.stopping import OUTPUT_CLOSED, Stop, Stopped, tell
 
 ASK_EVERY = 0.2  # seconds
 TERMINAL_SIGNALS = {signal.SIGINT, signal.SIGHUP}
@@ -107,7 +107,7 @@ def _job(
         # The parent says the rest, but does not know of this.
         sys.exit(OUTPUT_CLOSED if stopped.status == OUTPUT_CLOSED else 0)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        tell(f"error: {error}")
         sys.exit(2)
 
 

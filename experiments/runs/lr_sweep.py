@@ -4,11 +4,12 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.config.options import Execution
+from experiments.config.execution import Execution
 from experiments.config.run import RunConfig
 from experiments.data import loading
 from experiments.errors import UserError
 from experiments.machine.files import replacing
+from experiments.machine.log import say
 from experiments.runs import plan, sweep
 from experiments.runs.run_directory import TRIALS, rows
 
@@ -31,22 +32,10 @@ def tune(
     Returns:
       The configurations with their rates; none while other shards' trials are missing.
     """
-    plan.check_replays(configs, None)
-    trials = [
-        dataclasses.replace(
-            config,
-            learning_rate=rate,
-            validation=round(
-                HELD_OUT * loading.train_size(config.dataset, config.limit_train)
-            ),
-        )
-        for config in configs
-        if not plan.replays(config)
-        for rate in rates
-    ]
+    trials = trials_of(configs, rates)
     finished = sweep.run_all(trials, out / TRIALS, execution, within=out)
     if len(finished) < len(set(trials)):
-        print(f"{out}: learning rates will be chosen when all trials are finished")
+        say(f"{out}: learning rates will be chosen when all trials are finished")
         return []
     keys = ["dataset", "model", "optimizer", "arm"]
     means = rows(finished).groupby([*keys, "learning_rate"], sort=False)
@@ -62,7 +51,7 @@ def tune(
         ) from error
     chosen = table[table["chosen"]].drop_duplicates(keys).set_index(keys)
     for name, row in chosen.iterrows():
-        print(f"{' '.join(name)}: learning rate {row['learning_rate']:g}")
+        say(f"{' '.join(name)}: learning rate {row['learning_rate']:g}")
 
     def rate(config: RunConfig) -> float:
         arm = plan.replayed(config).arm if plan.replays(config) else config.arm
@@ -70,3 +59,20 @@ def tune(
         return float(chosen.loc[key, "learning_rate"])
 
     return [dataclasses.replace(c, learning_rate=rate(c)) for c in configs]
+
+
+def trials_of(configs: Sequence[RunConfig], rates: Sequence[float]) -> list[RunConfig]:
+    """Every configuration at every rate, tested on held-out training images."""
+    plan.check_replays(configs, None)
+    return [
+        dataclasses.replace(
+            config,
+            learning_rate=rate,
+            validation=round(
+                HELD_OUT * loading.train_size(config.dataset, config.limit_train)
+            ),
+        )
+        for config in configs
+        if not plan.replays(config)
+        for rate in rates
+    ]

@@ -8,7 +8,7 @@ from typing import Any
 
 from experiments.config import replay
 from experiments.config.arms import ARMS, LM
-from experiments.config.options import Execution, parse_shard
+from experiments.config.execution import Execution, parse_shard
 from experiments.config.run import RunConfig
 from experiments.data import loading
 from experiments.errors import UserError
@@ -65,17 +65,12 @@ class Plan:
         return state._replace(opt_state=replay.with_scales(state.opt_state, chosen))
 
 
-def make_plan(
+def ordered(
     configs: Sequence[RunConfig], out: Path, execution: Execution, results: Path
-) -> Plan:
-    """Plan a sweep: load its data and make its problems, so that none fails later.
+) -> tuple[list[RunConfig], dict[str, Any] | None]:
+    """All runs in order, and the weights that each starts from, if not from fresh ones.
 
-    Args:
-      out: where the runs go.
-      results: the result directory that --overwrite would empty, `out` or around it.
-
-    Raises:
-      UserError: options, data or weights are not sound.
+    Args and raises as `make_plan`, of which it is the part that loads no data.
     """
     parse_shard(execution.shard)
     if hosts.several() and execution.parallel != "sharded":
@@ -93,8 +88,24 @@ def make_plan(
         digest = checkpoints.digest(weights["params"])
         configs = [dataclasses.replace(c, init_from=digest) for c in configs]
     # A run that replays another's scales comes after it.
-    ordered = sorted(dict.fromkeys(configs), key=replays)
-    check_replays(ordered, None if execution.overwrite else out / "runs")
+    found = sorted(dict.fromkeys(configs), key=replays)
+    check_replays(found, None if execution.overwrite else out / "runs")
+    return found, weights
+
+
+def make_plan(
+    configs: Sequence[RunConfig], out: Path, execution: Execution, results: Path
+) -> Plan:
+    """Plan a sweep: load its data and make its problems, so that none fails later.
+
+    Args:
+      out: where the runs go.
+      results: the result directory that --overwrite would empty, `out` or around it.
+
+    Raises:
+      UserError: options, data or weights are not sound.
+    """
+    in_order, weights = ordered(configs, out, execution, results)
     datasets = {
         key: loading.load(
             name,
@@ -103,7 +114,7 @@ def make_plan(
             limit_train=limit,
             validation=validation,
         )
-        for key in map(_dataset_key, ordered)
+        for key in map(_dataset_key, in_order)
         for name, limit, validation in [key]
     }
     problems = {
@@ -112,7 +123,7 @@ def make_plan(
             steps_per_epoch=-(-len(dataset.train_images) // config.batch_size),
             axis_name=AXIS if execution.parallel == "pmap" else None,
         )
-        for config in map(_seedless, ordered)
+        for config in map(_seedless, in_order)
         for dataset in [datasets[_dataset_key(config)]]
     }
 
@@ -131,8 +142,8 @@ def make_plan(
         )
 
     return Plan(
-        configs=tuple(ordered),
-        mine=frozenset(of_shard(ordered, execution.shard)),
+        configs=tuple(in_order),
+        mine=frozenset(of_shard(in_order, execution.shard)),
         trainer=lambda config: trainer(_seedless(config)),
         weights=weights,
         runs=out / "runs",

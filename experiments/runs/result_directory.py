@@ -2,10 +2,12 @@
 
 OUT/.landmod-results    the mark: without it nothing is deleted. Sweeps and readers
                         share a lock on it, --overwrite has it alone
-OUT/runs/RUN_ID/        a directory per finished run (rundir.py)
+OUT/runs/RUN_ID/        a directory per finished run (run_directory.py)
 OUT/runs/.RUN_ID.work/  checkpoints of one in progress (checkpoints.py)
+OUT/runs/.RUN_ID.live/  its rows so far (growing.py)
 OUT/runs/.RUN_ID.lock   held by the process that works on it
 OUT/lr-sweep/           a result directory of trials, and rates.csv
+OUT/log.txt             what the terminal showed (machine/log.py)
 OUT/…                   the sheets, the table and the curves made from the runs
 """
 
@@ -18,11 +20,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from experiments.config.options import Execution
+from experiments.config.execution import Execution
 from experiments.errors import UserError
+from experiments.machine import log
 from experiments.machine.locks import locked
 from experiments.machine.untrusted import directories_with
-from experiments.runs.run_directory import TRIALS, delete_run, remove_if_empty
+from experiments.runs import growing
+from experiments.runs.run_directory import NAME, TRIALS, delete_run, remove_if_empty
 
 MARK = ".landmod-results"
 _TEXT = "Made by landmod_jax. --overwrite deletes what it wrote here, nothing else.\n"
@@ -30,12 +34,11 @@ _TEXT = "Made by landmod_jax. --overwrite deletes what it wrote here, nothing el
 CHECKPOINT_FILES = frozenset(("metrics.npz", "digest"))
 MADE_OF_RUNS = frozenset(
     (
-        *("report.html", "report.md", "report.csv", "rates.csv"),
+        *("report.html", "report.md", "report.csv", "rates.csv", log.FILE),
         *(f"report_{name}.csv" for name in ("loss", "avg_loss", "c", "accuracy")),
         *(f"{name}.png" for name in ("loss", "test_accuracy", "c", "scale")),
     )
 )
-_RUN = r"[\w-]+-s-?\d+-[0-9a-f]{10}"
 _PART_OF = re.compile(r"\.[0-9a-f]{8}\.part\.")  # files.replacing
 
 
@@ -51,7 +54,7 @@ def opened(out: Path, execution: Execution) -> Iterator[Path]:
         raise UserError("--resume and --overwrite exclude each other")
     try:
         with contextlib.ExitStack() as held:
-            _check(out, execution)
+            check(out, execution)
             out.mkdir(parents=True, exist_ok=True)
             mark = held.enter_context(open(out / MARK, "a", encoding="utf-8"))
             if execution.overwrite:
@@ -94,8 +97,12 @@ def reading(roots: Iterable[Path]) -> Iterator[None]:
         yield
 
 
-def _check(out: Path, execution: Execution) -> None:
-    """Refuse what must not be written to, or not without being told so."""
+def check(out: Path, execution: Execution) -> None:
+    """Refuse what must not be written to, or not without being told so.
+
+    Raises:
+      UserError: it says what to do.
+    """
     if not out.exists() or (out.is_dir() and not _entries(out)):
         return
     ours = out.is_dir() and (out / MARK).is_file()
@@ -135,7 +142,7 @@ def _has_our_runs(out: Path) -> bool:
     if not names:
         return {path.name for path in out.iterdir()} == {"runs"}
     return any(
-        re.fullmatch(rf"{_RUN}|\.{_RUN}\.(work|lock|part)", name) for name in names
+        re.fullmatch(rf"{NAME}|\.{NAME}\.(work|live|lock|part)", name) for name in names
     )
 
 
@@ -165,7 +172,7 @@ def _empty(out: Path, mark) -> None:
     with contextlib.ExitStack() as held:
         # One that does not know of the mark holds the locks of its runs alone.
         for runs in (out / "runs", out / TRIALS / "runs"):
-            for path in _ours(runs, rf"\.{_RUN}\.lock"):
+            for path in _ours(runs, rf"\.{NAME}\.lock"):
                 if not held.enter_context(locked(path)):
                     raise in_use
     _delete(out / TRIALS)
@@ -182,10 +189,12 @@ def _delete(out: Path) -> None:
         if _PART_OF.sub("", path.name, count=1) in MADE_OF_RUNS and not path.is_dir():
             path.unlink()
     runs = out / "runs"
-    for path in _ours(runs, rf"{_RUN}|\.{_RUN}\.part"):
+    for path in _ours(runs, rf"{NAME}|\.{NAME}\.part"):
         delete_run(path)
-    for path in _ours(runs, rf"\.{_RUN}\.work"):
+    for path in _ours(runs, rf"\.{NAME}\.work"):
         _delete_checkpoints(path)
+    for path in _ours(runs, rf"\.{NAME}\.live"):
+        growing.delete(path)
     if out.name == TRIALS:
         remove_if_empty(runs)
 

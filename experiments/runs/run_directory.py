@@ -37,9 +37,17 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FILES = ("config.json", "meta.json", "steps.csv", "epochs.csv", "result.json")
+NAME = r"[\w-]+-s-?\d+-[0-9a-f]{10}"  # of a run directory: RunConfig.run_id
 TRIALS = "lr-sweep"  # a directory that is no part of the results around it
 STEP_COLUMNS = ("step", "epoch", "loss", "c", "scale")
 EPOCH_COLUMNS = ("epoch", "test_accuracy", "test_loss", "seconds")
+# Of `to_csv`. Nine significant digits carry a float32 over exactly.
+CSV: Any = {
+    "index": False,
+    "float_format": "%.9g",
+    "encoding": "utf-8",
+    "lineterminator": "\n",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,15 +82,8 @@ def write_run(
         part.mkdir(parents=True)
         _write_json(part / "config.json", dataclasses.asdict(config))
         _write_json(part / "meta.json", meta)
-        # Nine significant digits carry a float32 over exactly.
         for name, frame in (("steps", steps), ("epochs", epochs)):
-            frame.to_csv(
-                part / f"{name}.csv",
-                index=False,
-                float_format="%.9g",
-                encoding="utf-8",
-                lineterminator="\n",
-            )
+            frame.to_csv(part / f"{name}.csv", **CSV)
         if weights is not None:
             from flax.traverse_util import flatten_dict
 

@@ -4,7 +4,7 @@ import dataclasses
 import math
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from experiments.config.run import RunConfig
 from experiments.machine import hosts
 from experiments.machine.progress import Progress
 from experiments.machine.stopping import Stop
-from experiments.runs import checkpoints
+from experiments.runs import checkpoints, growing
 from experiments.runs.provenance import provenance
 from experiments.runs.run_directory import average_last_loss, write_run
 from experiments.train.step import Metrics, TrainState
@@ -62,13 +62,16 @@ class Record:
             return Metrics(*(np.zeros(0, np.float32) for _ in Metrics._fields))
         return Metrics(*map(np.concatenate, zip(*self._steps)))
 
-    def frames(self, steps_per_epoch: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-        metrics = self.metrics()
-        step = np.arange(1, len(metrics.loss) + 1)
+    def frames(
+        self, steps_per_epoch: int, steps: int = 0, epochs: int = 0
+    ) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """The rows of the steps and of the epochs, without so many of the first."""
+        metrics = {name: x[steps:] for name, x in self.metrics()._asdict().items()}
+        step = np.arange(steps + 1, steps + len(metrics["loss"]) + 1)
         index = {"step": step, "epoch": (step - 1) // steps_per_epoch + 1}
-        epochs = pd.DataFrame(self._epochs, columns=list(EPOCH_COLUMNS))
-        epochs.insert(0, "epoch", np.arange(1, len(epochs) + 1))
-        return pd.DataFrame(index | metrics._asdict()), epochs
+        tests = pd.DataFrame(self._epochs[epochs:], columns=list(EPOCH_COLUMNS))
+        tests.insert(0, "epoch", np.arange(epochs + 1, epochs + len(tests) + 1))
+        return pd.DataFrame(index | metrics), tests
 
 
 @dataclasses.dataclass
@@ -98,17 +101,50 @@ def run(
     checkpoint_minutes: float,
     prepare: Callable[[TrainState], TrainState] = lambda state: state,
     keep_weights: bool = False,
+    followers: Sequence[growing.Follower] = (),
 ) -> None:
     """Train as `config` says and write the run directory `path`.
 
-    Goes on from the newest sound checkpoint where there is one. Once `stop()` is true
+    Resumes from the newest intact checkpoint where there is one. Once `stop()` is true
     a checkpoint is saved and `Stopped` raised.
 
     Args:
       prepare: what is done to the fresh state of a run that starts: other weights, or
         scales to replay.
       keep_weights: also write the final weights, for `--init-from`.
+      followers: told of the rows, epoch by epoch.
     """
+    with growing.growing(path, config, progress.line) as rows:
+        told = [rows, *followers] if hosts.is_first() else []
+        try:
+            _run(
+                config,
+                trainer,
+                path,
+                progress=progress,
+                stop=stop,
+                checkpoint_minutes=checkpoint_minutes,
+                prepare=prepare,
+                keep_weights=keep_weights,
+                followers=told,
+            )
+        finally:
+            for follower in told:
+                follower.end()
+
+
+def _run(
+    config: RunConfig,
+    trainer: Trainer,
+    path: Path,
+    *,
+    progress: Progress,
+    stop: Stop,
+    checkpoint_minutes: float,
+    prepare: Callable[[TrainState], TrainState],
+    keep_weights: bool,
+    followers: Sequence[growing.Follower],
+) -> None:
     meta = provenance(config.precision)
     keys = Keys.of(config.seed)
     saver = Saver(path.with_name(f".{path.name}.work"), checkpoint_minutes)
@@ -119,6 +155,8 @@ def run(
     if found:
         progress.line(f"{config.run_id}  resumes from step {int(state.step)}")
     per_epoch = trainer.steps_per_epoch
+    for follower in followers:
+        follower.begin(*record.frames(per_epoch))
     progress.begin(config.run_id, config.epochs * per_epoch)
     progress.advance(int(state.step))
     chance = _chance(len(trainer.test.labels), trainer.problem.classes)
@@ -127,9 +165,9 @@ def run(
     while record.epochs < config.epochs and not over:
         epoch = record.epochs + 1
         began = time.perf_counter() - record.epoch_seconds
-        first = int(state.step) - record.epochs * per_epoch
+        told, first = int(state.step), int(state.step) - record.epochs * per_epoch
         state, metrics = trainer.run_epoch(
-            state, keys, epoch, first, stop, progress.advance
+            state, keys, epoch, first, stop, progress.advance, progress.compiling
         )
         record.add_steps(metrics)
         if int(state.step) < epoch * per_epoch:
@@ -139,10 +177,12 @@ def run(
         if config.swa_start is not None and epoch >= config.swa_start:
             state = trainer.add_to_average(state)
             tested = trainer.averaged(state, keys) if epoch == config.epochs else state
-        evaluation = trainer.evaluate(tested, keys)
+        evaluation = trainer.evaluate(tested, keys, progress.compiling)
         seconds = time.perf_counter() - began
         record.epoch_seconds = 0.0
         record.add_epoch(evaluation, seconds)
+        for follower in followers:
+            follower.add(*record.frames(per_epoch, told, record.epochs - 1))
         progress.line(_epoch_line(config, record.epochs, metrics, evaluation, seconds))
         diverged = not np.isfinite(metrics.loss[-1])
         left_chance = config.until_above_chance and evaluation.accuracy > chance
@@ -173,6 +213,7 @@ def run(
     if keep_weights:
         weights = {"params": tested.params, "batch_stats": tested.batch_stats}
         weights = jax.device_get(weights)
+    growing.delete(growing.directory(path))
     write_run(path, config, meta, result, steps, epochs, weights)
     shutil.rmtree(saver.work, ignore_errors=True)
     hosts.from_first(True)

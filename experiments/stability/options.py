@@ -49,13 +49,13 @@ class Study:
     """Which cases are run, and on how many seeds."""
 
     tasks: tuple[str, ...] | None = None
-    """mlp6, mlp12, mlp24, conv10, rnn; by default all of the plan."""
+    """Networks: mlp6, mlp12, mlp24, conv10, rnn; by default, all of the plan."""
     optimizers: tuple[str, ...] | None = None
-    """sgd, adam, rmsprop, adagrad; by default the plan's for each task."""
+    """Those of sgd, adam, rmsprop, adagrad; by default, the plan's for each task."""
     arms: tuple[str, ...] | None = None
-    """As of `compare`; by default the plan's for each task and optimizer."""
+    """As of `compare`; by default, the plan's for each task and optimizer."""
     seeds: int = SEEDS
-    """How many, from 2000 on."""
+    """How many seeds, from 2000 on."""
     quick: bool = False
     """Four arms, 8 seeds, every second learning rate: minutes on two cores."""
 

@@ -64,13 +64,7 @@ def draw_collapse(runs: pd.DataFrame, arms: Sequence[str], path: Path) -> list[P
             axis.set_axis_off()
         for row in axes:
             row[0].set_ylabel("runs that collapse, %")
-        shown: dict[str, Any] = {}
-        for axis in axes.flat:
-            handles, labels = axis.get_legend_handles_labels()
-            shown |= dict(zip(labels, handles, strict=True))
-        fig.legend(
-            shown.values(), shown, loc="outside lower center", ncols=min(5, len(shown))
-        )
+        style.legend(fig)
         style.save(fig, path)
     return [path]
 
@@ -116,8 +110,7 @@ def draw_how(runs: pd.DataFrame, curves: pd.DataFrame, path: Path) -> list[Path]
             bottom.set_xlabel("step")
         axes[0, 0].set_ylabel("loss (dotted: guessing)")
         axes[1, 0].set_ylabel("LM's scale")
-        handles, labels = axes[0, 0].get_legend_handles_labels()
-        fig.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+        style.legend(fig)
         style.save(fig, path)
     return [path]
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -53,11 +53,13 @@ def run(
     seeds: Sequence[int],
     rates: Sequence[float],
     scales: np.ndarray | None = None,
+    compiling: Callable[[bool], None] = lambda now: None,
 ) -> Outcome:
     """Train every pair of a seed and a rate; on several devices, seeds are spread.
 
     Args:
       scales: (seeds, rates, steps) of the LM runs, for an arm that replays them.
+      compiling: told True when JAX starts to compile, False when it has.
     """
     what = TASKS[task]
     keys = jax.vmap(jax.random.key)(np.asarray(seeds, np.uint32))
@@ -79,7 +81,10 @@ def run(
         mesh = jax.sharding.Mesh(np.array(devices), ("seeds",))
         spread = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("seeds"))
         by_seed = jax.device_put(by_seed, spread)
+    compiling(True)
+    # Returns when it is compiled, and before it has run.
     found = _program(task, optimizer, arm)(*by_seed, np.asarray(rates, np.float32))
+    compiling(False)
     return Outcome(*jax.device_get(found))
 
 

@@ -11,6 +11,7 @@ from experiments.errors import UserError
 from experiments.machine.progress import Progress
 from experiments.machine.stopping import Stop
 from experiments.runs.provenance import provenance
+from experiments.runs.remaining import in_words
 from experiments.runs.rows import without_places
 from experiments.stability import program, rows
 from experiments.stability.options import Case, Study
@@ -32,6 +33,7 @@ def measure(config: Study, out: Path, stop: Stop, shown: Progress) -> None:
     missing = [case for case in cases if not rows.finished(out, case)]
     shown.line(f"{len(missing)} of {len(cases)} cases to run, {len(seeds)} seeds each")
     shown.begin("cases", len(missing))
+    spent = 0.0
     for number, case in enumerate(missing, start=1):
         if stop():
             raise stop.stopped()
@@ -39,9 +41,10 @@ def measure(config: Study, out: Path, stop: Stop, shown: Progress) -> None:
         pair = (case.task, case.optimizer)
         replays = ARMS[case.arm].replay is not None
         if replays and pair not in scales:
-            lm = program.run(*pair, LM.name, seeds, rates)
+            lm = program.run(*pair, LM.name, seeds, rates, compiling=shown.compiling)
             scales = {pair: lm.scales}
-        outcome = program.run(*case, seeds, rates, scales[pair] if replays else None)
+        replayed = scales[pair] if replays else None
+        outcome = program.run(*case, seeds, rates, replayed, compiling=shown.compiling)
         if case.arm == LM.name:
             scales = {pair: outcome.scales}
         runs, curves = rows.frames(outcome, seeds, rates)
@@ -49,6 +52,11 @@ def measure(config: Study, out: Path, stop: Stop, shown: Progress) -> None:
         rows.write_case(out, case, runs, curves, {"seconds": seconds} | origin)
         shown.advance()
         shown.line(f"{number}/{len(missing)} {case.name}: {_collapses(runs)}")
+        spent += seconds
+        if rest := len(missing) - number:
+            shown.line(
+                f"{in_words(spent / number * rest)} left, if all cases are alike"
+            )
 
 
 def _check(config: Study, out: Path, cases: list[Case]) -> None:

@@ -52,8 +52,8 @@ def _how_to_read() -> str:
         f"{SURE} (sign-flip test, paired by seed, Holm over all comparisons of this "
         f"page), likewise *better* and *worse* accuracy at the chosen rates; *equal* "
         f"where it lies within ±{EQUIVALENT:g} point (two one-sided tests at 5 %, not "
-        "adjusted). *Pairs*: how many seeds would tell a difference of "
-        f"{EQUIVALENT:g} point with 80 % power.\n"
+        "adjusted). The last column: how many seeds would tell such a difference of "
+        "accuracy with 80 % power.\n"
     )
 
 
@@ -104,7 +104,8 @@ def _comparisons(compared: pd.DataFrame) -> str:
                 "more than a million" if np.isnan(p := _number(row)) else f"{p:.0f}",
             ]
         )
-    head = ("Comparison", "Ratio of margins", "Collapses", "Accuracy, points", "Pairs")
+    pairs = f"Pairs to tell {EQUIVALENT:g} point"
+    head = ("Comparison", "Ratio of margins", "Collapses", "Accuracy, points", pairs)
     return _table(head, rows)
 
 

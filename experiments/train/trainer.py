@@ -4,6 +4,7 @@ An epoch is one jitted step per call on a CPU, where XLA compiles convolutions i
 loop badly (jax issue 12868), and one `lax.scan` on an accelerator.
 """
 
+import contextlib
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator
@@ -33,6 +34,13 @@ from experiments.train.step import (
 from models import compiler_options
 
 EVAL_BATCH = 500
+
+# Told True when JAX starts to compile, False when it has.
+Compiling = Callable[[bool], None]
+
+
+def _not_told(now: bool) -> None:
+    pass
 
 
 class DeviceData(NamedTuple):
@@ -107,6 +115,7 @@ class Trainer:
         self.batch_size = batch_size
         self.scan = jax.default_backend() != "cpu" if scan is None else scan
         self._n = len(data.train.images)
+        self._compiled: set[tuple[str, int]] = set()
         # Weights are made and tested on one device, where there is no axis.
         alone = problem
         if problem.axis_name is not None:
@@ -132,6 +141,19 @@ class Trainer:
     def steps_per_epoch(self) -> int:
         return -(-self._n // self.batch_size)
 
+    @contextlib.contextmanager
+    def _calling(self, name: str, size: int, compiling: Compiling) -> Iterator[None]:
+        """Around a call; the first of those alike returns when JAX has compiled."""
+        first = (name, size) not in self._compiled
+        if first:
+            compiling(True)
+        try:
+            yield
+        finally:
+            if first:
+                compiling(False)
+        self._compiled.add((name, size))
+
     def init(self, keys: Keys) -> TrainState:
         return self._init(keys.init)
 
@@ -143,6 +165,7 @@ class Trainer:
         first: int = 0,
         stop: Callable[[], bool] = lambda: False,
         on_steps: Callable[[int], None] = lambda steps: None,
+        compiling: Compiling = _not_told,
     ) -> tuple[TrainState, Metrics]:
         """The steps of an epoch from the `first` on.
 
@@ -157,7 +180,8 @@ class Trainer:
         if self.scan and first == 0:
             # The sizes of the mini-batches follow from the whole epoch.
             draw = Draw(order, np.int32(0), keys.step, self._n)
-            state, metrics = self._scan(state, self.data, draw)
+            with self._calling("scan", self._n, compiling):
+                state, metrics = self._scan(state, self.data, draw)
             on_steps(self.steps_per_epoch)
             state, metrics = self._place.gather((state, metrics))
             return state, _without_none(jax.device_get(metrics))
@@ -166,7 +190,8 @@ class Trainer:
             if stop():
                 break
             draw = Draw(order, np.int32(start), keys.step, size)
-            state, metrics = self._step(state, self.data, draw)
+            with self._calling("step", size, compiling):
+                state, metrics = self._step(state, self.data, draw)
             collected.append(metrics)
             on_steps(1)
         state = self._place.gather(state)
@@ -199,14 +224,18 @@ class Trainer:
             )
         return state, metrics
 
-    def evaluate(self, state: TrainState, keys: Keys) -> Evaluation:
+    def evaluate(
+        self, state: TrainState, keys: Keys, compiling: Compiling = _not_told
+    ) -> Evaluation:
         """Accuracy and mean loss on the test set."""
         n = len(self.test.images)
         size = EVAL_BATCH if self.problem.eval_mode == "eval" else self.batch_size
-        parts = [
-            self._eval(state, self.test, np.int32(start), keys.evaluation, size=length)
-            for start, length in batch_slices(n, size)
-        ]
+        parts = []
+        for start, length in batch_slices(n, size):
+            with self._calling("test", length, compiling):
+                images, key = self.test, keys.evaluation
+                part = self._eval(state, images, np.int32(start), key, size=length)
+            parts.append(part)
         correct, loss = np.sum(np.asarray(jax.device_get(parts), np.float64), axis=0)
         return Evaluation(100 * correct / n, loss / n)
 

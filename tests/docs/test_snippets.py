@@ -59,6 +59,8 @@ def check_module(words):
     module, *rest = words[2:]
     if module not in TABLES or not rest or not rest[0].islower():
         return  # another program, or a placeholder such as COMMAND
+    if rest == ["--version"]:
+        return
     name, *options = rest
     assert name in TABLES[module], words
     config_class = importlib.import_module(TABLES[module][name][0]).Config

@@ -80,6 +80,8 @@ EXECUTION = {
     "onednn": ([None], ["--parallel pmap"]),
     "keep-weights": ([None], ["yes"]),
     "init-from": ([], ["", "nowhere", "file", "work"]),
+    "dry-run": ([], ["yes"]),  # it reaches no sweep
+    "tensorboard": ([], [""]),
     "jobs": (["2"], ["0", "-1", "1.5", "2 --parallel pmap", *NUMBER]),
     "shard": (["1/2", "2/2"], ["0/2", "3/2", "1", "1/0", "-1/2", "a/b", "1/2/3", ""]),
 }
@@ -99,13 +101,31 @@ PAIRS = {
         ["0.1 0.2"],
         [None, "0", "-1", "0.1 0.1", "0.1 nan", "0.1 --limit-train 9", *NUMBER],
     ),
+    "difference": (["0.5"], ["0", "-1", *NUMBER]),
+    "target": (["80", "100"], ["0", "-5", "100.5", *NUMBER]),
+}
+GRID = {
+    "lr-grid": (
+        ["0.1 0.2"],
+        [
+            None,
+            "0.1",
+            "0 0.1",
+            "0.1 -1",
+            "0.1 0.1",
+            "0.1 nan",
+            "0.1 0.2 --lr-sweep 0.1 0.2",
+            "0.1 0.2 --learning-rate 0.1",
+            *NUMBER,
+        ],
+    ),
 }
 OPTIONS = {
     "train": PROTOCOL
     | EXECUTION
     | NAMES
     | {"arm": (["base", "clip"], ["lmm", "shuffled_scale"]), "seed": SEED},
-    "compare": PROTOCOL | EXECUTION | NAMES | PAIRS,
+    "compare": PROTOCOL | EXECUTION | NAMES | PAIRS | GRID,
     "table": PROTOCOL
     | EXECUTION
     | PAIRS
@@ -127,6 +147,8 @@ OTHERS = [
     "report nowhere",
     "report file",
     "report work --title",
+    "report work --target 101",
+    "report work --difference 0",
     "report ~no-such-user",
     "collect work",
     "collect work --out",
@@ -149,6 +171,10 @@ OTHERS = [
     "anneal --chains -1 --out new",
     "anneal --out",
     "figures --no-such-option",
+    "list nowhere",
+    "list work",
+    "list ~no-such-user",
+    "list --directories work",
     "trian",
     "train digits",
     "train --no-such-option 3",

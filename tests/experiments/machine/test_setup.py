@@ -8,7 +8,8 @@ _SCRIPT = """
 import json, os, sys, warnings
 import jax
 from pathlib import Path
-from experiments.config.options import Execution, Protocol
+from experiments.config.execution import Execution
+from experiments.config.options import Protocol
 from experiments.machine.setup import set_up
 from experiments.runs import sweep
 

@@ -322,15 +322,3 @@ def test_collecting_to_where_nothing_can_be_written(study, capsys):
     error = capsys.readouterr().err
     assert error.startswith("error: cannot write the study /proc/landmod")
     assert error.count("\n") == 1
-
-
-def test_event_files_are_replaced(study, tmp_path, capsys):
-    pytest.importorskip("tensorboardX")
-    from experiments.report import tensorboard
-
-    runs = find_runs([study[1]])
-    for _ in range(2):
-        tensorboard.write_events(runs, tmp_path / "events")
-        for run in runs:
-            (one,) = (tmp_path / "events" / run.path.name).iterdir()
-            one.rename(one.with_name(one.name + ".earlier"))  # of another second

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from experiments.commands.cli import main
-from experiments.config.options import Execution
+from experiments.config.execution import Execution
 from experiments.errors import UserError
 from experiments.machine import setup
 from experiments.machine.stopping import Stop

@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from experiments.commands.cli import main
-from experiments.config.options import Execution
+from experiments.config.execution import Execution
 from experiments.errors import UserError
 from experiments.machine import locks
 from experiments.runs import result_directory, single, sweep

@@ -12,16 +12,15 @@ import pandas as pd
 import pytest
 
 from experiments.commands.cli import main
-from experiments.config.options import Execution, parse_shard
+from experiments.config.execution import Execution, parse_shard
 from experiments.data import loading
 from experiments.errors import UserError
-from experiments.machine.progress import Plain
 from experiments.machine.stopping import BUDGET_SPENT, Stop, Stopped
 from experiments.runs import checkpoints, plan, single, sweep
 from experiments.runs.run_directory import read_run
 from experiments.train.step import make_problem
 from experiments.train.trainer import DeviceData, Trainer
-from tests.helpers import CONFIG, small
+from tests.helpers import CONFIG, Quiet, small
 
 LIMITED = dataclasses.replace(CONFIG, limit_train=200, epochs=3, batch_size=32)
 PER_EPOCH = 7
@@ -31,17 +30,6 @@ PER_EPOCH = 7
 def trainer():
     device_data = DeviceData.put(loading.load("digits", limit_train=200))
     return Trainer(make_problem(LIMITED, PER_EPOCH), device_data, 32)
-
-
-class Silent(Plain):
-    def __init__(self):
-        self.lines = []
-
-    def begin(self, label, steps):
-        pass
-
-    def line(self, text):
-        self.lines.append(text)
 
 
 class StopAt(Stop):
@@ -61,7 +49,7 @@ def run(trainer, path, stop=None, progress=None, checkpoint_minutes=0.0):
         LIMITED,
         trainer,
         path,
-        progress=progress or Silent(),
+        progress=progress or Quiet(),
         stop=stop or Stop(),
         checkpoint_minutes=checkpoint_minutes,
     )
@@ -106,7 +94,7 @@ def test_damaged_checkpoints_are_passed_over_and_named(
     for file in (work / str(steps[-1])).rglob("*"):
         if file.is_file() and file.stat().st_size > 300:
             file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-    shown = Silent()
+    shown = Quiet()
     run(trainer, path, progress=shown)
     assert any(f"{steps[-1]} is damaged and left out" in line for line in shown.lines)
     assert any(f"resumes from step {steps[0]}" in line for line in shown.lines)
@@ -131,7 +119,7 @@ def test_a_run_that_diverges_is_recorded(tmp_path):
         config,
         trainer,
         tmp_path / "run",
-        progress=Silent(),
+        progress=Quiet(),
         stop=Stop(),
         checkpoint_minutes=60,
     )
@@ -153,7 +141,7 @@ def test_compare_from_config_to_table(tmp_path, capsys):
     assert title in " ".join(shown.split())
     names = {path.name for path in out.iterdir()}
     assert names == {
-        ".landmod-results", "runs", "report.html", "report.md", "report.csv",
+        ".landmod-results", "log.txt", "runs", "report.html", "report.md", "report.csv",
         "report_loss.csv", "report_avg_loss.csv", "report_c.csv", "report_accuracy.csv",
         "loss.png", "test_accuracy.png", "c.png", "scale.png",
     }  # fmt: skip

@@ -1,0 +1,183 @@
+"""--help, made of a command's Config: its options in groups, with what they default to.
+
+A field's docstring is its help. One that ends in "; by default, WORDS." says so where
+the default value is only a placeholder, such as None. A class's `group` is the heading
+of the options that it declares.
+"""
+
+import ast
+import dataclasses
+import inspect
+import re
+import shutil
+import textwrap
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
+
+OWN = "options"
+_WIDEST = 88
+_COLUMN = 26  # of the help texts, where a terminal is wide enough
+_INDENT = 6  # of the help texts below their options, where it is not
+_WORDS = {int: "INT", float: "NUMBER", str: "TEXT", Path: "PATH"}
+
+
+class Option(NamedTuple):
+    """One option, or one argument that is given by its place."""
+
+    group: str
+    flags: str  # as typed: --seeds INT [INT ...]
+    text: str  # what it does, then its choices and its default
+    positional: bool
+
+
+def render(config_class: type, prog: str, width: int | None = None) -> str:
+    """The whole help text, at most `width` columns wide (by default the terminal's)."""
+    width = min(width or shutil.get_terminal_size().columns, _WIDEST)
+    found = list(options(config_class))
+    arguments = "".join(f"{each.flags} " for each in found if each.positional)
+    parts = [textwrap.fill(f"usage: {prog} {arguments}[OPTIONS]", width)]
+    for paragraph in (inspect.getdoc(config_class) or "").split("\n\n"):
+        parts.append(textwrap.fill(" ".join(paragraph.split()), width))
+    if example := getattr(config_class, "example", None):
+        parts.append("example:\n" + _command(example, width))
+    groups: dict[str, list[Option]] = {}
+    for each in found:
+        groups.setdefault("arguments" if each.positional else each.group, [])
+        groups["arguments" if each.positional else each.group].append(each)
+    help_ = Option(OWN, "-h, --help", "Show this and exit.", False)
+    groups.setdefault(OWN, []).append(help_)
+    for title, members in groups.items():
+        lines = [_entry(each, width) for each in members]
+        parts.append("\n".join([f"{title}:", *lines]))
+    return "\n\n".join(parts)
+
+
+def options(config_class: type) -> Iterator[Option]:
+    """Those of a Config, class by class from the command's own to what it shares."""
+    hints = get_type_hints(config_class, include_extras=True)
+    fields = {field.name: field for field in dataclasses.fields(config_class)}
+    seen: set[str] = set()
+    for each in config_class.__mro__:
+        if not dataclasses.is_dataclass(each):
+            continue
+        texts = _docstrings(each)
+        for name in inspect.get_annotations(each):
+            if name in fields and name not in seen:
+                seen.add(name)
+                group = each.__dict__.get("group", OWN)
+                yield _option(fields[name], hints[name], texts.get(name, ""), group)
+
+
+def _option(field: Any, hint: Any, docstring: str, group: str) -> Option:
+    import tyro
+
+    positional = False
+    if get_origin(hint) is typing.Annotated:
+        positional = tyro.conf.Positional in hint.__metadata__
+        hint = get_args(hint)[0]
+    metavar, choices = _metavar(field.name, hint)
+    text, _, default = docstring.partition("; by default, ")
+    text = text.rstrip(".") + "."
+    if choices:
+        text += f" Choices: {', '.join(choices)}."
+    default = default.rstrip(".") or _default(field, hint)
+    if default:
+        text += f" (default: {default})"
+    flag = "--" + field.name.replace("_", "-")
+    flags = f"{flag} {metavar}".rstrip()
+    if positional:
+        flags = metavar if field.default is dataclasses.MISSING else f"[{metavar}]"
+    elif field.default is dataclasses.MISSING:
+        text += " Required."
+    elif _is_switch(hint) and field.default is not False:
+        flags = f"{flag}, --no-{flag[2:]}"
+    return Option(group, flags, text, positional)
+
+
+def _metavar(name: str, hint: Any) -> tuple[str, tuple[str, ...]]:
+    """What stands for an option's value, and its choices where they need a sentence."""
+    if _is_switch(hint):
+        return "", ()
+    (kind, *_) = [kind for kind in _alternatives(hint) if kind is not type(None)]
+    if get_origin(kind) is tuple:
+        one, choices = _metavar(name.removesuffix("s"), get_args(kind)[0])
+        return f"{one} [{one} ...]", choices
+    if get_origin(kind) is Literal:
+        choices = tuple(map(str, get_args(kind)))
+        short = "{" + ",".join(choices) + "}"
+        if len(short) <= _COLUMN:
+            return short, ()
+        return name.upper().replace("_", "-"), choices
+    return _WORDS[kind], ()
+
+
+def _alternatives(hint: Any) -> tuple[Any, ...]:
+    return get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+
+
+def _is_switch(hint: Any) -> bool:
+    return bool in _alternatives(hint)
+
+
+def _default(field: Any, hint: Any) -> str:
+    """The default value as one would type it; of a switch, nothing where it is off."""
+    value = field.default
+    if value is dataclasses.MISSING or value is False or value is None or value == ():
+        return ""
+    if value is True:
+        return "on"
+    values = value if isinstance(value, tuple) else (value,)
+    return " ".join(f"{x:g}" if isinstance(x, float) else str(x) for x in values)
+
+
+def _docstrings(config_class: type) -> Mapping[str, str]:
+    """The docstring below each field of a class, on one line."""
+    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(config_class))).body
+    assert isinstance(tree, ast.ClassDef)
+    found = {}
+    for node, following in zip(tree.body, tree.body[1:]):
+        if not (isinstance(node, ast.AnnAssign) and isinstance(following, ast.Expr)):
+            continue
+        text = getattr(following.value, "value", None)
+        if isinstance(node.target, ast.Name) and isinstance(text, str):
+            found[node.target.id] = " ".join(text.split())
+    return found
+
+
+def _entry(option: Option, width: int) -> str:
+    column = _COLUMN if width >= 80 else _INDENT
+    head = f"  {option.flags}"
+    fill = {"break_on_hyphens": False, "break_long_words": False}
+    text = textwrap.fill(
+        option.text,
+        width,
+        initial_indent=" " * column,
+        subsequent_indent=" " * column,
+        **fill,  # type: ignore[arg-type]
+    )
+    if len(head) + 2 <= column:
+        return head + text[len(head) :]
+    wrapped = textwrap.fill(
+        option.flags,
+        width,
+        initial_indent="  ",
+        subsequent_indent=" " * column,
+        **fill,  # type: ignore[arg-type]
+    )
+    return f"{wrapped}\n{text}"
+
+
+def _command(command: str, width: int) -> str:
+    """A command line that is still one when it is copied from several lines."""
+    pieces = re.split(r" (?=--)", command)
+    lines, line = [], "  " + pieces[0]
+    for piece in pieces[1:]:
+        if len(line) + len(piece) + 3 > width:
+            lines.append(line + " \\")
+            line = "    " + piece
+        else:
+            line += " " + piece
+    return "\n".join([*lines, line])

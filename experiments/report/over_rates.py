@@ -1,0 +1,75 @@
+"""What the learning rate does to an arm, and how soon a run reaches an accuracy."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from experiments.report import groups
+from experiments.runs.run_directory import Run
+
+
+class Reached(NamedTuple):
+    """When a row's runs reach an accuracy: medians over its seeds.
+
+    A run that does not reach it counts as infinitely late.
+    """
+
+    runs: int  # that reach it
+    epochs: float
+    steps: float
+
+
+def spreads(rows: Mapping[groups.Row, Sequence[Run]]) -> dict[groups.Row, float]:
+    """Of each row whose arm has other learning rates too: its sensitivity to them.
+
+    That is the best less the worst mean test accuracy over the arm's learning rates, in
+    points, over the seeds that all of them have; NaN where they share none.
+    """
+    arms: dict[tuple, list[groups.Row]] = {}
+    for row in rows:
+        rest = tuple(s for s in row.settings if s[0] != groups.RATE)
+        arms.setdefault((row.optimizer, row.arm, rest), []).append(row)
+    return {
+        row: _spread([rows[each] for each in same])
+        for same in arms.values()
+        if len(same) > 1
+        for row in same
+    }
+
+
+def _spread(by_rate: Iterable[Sequence[Run]]) -> float:
+    tables = [
+        {run.config.seed: run.result["test_accuracy"] for run in runs}
+        for runs in by_rate
+    ]
+    seeds = set(tables[0]).intersection(*tables)
+    if not seeds:
+        return math.nan
+    means = [np.mean([table[seed] for seed in sorted(seeds)]) for table in tables]
+    return float(max(means) - min(means))
+
+
+def reached(runs: Sequence[Run], target: float) -> Reached:
+    """When runs first have a test accuracy of at least `target` per cent."""
+    epochs, steps = [], []
+    for run in runs:
+        there = run.epochs["epoch"][run.epochs["test_accuracy"] >= target]
+        first = math.inf if there.empty else float(there.iloc[0])
+        epochs.append(first)
+        upto = run.steps["epoch"] <= first
+        steps.append(math.inf if there.empty else float(upto.sum()))
+    found = int(np.isfinite(epochs).sum())
+    return Reached(found, float(np.median(epochs)), float(np.median(steps)))
+
+
+def in_words(found: Reached, n: int) -> str:
+    """Such as "3 (135 steps)", "3 (135 steps), not reached 1/5", "not reached"."""
+    if not found.runs:
+        return "not reached"
+    missed = f"not reached {n - found.runs}/{n}" if found.runs < n else ""
+    if math.isinf(found.epochs):
+        return missed
+    shown = f"{found.epochs:g} ({found.steps:,.10g} steps)"
+    return f"{shown}, {missed}" if missed else shown

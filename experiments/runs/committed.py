@@ -1,0 +1,33 @@
+"""Step times that were measured for results/, for an estimate before any run."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from experiments.config.run import RunConfig
+from experiments.machine import untrusted
+
+FILE = Path(__file__).parents[2] / "results" / "performance" / "cpu-jax-0.10.2.json"
+MACHINE = "two cores of an AMD EPYC (results/performance)"
+
+
+def seconds(steps: Mapping[RunConfig, int]) -> float | None:
+    """Of so many steps of each run on MACHINE, the tests not counted.
+
+    None where one has a network, a batch or arithmetic that was not measured, or the
+    file is not there.
+    """
+    try:
+        found = untrusted.json_object(FILE.name, untrusted.read_bytes(FILE))
+        measured = {
+            (row["model"], row["batch"]): float(row["jax"]["seconds_a_step"])
+            for row in found["rows"]
+        }
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    total = 0.0
+    for config, count in steps.items():
+        each = measured.get((config.model, config.batch_size))
+        if each is None or config.precision != "float32":
+            return None
+        total += count * each
+    return total

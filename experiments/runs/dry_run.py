@@ -1,0 +1,144 @@
+"""What a sweep would run, and about how long that takes; writes nothing."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from experiments.config.execution import Execution
+from experiments.config.options import steps_of
+from experiments.config.run import RunConfig
+from experiments.errors import UserError
+from experiments.machine import untrusted
+from experiments.machine.log import say
+from experiments.runs import committed, plan, result_directory
+from experiments.runs.remaining import Pace, in_words
+from experiments.runs.run_directory import Run, is_run, read_run
+
+
+@dataclasses.dataclass(frozen=True)
+class Outlook:
+    """Of the runs of a sweep in one directory: what is done, and what is to do.
+
+    Attributes:
+      finished: read, with all checks.
+      damaged: there, and not what they were when they were written.
+      todo: steps that are left of each run to be made.
+      begun: those of them that resume from a checkpoint.
+    """
+
+    finished: tuple[Run, ...]
+    damaged: tuple[RunConfig, ...]
+    todo: dict[RunConfig, int]
+    begun: frozenset[RunConfig]
+
+
+def show(
+    configs: Sequence[RunConfig],
+    out: Path,
+    execution: Execution,
+    within: Path | None = None,
+    *,
+    rates_to_choose: int = 0,
+) -> None:
+    """Print what `sweep.run_all` would do with the same arguments.
+
+    Args:
+      rates_to_choose: how many learning rates the configurations are one of, where
+        trials decide; only how many runs they make is known then.
+
+    Raises:
+      UserError: what the sweep itself would refuse.
+    """
+    ordered, _ = plan.ordered(configs, out, execution, within or out)
+    mine = plan.of_shard(ordered, execution.shard)
+    if rates_to_choose:
+        say(
+            f"{out}: then {_count(len(mine), 'run')}, "
+            f"{_count(sum(map(steps_of, mine)), 'step')}, at the "
+            f"best of {rates_to_choose} learning rates for each arm"
+        )
+        return
+    found = outlook(mine, None if execution.overwrite else out / "runs")
+    say(f"{out}: {_count(len(mine), 'run')}")
+    if len(mine) < len(ordered):
+        say(f"  of {len(ordered)}, by --shard {execution.shard}")
+    for line in _lines(mine, found):
+        say(f"  {line}")
+    say(f"  {_time(found, execution.jobs)}")
+    result_directory.check(within or out, execution)
+
+
+def outlook(configs: Sequence[RunConfig], runs: Path | None) -> Outlook:
+    """What is done of these runs; None for a directory that is to be emptied."""
+    finished, damaged = [], []
+    todo: dict[RunConfig, int] = {}
+    begun = set()
+    for config in configs:
+        path = None if runs is None else runs / config.run_id
+        if path is not None and is_run(path):
+            try:
+                finished.append(read_run(path))
+            except UserError as error:
+                untrusted.leave_out(str(error))
+                damaged.append(config)
+            continue
+        todo[config] = steps_of(config)
+        done = 0 if path is None else checkpoint(path)
+        if 0 < done <= todo[config]:
+            begun.add(config)
+            todo[config] -= done
+    return Outlook(tuple(finished), tuple(damaged), todo, frozenset(begun))
+
+
+def checkpoint(path: Path) -> int:
+    """The step of the newest checkpoint of the run that will lie at `path`, by name."""
+    work = path.with_name(f".{path.name}.work")
+    if work.is_symlink() or not work.is_dir():
+        return 0
+    steps = [each.name for each in work.iterdir()]
+    return max((int(s) for s in steps if s.isdecimal() and len(s) < 11), default=0)
+
+
+def _lines(configs: Sequence[RunConfig], found: Outlook) -> list[str]:
+    """A line for each network, optimizer and arm."""
+    done = {run.config for run in found.finished}
+    kinds: dict[tuple[str, ...], list[RunConfig]] = {}
+    for config in configs:
+        key = (config.model, config.dataset, config.optimizer, config.arm)
+        kinds.setdefault(key, []).append(config)
+    lines = []
+    for (model, dataset, optimizer, arm), same in kinds.items():
+        each = sorted({steps_of(config) for config in same})
+        counts = [f"{len(same)} of {' or '.join(f'{n:,}' for n in each)} steps"]
+        for number, word in (
+            (sum(config in done for config in same), "finished"),
+            (sum(config in found.begun for config in same), "begun"),
+            (sum(config in found.damaged for config in same), "damaged"),
+        ):
+            if number:
+                counts.append(f"{number} {word}")
+        lines.append(f"{model} on {dataset}, {optimizer} {arm}: {', '.join(counts)}")
+    return lines
+
+
+def _time(found: Outlook, jobs: int) -> str:
+    if not found.todo:
+        return "nothing is left to run"
+    steps = sum(found.todo.values())
+    most = any(config.until_above_chance for config in found.todo)
+    of = f"{'at most ' * most}{_count(steps, 'step')}"
+    left = f"to run: {_count(len(found.todo), 'run')}, {of}"
+    here = [Pace.of(found.finished).seconds(c, n) for c, n in found.todo.items()]
+    known = [seconds for seconds in here if seconds is not None]
+    if len(known) == len(here):
+        seconds = sum(known) / min(jobs, len(found.todo))
+        return f"{left}; {in_words(seconds)}, at the pace of the finished runs here"
+    if (seconds := committed.seconds(found.todo)) is not None:
+        return (
+            f"{left}; {in_words(seconds)} of steps on {committed.MACHINE}, one at once"
+        )
+    return f"{left}; how long they take is not known before one is finished"
+
+
+def _count(number: int, of: str) -> str:
+    return f"{number:,} {of}{'' if number == 1 else 's'}"

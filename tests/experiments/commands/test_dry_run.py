@@ -1,0 +1,147 @@
+"""--dry-run: what would be run, what is finished, how long; nothing is written."""
+
+import dataclasses
+import re
+
+import pytest
+
+from experiments.commands.cli import main
+from experiments.machine import setup
+from experiments.runs import committed, single, sweep
+from experiments.runs.run_directory import find_runs
+from tests.helpers import CONFIG, PAIRS, VGG, written
+
+GIVEN = ["--seeds", "0", "10", "20", "--epochs", "2"]  # PAIRS has seeds 0 and 10
+COMPARE = ["compare", "--optimizer", "sgd", *GIVEN, "--batch-size", "128"]
+
+
+@pytest.fixture(autouse=True)
+def nothing_else(monkeypatch, tmp_path):
+    def fails(*args, **options):
+        raise AssertionError("a dry run does this")
+
+    monkeypatch.setattr(single, "run", fails)
+    monkeypatch.setattr(sweep, "run_all", fails)
+    monkeypatch.setattr(setup, "keep_compiled", fails)
+    monkeypatch.chdir(tmp_path)
+
+
+def tree(root):
+    return {p: p.is_file() and p.read_bytes() for p in root.rglob("*")}
+
+
+def dry(argv, capsys, tmp_path):
+    before = tree(tmp_path)
+    status = main([*argv, "--dry-run"])
+    assert tree(tmp_path) == before
+    shown = capsys.readouterr()
+    return status, shown.out, shown.err
+
+
+def test_an_empty_directory(tmp_path, capsys):
+    status, shown, _ = dry([*COMPARE, "--out", "new"], capsys, tmp_path)
+    assert status == 0
+    assert "new: 6 runs" in shown
+    assert "simple_cnn on digits, sgd base: 3 of 24 steps\n" in shown
+    # 1,437 images in batches of 128 are 12 steps an epoch.
+    assert "to run: 6 runs, 144 steps; about 2 s of steps on two cores" in shown
+
+
+def test_what_is_finished_sets_the_pace(tmp_path, capsys):
+    written(tmp_path / "out" / "runs", PAIRS, momentum=0.9)
+    argv = [*COMPARE, "--out", "out", "--resume"]
+    status, shown, _ = dry(argv, capsys, tmp_path)
+    assert status == 0
+    assert "sgd base: 3 of 24 steps, 2 finished" in shown
+    # The last of their epochs took a second for 45 steps; 2 runs of 24 are left.
+    assert "to run: 2 runs, 48 steps; about 1 s, at the pace of the finished" in shown
+
+
+def test_a_checkpoint_is_counted(tmp_path, capsys):
+    written(tmp_path / "out" / "runs", PAIRS, momentum=0.9)
+    (run,) = find_runs([tmp_path / "out"])[:1]
+    run.path.rename(tmp_path / "finished before")
+    work = run.path.with_name(f".{run.path.name}.work")
+    for step in ("7", "9", ".12.part", "x"):
+        (work / step).mkdir(parents=True)
+    argv = [*COMPARE, "--out", "out", "--resume"]
+    _, shown, _ = dry(argv, capsys, tmp_path)
+    assert "sgd base: 3 of 24 steps, 1 finished, 1 begun" in shown
+    assert f"to run: 3 runs, {24 + 24 + 24 - 9} steps" in shown
+
+
+def test_what_the_command_would_refuse_is_refused(tmp_path, capsys):
+    written(tmp_path / "out" / "runs", PAIRS, momentum=0.9)
+    status, shown, error = dry([*COMPARE, "--out", "out"], capsys, tmp_path)
+    assert status == 2
+    assert "2 finished" in shown
+    assert "out already has results: --resume continues there" in error
+    status, _, error = dry([*COMPARE, "--arms", "mean_scale"], capsys, tmp_path)
+    assert status == 2
+    assert "add lm to --arms" in error
+
+
+def test_overwrite_starts_again(tmp_path, capsys):
+    written(tmp_path / "out" / "runs", PAIRS, momentum=0.9)
+    (tmp_path / "out" / ".landmod-results").touch()
+    argv = [*COMPARE, "--out", "out", "--overwrite"]
+    status, shown, _ = dry(argv, capsys, tmp_path)
+    assert status == 0
+    assert "finished" not in shown
+    assert "to run: 6 runs, 144 steps" in shown
+
+
+def test_a_damaged_run_is_named_and_not_counted(tmp_path, capsys):
+    written(tmp_path / "out" / "runs", PAIRS, momentum=0.9)
+    path = find_runs([tmp_path / "out"])[0].path
+    (path / "epochs.csv").write_text("")
+    argv = [*COMPARE, "--out", "out", "--resume"]
+    _, shown, error = dry(argv, capsys, tmp_path)
+    assert "1 finished, 1 damaged" in shown
+    assert str(path.relative_to(tmp_path)) in error
+
+
+def test_shards_grids_and_trials(tmp_path, capsys):
+    _, shown, _ = dry([*COMPARE, "--shard", "1/2"], capsys, tmp_path)
+    assert "4 runs" in shown
+    assert "of 6, by --shard 1/2" in shown
+    _, shown, _ = dry([*COMPARE, "--lr-grid", "0.1", "0.2"], capsys, tmp_path)
+    assert "to run: 12 runs, 288 steps" in shown
+    _, shown, _ = dry([*COMPARE, "--lr-sweep", "0.1", "0.2"], capsys, tmp_path)
+    assert "lr-sweep: 12 runs" in shown
+    assert "then 6 runs, 144 steps, at the best of 2 learning rates" in shown
+
+
+def test_a_table_and_one_run(tmp_path, capsys):
+    _, shown, _ = dry(["table", "3.8", "--seeds", "0"], capsys, tmp_path)
+    assert "runs/table-3.8: 8 runs" in shown
+    assert "vgg16 on cifar10, adam lm: 1 of 78,200 steps" in shown
+    assert re.search(r"about [\d.]+ (h|days) of steps on two cores of an AMD", shown)
+    _, shown, _ = dry(["table", "all", "--seeds", "0"], capsys, tmp_path)
+    assert "preresnet110 on cifar100, sgd base: 1 of 87,975 steps" in shown
+    _, shown, _ = dry(["train", "--until-above-chance"], capsys, tmp_path)
+    assert "at most 360 steps" in shown
+    assert "not known before one is finished" in shown  # batches of 32
+
+
+def test_a_committed_pace_is_of_what_was_measured(monkeypatch, tmp_path):
+    config = dataclasses.replace(CONFIG, **VGG)
+    seconds = committed.seconds({config: 1000})
+    assert seconds == pytest.approx(348.4, abs=1)
+    for change in ({"precision": "bfloat16"}, {"batch_size": 64}, {"model": "vgg19"}):
+        other = dataclasses.replace(config, **change)
+        assert committed.seconds({config: 1, other: 1}) is None
+    monkeypatch.setattr(committed, "FILE", tmp_path / "nowhere")
+    assert committed.seconds({config: 1000}) is None
+
+
+def test_stability(tmp_path, capsys):
+    argv = ["stability", "--tasks", "mlp12", "--optimizers", "sgd", "--seeds", "24"]
+    status, shown, _ = dry([*argv, "--arms", "base", "lm"], capsys, tmp_path)
+    assert status == 0
+    assert "mlp12 sgd, 9 rates, 900 steps: base lm" in shown
+    assert "to run: 2 cases, 432 runs, 388,800 steps" in shown
+    # A case of 48 seeds took 122 to 219 s.
+    assert re.search(r"about [\d.]+ min, at the pace .* results/stability", shown)
+    _, shown, _ = dry(["stability", "--tasks", "rnn"], capsys, tmp_path)
+    assert "how long they take is not known" in shown

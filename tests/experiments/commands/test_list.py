@@ -1,0 +1,203 @@
+"""`list`: each state, from sound and from damaged directories; nothing is written."""
+
+import fcntl
+import json
+import os
+import shutil
+
+import pytest
+
+from experiments.commands.cli import main
+from experiments.runs import growing, single
+from experiments.runs.listing import states
+from experiments.runs.run_directory import find_runs
+from tests.helpers import CONFIG, PAIRS, make_run, written
+
+RUNNING = {("base", 20): 80.0}
+
+
+def tree(root):
+    return {p: p.is_file() and p.read_bytes() for p in root.rglob("*")}
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """Four finished runs, and one that grows: two of its three epochs are tested."""
+    written(tmp_path / "runs", PAIRS)
+    run = make_run(tmp_path, "base", 20, 80.0)
+    config = type(CONFIG)(**{**vars(run.config), "epochs": 3})
+    rows = growing.Rows(tmp_path / "runs" / config.run_id, config, print)
+    rows.begin(*single.Record().frames(45))
+    rows.add(run.steps, run.epochs)
+    return tmp_path / "runs"
+
+
+def unfinished(runs):
+    (found,) = runs.glob(".*.live")
+    return found
+
+
+def only(runs):
+    """The state of the run that is not finished."""
+    (found,) = (s for s in states(runs) if not (s.path / "result.json").exists())
+    return found
+
+
+def lock(runs):
+    live = unfinished(runs)
+    return live.with_name(live.name.replace(".live", ".lock"))
+
+
+def test_states_of_sound_runs(runs, capsys):
+    before = tree(runs.parent)
+    assert main(["list", str(runs.parent)]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0] == str(runs)
+    assert len(shown) == 7
+    for line, run in zip(
+        [line for line in shown if "finished" in line], find_runs([runs])
+    ):
+        assert line.split() == [
+            "finished", "2/2", f"{run.result['test_accuracy']:.2f}", "%", run.path.name
+        ]  # fmt: skip
+    (line,) = (line for line in shown if "interrupted " in line)
+    assert line.split()[:4] == ["interrupted", "2/3", "80.00", "%"]
+    assert shown[-1] == "5 runs: 1 interrupted, 4 finished"
+    assert tree(runs.parent) == before
+
+
+def test_a_run_that_is_locked_is_running(runs):
+    with open(lock(runs), "w") as file:
+        assert only(runs).word == "interrupted"
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert only(runs)[1:5] == ("running", 2, 3, 80.0)
+    assert only(runs).word == "interrupted"
+
+
+def test_an_error_is_shown_on_one_line(runs, capsys):
+    (unfinished(runs) / growing.FAILED).write_text("OSError: \x1b[2Jno space\nmore")
+    state = only(runs)
+    assert state.word == "failed"
+    assert state.reason == "OSError: �[2Jno space"
+    assert main(["list", str(runs)]) == 0
+    assert "(OSError: �[2Jno space)" in capsys.readouterr().out
+
+
+def test_a_row_that_is_being_written_does_not_count(runs):
+    epochs = unfinished(runs) / "epochs.csv"
+    epochs.write_bytes(epochs.read_bytes() + b"3,99.")
+    assert only(runs)[1:5] == ("interrupted", 2, 3, 80.0)
+    epochs.write_bytes(epochs.read_bytes()[:10])
+    assert only(runs).word == "damaged"
+
+
+def test_a_diverged_run_says_so(runs):
+    path = find_runs([runs])[0].path
+    steps = (path / "steps.csv").read_text().splitlines()
+    cells = steps[-1].split(",")
+    steps[-1] = ",".join([*cells[:2], "inf", *cells[3:]])
+    (path / "steps.csv").write_text("\n".join(steps) + "\n")
+    result = json.loads((path / "result.json").read_text())
+    result.pop("digest")
+    (path / "result.json").write_text(json.dumps(result | {"status": "diverged"}))
+    (state,) = (s for s in states(runs) if s.path == path)
+    assert (state.word, state.epoch) == ("diverged", 2)
+
+
+def config_says(**values):
+    def change(live):
+        old = json.loads((live / "config.json").read_text())
+        (live / "config.json").write_text(json.dumps(old | values))
+
+    return change
+
+
+def edit(name, content):
+    return lambda live: (live / name).write_bytes(content)
+
+
+def replaced(name, make):
+    def change(live):
+        (live / name).unlink()
+        make(live / name)
+
+    return change
+
+
+HEADER = b"epoch,test_accuracy,test_loss,seconds\n"
+DAMAGED = {
+    "another's configuration": config_says(seed=3),
+    "no configuration": edit("config.json", b"[]"),
+    "deep": edit("config.json", b'{"a":' * 100_000),
+    "markup": config_says(model="<b>"),
+    "an epoch too many": edit(
+        "epochs.csv", HEADER + b"".join(b"%d,1,1,1\n" % i for i in range(1, 5))
+    ),
+    "an epoch twice": edit("epochs.csv", HEADER + b"1,1,1,1\n1,1,1,1\n"),
+    "accuracy": edit("epochs.csv", HEADER + b"1,101,1,1\n"),
+    "no number": edit("epochs.csv", HEADER + b"1,<b>,1,1\n"),
+    "not UTF-8": edit("epochs.csv", b"\xff\n"),
+    "pipe": replaced("epochs.csv", os.mkfifo),
+    "endless": replaced("epochs.csv", lambda path: path.symlink_to("/dev/zero")),
+    "directory": replaced("config.json", lambda path: path.mkdir()),
+}
+
+
+@pytest.mark.parametrize("change", DAMAGED.values(), ids=list(DAMAGED))
+def test_what_does_not_agree_is_not_believed(change, runs, capsys):
+    change(unfinished(runs))
+    state = only(runs)
+    assert state.word == "damaged"
+    assert (state.epoch, state.accuracy) == (None, None)
+    assert state.reason.isprintable()
+    assert main(["list", str(runs)]) == 0
+    shown = capsys.readouterr().out
+    assert shown.replace("\n", "").isprintable()
+    assert "4 finished" in shown
+
+
+def test_a_damaged_finished_run_is_named(runs):
+    path = find_runs([runs])[0].path
+    (path / "epochs.csv").write_text("epoch\n1\n")
+    (state,) = (s for s in states(runs) if s.path == path)
+    assert state.word == "damaged"
+    assert "epochs.csv" in state.reason
+    (path / "result.json").unlink()
+    (state,) = (s for s in states(runs) if s.path == path)
+    assert (state.word, state.reason) == ("damaged", "it has no result.json")
+
+
+def test_links_are_not_followed_and_pipes_do_not_hang(runs, tmp_path):
+    before = states(runs)
+    (runs / "up").symlink_to(runs.parent)
+    os.mkfifo(runs / f".{CONFIG.run_id}.lock")
+    elsewhere = shutil.copytree(unfinished(runs), tmp_path / "elsewhere")
+    shutil.rmtree(unfinished(runs))
+    name = before[[s.word for s in before].index("interrupted")].path.name
+    (runs / f".{name}.live").symlink_to(elsewhere)
+    found = {s.path.name: s for s in states(runs)}
+    assert found[name].epoch is None
+    assert found[CONFIG.run_id].word == "interrupted"
+    assert len(found) == len(before) + 1
+
+
+def test_a_narrow_terminal_has_two_lines_a_run(runs, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    assert main(["list", str(runs)]) == 0
+    shown = capsys.readouterr().out.splitlines()[1:]
+    assert max(map(len, shown)) <= 60
+    assert "    interrupted, epoch 2/3, 80.00 %" in shown
+
+
+def test_nothing_to_list_is_said(tmp_path, capsys):
+    assert main(["list", str(tmp_path)]) == 2
+    assert "there is no run under" in capsys.readouterr().err
+    assert main(["list", str(tmp_path / "nowhere")]) == 2
+
+
+def test_studies_are_listed(capsys):
+    assert main(["list", "results"]) == 0
+    shown = capsys.readouterr().out
+    assert "results/stability: stability study" in shown
+    assert "finished  mlp12 sgd base: 48 seeds at 9 rates" in shown
+    assert "results/annealing: study of the annealing methods, finished" in shown

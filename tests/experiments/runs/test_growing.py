@@ -1,0 +1,186 @@
+"""Rows that grow with a run: what they say, and that no run depends on them."""
+
+import dataclasses
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from experiments.data import loading
+from experiments.machine.stopping import Stop
+from experiments.runs import checkpoints, growing, single
+from experiments.runs.run_directory import read_run
+from experiments.train.step import make_problem
+from experiments.train.trainer import DeviceData, Trainer
+from tests.helpers import CONFIG, Quiet, compare
+
+LIMITED = dataclasses.replace(CONFIG, limit_train=200, epochs=3, batch_size=32)
+PER_EPOCH = 7
+
+
+class Killed(BaseException):
+    """What a SIGKILL is to the code that it meets: nothing runs after it."""
+
+
+@pytest.fixture(scope="module")
+def trainer():
+    device_data = DeviceData.put(loading.load("digits", limit_train=200))
+    return Trainer(make_problem(LIMITED, PER_EPOCH), device_data, 32)
+
+
+def run(trainer, path, followers=(), checkpoint_minutes=0.0, progress=None):
+    single.run(
+        LIMITED,
+        trainer,
+        path,
+        progress=progress or Quiet(),
+        stop=Stop(),
+        checkpoint_minutes=checkpoint_minutes,
+        followers=followers,
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(trainer, tmp_path_factory):
+    """A run that was left alone."""
+    path = tmp_path_factory.mktemp("whole") / "run"
+    run(trainer, path, checkpoint_minutes=60.0)
+    return path
+
+
+class Copies:
+    """Keeps what lies in the directory of the growing rows, each time it is told."""
+
+    def __init__(self, path):
+        self.directory = growing.directory(path)
+        self.seen = []
+
+    def begin(self, steps, epochs):
+        self.add(steps, epochs)
+
+    def add(self, steps, epochs):
+        self.seen.append({p.name: p.read_bytes() for p in self.directory.iterdir()})
+
+    def end(self):
+        pass
+
+
+def without_seconds(text):
+    return pd.read_csv(io.BytesIO(text)).drop(columns="seconds")
+
+
+def test_the_rows_are_the_run_s_so_far(trainer, tmp_path):
+    path = tmp_path / "run"
+    copies = Copies(path)
+    run(trainer, path, [copies])
+    assert len(copies.seen) == LIMITED.epochs + 1
+    for name in ("steps.csv", "epochs.csv"):
+        whole = (path / name).read_bytes()
+        texts = [seen[name] for seen in copies.seen]
+        assert texts[-1] == whole
+        for text, lines in zip(texts, range(LIMITED.epochs + 1), strict=True):
+            assert whole.startswith(text)
+            rows = lines * (PER_EPOCH if name == "steps.csv" else 1)
+            assert text.count(b"\n") == rows + 1
+    assert {seen["config.json"] for seen in copies.seen} == {
+        (path / "config.json").read_bytes()
+    }
+    assert [p.name for p in tmp_path.iterdir()] == ["run"]
+
+
+# Where a kill may meet an epoch: around its rows, within them, after a checkpoint.
+MOMENTS = ("before rows", "between rows", "within a row", "after rows", "after save")
+KILLS = [
+    (minutes, moment, epoch)
+    for minutes in (0.0, 60.0)
+    for moment in MOMENTS
+    for epoch in (1, 2)
+    if not (minutes and moment == "after save")  # none is saved
+]
+
+
+@pytest.mark.parametrize(("minutes", "moment", "epoch"), KILLS)
+def test_a_kill_leaves_nothing_that_changes_the_run(
+    minutes, moment, epoch, trainer, whole, tmp_path, monkeypatch
+):
+    path = tmp_path / "run"
+    add, save = growing.Rows.add, checkpoints.save
+    added, saved = [], []
+
+    def killed_add(self, steps, epochs):
+        added.append(len(epochs))
+        if len(added) < epoch or moment == "after save":
+            add(self, steps, epochs)
+            return
+        if moment == "after rows":
+            add(self, steps, epochs)
+        elif moment != "before rows":
+            text = steps.to_csv(header=False, index=False)
+            with open(self.directory / "steps.csv", "a") as file:
+                file.write(text[: -3 if moment == "within a row" else None])
+        raise Killed
+
+    def killed_save(*args):
+        save(*args)
+        saved.append(args)
+        if len(saved) == epoch and moment == "after save":
+            raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(growing.Rows, "add", killed_add)
+        patched.setattr(checkpoints, "save", killed_save)
+        with pytest.raises(Killed):
+            run(trainer, path, checkpoint_minutes=minutes)
+    assert not path.exists()
+    copies = Copies(path)
+    run(trainer, path, [copies], checkpoint_minutes=60.0)
+    # The first that is seen is what the checkpoint has, and no more.
+    done = 0 if minutes else epoch - (moment != "after save")
+    assert copies.seen[0]["steps.csv"].count(b"\n") == done * PER_EPOCH + 1
+    assert copies.seen[0]["epochs.csv"].count(b"\n") == done + 1
+    assert copies.seen[-1]["steps.csv"] == (path / "steps.csv").read_bytes()
+    assert (path / "steps.csv").read_bytes() == (whole / "steps.csv").read_bytes()
+    pd.testing.assert_frame_equal(
+        without_seconds((path / "epochs.csv").read_bytes()),
+        without_seconds((whole / "epochs.csv").read_bytes()),
+    )
+    compare([read_run(whole)], [read_run(path)])
+    assert {p.name for p in tmp_path.iterdir()} == {"run"}
+
+
+def test_a_run_goes_on_without_rows_that_cannot_be_written(
+    trainer, tmp_path, monkeypatch
+):
+    def full(self, *args, **options):
+        raise OSError(28, "No space left on device")
+
+    path, progress = tmp_path / "run", Quiet()
+    with monkeypatch.context() as patched:
+        patched.setattr(growing.Path, "mkdir", full)
+        rows = growing.Rows(path, LIMITED, progress.line)
+        rows.begin(*single.Record().frames(PER_EPOCH))
+    rows.add(*single.Record().frames(PER_EPOCH))
+    assert not growing.directory(path).exists()
+    (said,) = progress.lines
+    assert "cannot write rows" in said
+    assert "No space left on device" in said
+
+
+def test_an_error_that_ends_a_run_stays_with_its_rows(trainer, tmp_path):
+    path = tmp_path / "run"
+
+    class Fails(Copies):
+        def add(self, steps, epochs):
+            if len(self.seen) == 2:
+                raise RuntimeError("out of memory\nallocating 4 GB")
+            super().add(steps, epochs)
+
+    with pytest.raises(RuntimeError):
+        run(trainer, path, [Fails(path)])
+    failed = growing.directory(path) / growing.FAILED
+    assert failed.read_text() == "RuntimeError: out of memory\n"
+    copies = Copies(path)
+    run(trainer, path, [copies])  # resumed, it is no longer failed
+    assert growing.FAILED not in copies.seen[0]
+    np.testing.assert_array_equal(read_run(path).steps["step"], np.arange(1, 22))
