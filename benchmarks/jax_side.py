@@ -1,5 +1,6 @@
 """Our side of the training benchmark: steps of experiments.train.step."""
 
+import dataclasses
 import functools
 import time
 from collections.abc import Callable
@@ -10,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import models
+from benchmarks import hlo
 from benchmarks.operations import operations_a_step
 from benchmarks.side import (
     CLASSES,
@@ -33,6 +35,7 @@ from experiments.train.step import (
     train_step,
 )
 from experiments.train.trainer import DeviceData, Keys, Trainer
+from models.accelerated import Accelerated
 
 STEPS_A_DISPATCH = 32  # on accelerators
 
@@ -46,12 +49,16 @@ def make(options: Options) -> Side:
     }
     program = _with_data(options) if options.author_loop else _alone(options)
     about["compile_seconds"] = program.compile_seconds
+    if program.bytes_a_step is not None:
+        about["bytes_a_step"] = program.bytes_a_step
+        about["bytes_a_second"] = _bytes_a_second()
     return Side(program.train, about, _device_peak)
 
 
 class Program(NamedTuple):
     train: Callable[[int], int]  # as Side's
     compile_seconds: float
+    bytes_a_step: int | None = None  # that its kernels move, on an accelerator
 
 
 def problem_of(options: Options) -> Problem:
@@ -83,9 +90,13 @@ def _alone(options: Options) -> Program:
         images = jax.random.normal(of_run.order, (options.batch, 32, 32, 3))
         labels = jax.random.randint(of_run.step, (options.batch,), 0, CLASSES)
         batches.append(Batch(images, labels))
-    step = functools.partial(train_step, problem)
+    model = Accelerated(problem.model)
+    fast = problem if chunk == 1 else dataclasses.replace(problem, model=model)
+    step = functools.partial(train_step, fast)
+    pack, unpack = model.pack, model.unpack
     if options.vmap:
         step = jax.vmap(step, in_axes=(0, 0, None))
+        pack, unpack = jax.vmap(pack), jax.vmap(unpack)
         states, batches = [_stacked(states)], [_stacked(batches)]
 
     def each(
@@ -97,9 +108,12 @@ def _alone(options: Options) -> Program:
     def dispatch(states, batches, key):
         if chunk == 1:
             return each(states, batches, key)
-        return jax.lax.scan(
-            lambda states, _: each(states, batches, key), states, length=chunk
+        packed, metrics = jax.lax.scan(
+            lambda states, _: each(states, batches, key),
+            [pack(state) for state in states],
+            length=chunk,
         )
+        return [unpack(state) for state in packed], metrics
 
     chosen = models.compiler_options() if options.onednn else {}
     jitted = jax.jit(dispatch, donate_argnums=0, compiler_options=chosen)
@@ -116,7 +130,9 @@ def _alone(options: Options) -> Program:
             raise FloatingPointError("the loss is not finite")
         return dispatches * chunk
 
-    return Program(train, compile_seconds)
+    text = (compiled.as_text() or "") if chunk > 1 else ""
+    moved = sum(kind.bytes for kind in hlo.by_kind(text).values()) if text else None
+    return Program(train, compile_seconds, moved)
 
 
 def _stacked(trees: list[Any]) -> Any:
@@ -167,6 +183,21 @@ def _product(options: Options) -> Callable[[int], Callable[[], None]]:
         return lambda: jax.block_until_ready(product(a, a))
 
     return prepare
+
+
+def _bytes_a_second() -> float:
+    """The best rate of a copy that changes a sign, read and write together."""
+    copy = jax.jit(jnp.negative)
+    x = jnp.ones(2**27 if jax.default_backend() == "gpu" else 2**20, jnp.float32)
+    best = 0.0
+    for _ in range(4):
+        jax.block_until_ready(copy(x))
+        began = time.perf_counter()
+        for _ in range(5):
+            y = copy(x)
+        jax.block_until_ready(y)
+        best = max(best, 5 * 2 * x.nbytes / (time.perf_counter() - began))
+    return best
 
 
 def _device_peak() -> float | None:

@@ -5,17 +5,14 @@ JAX's CUDA plugin: no driver, no cuDNN. What a card would autotune is left as it
 that a real program can differ in its choice of kernels; seconds are never measured.
 """
 
-import collections
 import dataclasses
 import functools
-import math
 import os
-import re
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from benchmarks import report
+from benchmarks import hlo, report
 from benchmarks.side import Options, Precision
 from experiments.errors import UserError
 
@@ -40,19 +37,6 @@ NO_PLUGIN = (
     "jax-cuda13-plugin jax-cuda13-pjrt, of jaxlib's version, and leave JAX_PLATFORMS "
     "unset"
 )
-# Instructions that name a value and run nothing.
-_FREE = {
-    "after-all",
-    "bitcast",
-    "constant",
-    "copy-done",
-    "fusion-done",
-    "get-tuple-element",
-    "parameter",
-    "tuple",
-}
-_INSTRUCTION = re.compile(r"\s*(?:ROOT )?(%[\w.\-]+) = (\(.*?\)|\S+) ([\w\-]+)\((.*)")
-_SHAPE = re.compile(r"\b(pred|bf16|[a-z]+\d+)(?:e\d\w*)?\[([\d,]*)\]")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,18 +55,11 @@ class Config:
     """A JSON file for the figures."""
 
 
-class Kind(NamedTuple):
-    """What the kernels of one kind come to."""
-
-    kernels: int
-    bytes: int  # inputs and outputs of each once, caches aside
-
-
 def run(config: Config) -> None:
     # The plugin looks for CUDA's libraries, which compiling does not need.
     os.environ.setdefault("JAX_SKIP_CUDA_CONSTRAINTS_CHECK", "1")
     text, seconds = compiled(config)
-    found = by_kind(text)
+    found = hlo.by_kind(text)
     row = {
         "model": config.model,
         "precision": config.precision,
@@ -114,6 +91,7 @@ def compiled(config: Config) -> tuple[str, dict[str, Any]]:
     from benchmarks import jax_side
     from experiments.train.step import Batch, init_state, train_step
     from experiments.train.trainer import Keys
+    from models.accelerated import Accelerated
 
     try:
         topology = topologies.get_topology_desc(
@@ -130,21 +108,25 @@ def compiled(config: Config) -> tuple[str, dict[str, Any]]:
         )
 
     options = Options(
-        config.model, config.batch, config.precision, "cuda", False, False
+        config.model, config.batch, config.precision, "cuda", "eager", False
     )
     problem = jax_side.problem_of(options)
+    model = Accelerated(problem.model)
     keys = Keys.of(0)
     state = jax.eval_shape(functools.partial(init_state, problem), keys.init)
     images: Any = jax.ShapeDtypeStruct((config.batch, 32, 32, 3), jnp.float32)
     labels: Any = jax.ShapeDtypeStruct((config.batch,), jnp.int32)
     batch = Batch(images, labels)
 
+    fast = dataclasses.replace(problem, model=model)
+
     def steps(state, batch, key):
-        return jax.lax.scan(
-            lambda state, _: train_step(problem, state, batch, key),
-            state,
+        state, metrics = jax.lax.scan(
+            lambda state, _: train_step(fast, state, batch, key),
+            model.pack(state),
             length=jax_side.STEPS_A_DISPATCH,
         )
+        return model.unpack(state), metrics
 
     began = time.perf_counter()
     jitted = jax.jit(steps, donate_argnums=0)
@@ -156,46 +138,3 @@ def compiled(config: Config) -> tuple[str, dict[str, Any]]:
         "lower_seconds": at_lowered - began,
         "compile_seconds": time.perf_counter() - at_lowered,
     }
-
-
-def by_kind(text: str) -> dict[str, Kind]:
-    """Kernels of a program's longest computation, the body of its scan.
-
-    Args:
-      text: a compiled program, as XLA prints it.
-
-    Returns:
-      Each kind of instruction, or target of a custom call, the most bytes first.
-    """
-    # Ahead of the first computation stand tables of files and stack frames.
-    _, *computations = re.split(r"\n(?=%|ENTRY)", text)
-    body = max(computations, key=lambda computation: computation.count("\n"))
-    sizes: dict[str, int] = {}
-    kernels: collections.Counter[str] = collections.Counter()
-    moved: collections.Counter[str] = collections.Counter()
-    for line in body.splitlines():
-        match = _INSTRUCTION.match(line)
-        if match is None:
-            continue
-        name, shape, kind, rest = match.groups()
-        sizes[name] = size(shape)
-        if kind in _FREE:
-            continue
-        target = re.search(r'custom_call_target="([^"]+)"', rest)
-        kind = target[1] if target else kind
-        operands = re.findall(r"%[\w.\-]+", re.split(r"\)(?:, |$)", rest)[0])
-        kernels[kind] += 1
-        moved[kind] += sizes[name] + sum(sizes.get(operand, 0) for operand in operands)
-    return {name: Kind(kernels[name], count) for name, count in moved.most_common()}
-
-
-def size(shape: str) -> int:
-    """Bytes of an array's or a tuple's shape, such as "(f32[2,3]{1,0}, s32[])"."""
-    return sum(
-        _bytes(dtype) * math.prod(int(n) for n in dims.split(",") if n)
-        for dtype, dims in _SHAPE.findall(shape)
-    )
-
-
-def _bytes(dtype: str) -> int:
-    return 1 if dtype == "pred" else int(re.sub(r"\D", "", dtype)) // 8

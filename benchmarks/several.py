@@ -93,7 +93,7 @@ def _started(config: Config, model: str, way: Way) -> tuple[list[float], float]:
         batch=config.batch,
         precision=config.precision,
         device=config.device,
-        compiled=False,
+        mode="eager",
         author_loop=False,
         onednn=config.onednn,
         runs=runs,

@@ -8,6 +8,8 @@ from typing import Any, Literal
 from experiments.config.precision import Precision as Precision
 
 Framework = Literal["jax", "torch"]
+# PyTorch's: as it is, by torch.compile, and by torch.compile with CUDA graphs.
+Mode = Literal["eager", "compile", "graphs"]
 Device = Literal["cpu", "cuda"]
 # Of LM-SGD on images like CIFAR-10's.
 LEARNING_RATE, MOMENTUM = 0.01, 0.9
@@ -24,7 +26,7 @@ class Options:
     batch: int
     precision: Precision
     device: Device
-    compiled: bool  # of PyTorch alone: torch.compile
+    mode: Mode  # of PyTorch alone
     author_loop: bool  # data from a loader and augmented, the loss read at each step
     onednn: bool = False  # ours, on a CPU
     keep_memory: bool = False
@@ -32,6 +34,8 @@ class Options:
     vmap: bool = False  # those runs by jax.vmap, not one after the other
     job: int = 0  # which of the processes that share the machine this is
     jobs: int = 1
+    xla_flags: str = ""  # ours: what its XLA_FLAGS have besides
+    preallocates: bool = True  # ours: most of a GPU's memory, at the start
 
     @property
     def epoch_steps(self) -> int:

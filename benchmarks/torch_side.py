@@ -34,12 +34,13 @@ def make(options: Options) -> Side:
     exact = options.precision != "tensorfloat32"
     torch.backends.cuda.matmul.allow_tf32 = not exact
     torch.backends.cudnn.allow_tf32 = not exact
+    torch.backends.cudnn.benchmark = True
     cuda = options.device == "cuda"
     about = {
         "versions": {"torch": torch.__version__, "python": sys.version.split()[0]},
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name() if cuda else "cpu",
-        "compiled": options.compiled,
+        "mode": options.mode,
         "product_flops": product_flops(options.device, _product(options)),
         "compile_seconds": 0.0,
     }
@@ -64,9 +65,14 @@ def _network(options: Options) -> tuple[Any, Any, Any]:
     half = torch.autocast(
         options.device, torch.bfloat16, enabled=options.precision == "bfloat16"
     )
-    module = torch.compile(net) if options.compiled else net
+    graphs = options.mode == "graphs"
+    module = net
+    if options.mode != "eager":
+        module = torch.compile(net, mode="reduce-overhead" if graphs else None)
 
     def loss_of(images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        if graphs:
+            torch.compiler.cudagraph_mark_step_begin()
         with half:
             logits = module(images)
         return cross_entropy(logits.float(), labels)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import report
-from benchmarks.side import Device, Framework, Options, Precision
+from benchmarks.side import Device, Framework, Mode, Options, Precision
 from benchmarks.timing import order
 from benchmarks.worker import Worker
 
@@ -52,6 +52,17 @@ class Config:
     """Tell glibc to keep freed memory, on both sides."""
     onednn: bool = True
     """Compile ours for oneDNN where this JAX has it, as the experiments' --onednn."""
+    minutes: float | None = None
+    """Measure what fits into so many minutes, the most important first; both sides and
+    all of PyTorch's modes get ready at once, and each row is written as it comes.
+    Of blocks, processes, precision and torch_compile nothing is read then."""
+    precisions: tuple[Precision, ...] = ("tensorfloat32", "bfloat16")
+    """With minutes: those of each network."""
+    modes: tuple[Mode, ...] = ("eager", "graphs", "compile")
+    """With minutes: PyTorch's. graphs is torch.compile with CUDA graphs."""
+    xla_flags: tuple[str, ...] = ()
+    """With minutes: flags for XLA, each tried by itself on our side, such as
+    xla_gpu_force_conv_nhwc=true."""
     out: Path | None = None
     """A JSON file for the figures."""
 
@@ -60,6 +71,11 @@ def run(config: Config) -> None:
     torch = has_torch(config.torch_python)
     if not torch:
         print(NO_TORCH)
+    if config.minutes is not None:
+        from benchmarks import budget
+
+        budget.run(config, torch)
+        return
     rows = []
     for model in config.models:
         rows.append(measure(config, model, torch))
@@ -121,7 +137,7 @@ def _options(config: Config, framework: Framework, model: str) -> Options:
         batch=config.batch,
         precision=config.precision,
         device=config.device,
-        compiled=config.torch_compile and framework == "torch",
+        mode="compile" if config.torch_compile else "eager",
         author_loop=config.author_loop,
         onednn=config.onednn and framework == "jax",
         keep_memory=config.keep_memory,

@@ -39,7 +39,10 @@ class Worker:
     ):
         environment = os.environ | (_ALLOCATOR if options.keep_memory else {})
         environment |= {"JAX_PLATFORMS": options.device}
-        if options.jobs > 1:
+        if options.xla_flags:
+            flags = f"{environment.get('XLA_FLAGS', '')} {options.xla_flags}".strip()
+            environment |= {"XLA_FLAGS": flags}
+        if options.jobs > 1 or not options.preallocates:
             environment |= {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
         command = [str(python), "-m", "benchmarks.worker", framework]
         command.append(json.dumps(dataclasses.asdict(options)))
@@ -67,6 +70,11 @@ class Worker:
 
     def close(self) -> None:
         self._process.communicate()
+
+    def end(self) -> None:
+        """At once, whatever it is doing."""
+        self._process.kill()
+        self._process.wait()
 
 
 def main(argv: Sequence[str]) -> None:

@@ -58,7 +58,8 @@ def create(
     Returns:
       A Linen module, `module.apply(variables, images, train=False)` with images
       (batch, 32, 32, 3), normalised; float32 logits (batch, num_classes) back. With
-      `train=True` it takes `rngs={"dropout": key}` and `mutable=["batch_stats"]`.
+      `train=True` it takes `rngs={"dropout": key}` and `mutable=["batch_stats"]`, and
+      batch norm leaves out the images after the first `rows=n`, if that is given.
       It can be differentiated in reverse mode, any number of times.
 
     Raises:

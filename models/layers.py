@@ -10,9 +10,11 @@ import jax.numpy as jnp
 
 from models.cpu.compiler import compiler_options as compiler_options
 from models.cpu.conv import conv as conv
+from models.cpu.norm import Rows as Rows
 from models.cpu.norm import at_least_float32 as at_least_float32
 from models.cpu.norm import count, normalise, normalised
 from models.cpu.pool import max_pool as max_pool
+from models.cpu.relu import relu as relu
 
 Dtype = Any
 Init = Callable[..., jax.Array]
@@ -121,7 +123,8 @@ class BatchNorm(nn.Module):
     epsilon: float = 1e-5
 
     @nn.compact
-    def __call__(self, x: jax.Array, train: bool) -> jax.Array:
+    def __call__(self, x: jax.Array, train: bool, rows: Rows = None) -> jax.Array:
+        """Normalise x, or its first `rows` with what comes after them left out."""
         features = x.shape[-1:]
         weight = self.param("scale", nn.initializers.ones, features)
         bias = self.param("bias", nn.initializers.zeros, features)
@@ -131,11 +134,19 @@ class BatchNorm(nn.Module):
             rsqrt = jax.lax.rsqrt(running_var.value + self.epsilon)
             return normalised(x, weight, bias, running_mean.value, rsqrt, self.relu)
         y, mean, var = normalise(
-            x, weight, bias, self.epsilon, self.axis_name, self.relu
+            x,
+            weight,
+            bias,
+            self.epsilon,
+            self.axis_name,
+            self.relu,
+            near=running_mean.value,
+            rows=rows,
         )
         if not self.is_initializing():
-            n = count(x, self.axis_name)
-            unbiased = var * (n / max(n - 1, 1))
+            n = count(x, self.axis_name, rows)
+            most = max if rows is None else jnp.maximum
+            unbiased = var * (n / most(n - 1, 1))
             for running, new in ((running_mean, mean), (running_var, unbiased)):
                 running.value = (
                     self.momentum * running.value + (1 - self.momentum) * new

@@ -11,6 +11,7 @@ from models.layers import (
     Conv,
     Dense,
     Dtype,
+    Rows,
     at_least_float32,
     avg_pool,
     check_images,
@@ -30,16 +31,16 @@ class Bottleneck(nn.Module):
     axis_name: Any = None
 
     @nn.compact
-    def __call__(self, x: jax.Array, train: bool) -> jax.Array:
+    def __call__(self, x: jax.Array, train: bool, rows: Rows = None) -> jax.Array:
         features = EXPANSION * self.width
         shortcut = x
         if x.shape[-1] != features or self.stride != 1:
             shortcut = self._conv(features, 1, self.stride, "projection")(x)
-        y = BatchNorm(self.axis_name, relu=True)(x, train)
+        y = BatchNorm(self.axis_name, relu=True)(x, train, rows)
         y = self._conv(self.width, 1, 1, "Conv_0")(y)
-        y = BatchNorm(self.axis_name, relu=True)(y, train)
+        y = BatchNorm(self.axis_name, relu=True)(y, train, rows)
         y = self._conv(self.width, 3, self.stride, "Conv_1")(y)
-        y = BatchNorm(self.axis_name, relu=True)(y, train)
+        y = BatchNorm(self.axis_name, relu=True)(y, train, rows)
         return shortcut + self._conv(features, 1, 1, "Conv_2")(y)
 
     def _conv(self, features: int, kernel: int, stride: int, name: str) -> Conv:
@@ -64,13 +65,17 @@ class PreResNet(nn.Module):
     axis_name: Any = None
 
     @nn.compact
-    def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
+    def __call__(
+        self, x: jax.Array, train: bool = False, rows: Rows = None
+    ) -> jax.Array:
         check_images(x, 1)
         blocks = (self.depth - 2) // 9
         x = Conv(16, bias=False, kernel_init=normal_fan_out(), dtype=self.dtype)(x)
         for stage, width in enumerate(WIDTHS):
             for block in range(blocks):
                 stride = 2 if stage > 0 and block == 0 else 1
-                x = Bottleneck(width, stride, self.dtype, self.axis_name)(x, train)
-        x = avg_pool(BatchNorm(self.axis_name, relu=True)(x, train))
+                x = Bottleneck(width, stride, self.dtype, self.axis_name)(
+                    x, train, rows
+                )
+        x = avg_pool(BatchNorm(self.axis_name, relu=True)(x, train, rows))
         return at_least_float32(Dense(self.num_classes, dtype=self.dtype)(x))

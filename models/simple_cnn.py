@@ -6,7 +6,16 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from models.layers import Conv, Dense, Dtype, at_least_float32, check_images, max_pool
+from models.layers import (
+    Conv,
+    Dense,
+    Dtype,
+    Rows,
+    at_least_float32,
+    check_images,
+    max_pool,
+    relu,
+)
 
 
 class SimpleCNN(nn.Module):
@@ -17,13 +26,15 @@ class SimpleCNN(nn.Module):
     axis_name: Any = None  # no statistics over the batch: unused
 
     @nn.compact
-    def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
-        del train
+    def __call__(
+        self, x: jax.Array, train: bool = False, rows: Rows = None
+    ) -> jax.Array:
+        del train, rows
         check_images(x, 16)
         for features in (6, 16):
             x = Conv(features, kernel=5, padding=0, dtype=self.dtype)(x)
-            x = max_pool(nn.relu(x))
+            x = relu(max_pool(x))  # the same as pooled last, and less
         x = x.reshape(x.shape[0], -1)
         for features in (120, 84):
-            x = nn.relu(Dense(features, dtype=self.dtype)(x))
+            x = relu(Dense(features, dtype=self.dtype)(x))
         return at_least_float32(Dense(self.num_classes, dtype=self.dtype)(x))

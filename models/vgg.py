@@ -11,10 +11,12 @@ from models.layers import (
     Conv,
     Dense,
     Dtype,
+    Rows,
     at_least_float32,
     check_images,
     max_pool,
     normal_fan_out,
+    relu,
 )
 
 # Features of each stage's convolutions; a 2×2 pooling ends a stage.
@@ -38,18 +40,21 @@ class VGG(nn.Module):
     axis_name: Any = None
 
     @nn.compact
-    def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
+    def __call__(
+        self, x: jax.Array, train: bool = False, rows: Rows = None
+    ) -> jax.Array:
         check_images(x, 32)
         for stage in STAGES[self.depth]:
-            for features in stage:
+            for number, features in enumerate(stage, start=1):
                 x = Conv(features, kernel_init=normal_fan_out(), dtype=self.dtype)(x)
                 if self.batch_norm:
-                    x = BatchNorm(self.axis_name, relu=True)(x, train)
-                else:
-                    x = nn.relu(x)
-            x = max_pool(x)
+                    x = BatchNorm(self.axis_name, relu=True)(x, train, rows)
+                if number == len(stage):
+                    x = max_pool(x)
+                if not self.batch_norm:  # of what is pooled: the same, and less
+                    x = relu(x)
         x = x.reshape(x.shape[0], -1)
         for features in HIDDEN:
             x = nn.Dropout(0.5, deterministic=not train)(x)
-            x = nn.relu(Dense(features, dtype=self.dtype)(x))
+            x = relu(Dense(features, dtype=self.dtype)(x))
         return at_least_float32(Dense(self.num_classes, dtype=self.dtype)(x))

@@ -20,6 +20,7 @@ from experiments import text
 from experiments.config.execution import Execution
 from experiments.config.run import RunConfig
 from experiments.errors import UserError
+from experiments.machine import gpus
 from experiments.machine.setup import set_up
 from experiments.machine.stopping import OUTPUT_CLOSED, Stop, Stopped, tell
 
@@ -47,6 +48,10 @@ def run_apart(
     if jax.default_backend() == "tpu":
         raise UserError("--jobs does not work on a TPU, which only one process can use")
     jobs = min(execution.jobs, len(configs))
+    if jax.default_backend() == "gpu":
+        note = gpus.sharing(jobs, jax.local_device_count())
+        if note:
+            print(note, file=sys.stderr, flush=True)
     each = dataclasses.replace(execution, jobs=1, resume=True, overwrite=False)
     spawn = multiprocessing.get_context("spawn")  # JAX's threads do not survive a fork
     processes = [

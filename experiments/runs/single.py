@@ -166,18 +166,20 @@ def _run(
         epoch = record.epochs + 1
         began = time.perf_counter() - record.epoch_seconds
         told, first = int(state.step), int(state.step) - record.epochs * per_epoch
-        state, metrics = trainer.run_epoch(
+        state, metrics, evaluation = trainer.train_and_test(
             state, keys, epoch, first, stop, progress.advance, progress.compiling
         )
         record.add_steps(metrics)
-        if int(state.step) < epoch * per_epoch:
+        if evaluation is None:
             saver.save(state, record.columns(time.perf_counter() - began))
             raise stop.stopped()
         tested = state
         if config.swa_start is not None and epoch >= config.swa_start:
             state = trainer.add_to_average(state)
-            tested = trainer.averaged(state, keys) if epoch == config.epochs else state
-        evaluation = trainer.evaluate(tested, keys, progress.compiling)
+            tested = state
+            if epoch == config.epochs:
+                tested = trainer.averaged(state, keys)
+                evaluation = trainer.evaluate(tested, keys, progress.compiling)
         seconds = time.perf_counter() - began
         record.epoch_seconds = 0.0
         record.add_epoch(evaluation, seconds)

@@ -20,6 +20,7 @@ from experiments.data import loading
 from experiments.data.augment import augment, normalise
 from experiments.data.pipeline import Pipeline
 from experiments.errors import UserError
+from models.accelerated import Accelerated
 from models.layers import BatchNorm
 
 _P = ParamSpec("_P")
@@ -46,6 +47,7 @@ class Average(NamedTuple):
 class Batch(NamedTuple):
     images: jax.Array  # (b, h, w, 3), normalised
     labels: jax.Array  # (b,) int32
+    rows: jax.Array | None = None  # how many, from the first on, count; None: all
 
 
 class Metrics(NamedTuple):
@@ -72,6 +74,7 @@ class Draw:
     start: Any  # int32: the mini-batch's first position in it
     key: jax.Array  # the run's; each step folds its own number in
     size: int = dataclasses.field(metadata={"static": True})  # of the mini-batch
+    rows: jax.Array | None = None  # how many of them it trains on; None: all
 
     @property
     def indices(self) -> jax.Array:  # (size,)
@@ -82,7 +85,7 @@ class Draw:
 class Problem:
     """What is trained: the network, the optimizer with or without LM, the pipeline."""
 
-    model: nn.Module
+    model: nn.Module | Accelerated
     tx: optax.GradientTransformationExtraArgs
     pipeline: Pipeline
     classes: int
@@ -203,9 +206,13 @@ def train_step(
 ) -> tuple[TrainState, Metrics]:
     """One step of the optimizer on the mean cross-entropy of a mini-batch.
 
+    What comes after the batch's `rows` has no part in loss, statistics or gradients.
+
     Under a mapped axis, `batch` is a replica's part. Gradients *and* loss are averaged
     over the axis, so that the replicas agree on c and stay equal.
     """
+
+    padded = {} if batch.rows is None else {"rows": batch.rows}
 
     def loss_fn(params: Any) -> tuple[jax.Array, Any]:
         logits, updated = problem.model.apply(
@@ -214,9 +221,10 @@ def train_step(
             train=True,
             rngs={"dropout": key},
             mutable=["batch_stats"],
+            **padded,
         )
         losses = optax.softmax_cross_entropy_with_integer_labels(logits, batch.labels)
-        return losses.mean(), updated.get("batch_stats", {})
+        return _mean(losses, batch.rows), updated.get("batch_stats", {})
 
     (loss, batch_stats), grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
     if problem.axis_name is not None:
@@ -230,6 +238,12 @@ def train_step(
         TrainState(state.step + 1, params, batch_stats, opt_state, state.average),
         Metrics(loss, c, scale),
     )
+
+
+def _mean(losses: jax.Array, rows: jax.Array | None) -> jax.Array:
+    if rows is None:
+        return losses.mean()
+    return jnp.where(jnp.arange(len(losses)) < rows, losses, 0).sum() / rows
 
 
 def add_to_average(state: TrainState) -> TrainState:
@@ -294,7 +308,7 @@ def step_from_data(
             dropout_key = jax.random.fold_in(dropout_key, replica)
     if sharding is not None and draw.size % sharding.num_devices == 0:
         batch = jax.lax.with_sharding_constraint(batch, sharding)
-    return train_step(problem, state, batch, dropout_key)
+    return train_step(problem, state, batch._replace(rows=draw.rows), dropout_key)
 
 
 @_in_its_precision

@@ -32,6 +32,7 @@ from experiments.train.step import (
     step_from_data,
 )
 from models import compiler_options
+from models.accelerated import Accelerated
 
 EVAL_BATCH = 500
 
@@ -109,6 +110,8 @@ class Trainer:
         options = compiler_options() if onednn else None
         self._step = self._place.compiled(self._train_on, options)
         self._scan = self._place.compiled(self._scan_epoch, options)
+        self._scan_tested = self._place.compiled(self._scan_and_test, options)
+        self._tests_in_scan = parallel == "none"
         self.problem = problem
         self.data = self._place.spread(data.train)
         self.test = data.test
@@ -116,11 +119,13 @@ class Trainer:
         self.scan = jax.default_backend() != "cpu" if scan is None else scan
         self._n = len(data.train.images)
         self._compiled: set[tuple[str, int]] = set()
+        self._test_batch = EVAL_BATCH if problem.eval_mode == "eval" else batch_size
         # Weights are made and tested on one device, where there is no axis.
         alone = problem
         if problem.axis_name is not None:
             model = problem.model.clone(axis_name=None)
             alone = dataclasses.replace(problem, model=model, axis_name=None)
+        self._alone = alone
         self._init = jax.jit(functools.partial(init_state, alone))
         self._eval = jax.jit(
             functools.partial(evaluate_batch, alone),
@@ -200,6 +205,36 @@ class Trainer:
         each = map(_without_none, jax.device_get(self._place.gather(collected)))
         return state, Metrics(*map(np.stack, zip(*each)))
 
+    def train_and_test(
+        self,
+        state: TrainState,
+        keys: Keys,
+        epoch: int,
+        first: int = 0,
+        stop: Callable[[], bool] = lambda: False,
+        on_steps: Callable[[int], None] = lambda steps: None,
+        compiling: Compiling = _not_told,
+    ) -> tuple[TrainState, Metrics, Evaluation | None]:
+        """`run_epoch`, and `evaluate` where that came to the epoch's end.
+
+        A scanned epoch on one device is tested in the same dispatch.
+        """
+        if self.scan and first == 0 and self._tests_in_scan:
+            order = self._order(keys.order, epoch)
+            draw = Draw(order, np.int32(0), keys.step, self._n)
+            data = DeviceData(self.data, self.test)
+            with self._calling("scan and test", self._n, compiling):
+                state, fetched = self._scan_tested(state, data, (draw, keys.evaluation))
+            on_steps(self.steps_per_epoch)
+            metrics, parts = jax.device_get(fetched)
+            return state, _without_none(metrics), self._evaluation(parts)
+        state, metrics = self.run_epoch(
+            state, keys, epoch, first, stop, on_steps, compiling
+        )
+        over = first + len(metrics.loss) == self.steps_per_epoch
+        tested = self.evaluate(state, keys, compiling) if over else None
+        return state, metrics, tested
+
     def _train_on(
         self, state: TrainState, data: Images, draw: Draw
     ) -> tuple[TrainState, Metrics]:
@@ -209,34 +244,57 @@ class Trainer:
     def _scan_epoch(
         self, state: TrainState, data: Images, epoch: Draw
     ) -> tuple[TrainState, Metrics]:
-        slices = list(batch_slices(epoch.size, self.batch_size))
-        whole = [start for start, size in slices if size == self.batch_size]
+        """All steps of an epoch, with the state packed for an accelerator meanwhile.
 
-        def train(state: TrainState, start: Any, size: int = self.batch_size):
-            draw = dataclasses.replace(epoch, start=start, size=size)
-            return self._train_on(state, data, draw)
+        The last, partial mini-batch is padded to the others' size: a program with two
+        sizes has the whole network twice. (Not under pmap, where parts would differ.)
+        """
+        model = Accelerated(self.problem.model)
+        fast = dataclasses.replace(self.problem, model=model)
+        sharding = self._place.batch_sharding
+        rest = epoch.size % self.batch_size
+        pads = 0 < rest < epoch.size and self.problem.axis_name is None
+        if pads:
+            more = epoch.order[: self.batch_size - rest]
+            epoch = dataclasses.replace(epoch, order=jnp.append(epoch.order, more))
 
-        state, metrics = jax.lax.scan(train, state, jnp.asarray(whole, jnp.int32))
-        for start, size in slices[len(whole) :]:
-            state, last = train(state, jnp.int32(start), size)
-            metrics = jax.tree.map(
-                lambda m, x: jnp.concatenate([m, x[None]]), metrics, last
-            )
-        return state, metrics
+        def train(state: TrainState, start: Any, size: int) -> Any:
+            rows = jnp.minimum(size, self._n - start) if pads else None
+            draw = dataclasses.replace(epoch, start=start, size=size, rows=rows)
+            return step_from_data(fast, state, data, draw, sharding)
+
+        n = len(epoch.order) if pads else epoch.size
+        state, metrics = _over_slices(train, model.pack(state), n, self.batch_size)
+        return model.unpack(state), metrics
+
+    def _scan_and_test(
+        self, state: TrainState, data: DeviceData, draws: tuple[Draw, jax.Array]
+    ) -> tuple[TrainState, tuple[Metrics, Any]]:
+        epoch, key = draws
+        state, metrics = self._scan_epoch(state, data.train, epoch)
+
+        def test(_: None, start: Any, size: int) -> tuple[None, Any]:
+            return None, evaluate_batch(self._alone, state, data.test, start, key, size)
+
+        _, parts = _over_slices(test, None, len(data.test.images), self._test_batch)
+        return state, (metrics, parts)
 
     def evaluate(
         self, state: TrainState, keys: Keys, compiling: Compiling = _not_told
     ) -> Evaluation:
         """Accuracy and mean loss on the test set."""
-        n = len(self.test.images)
-        size = EVAL_BATCH if self.problem.eval_mode == "eval" else self.batch_size
         parts = []
-        for start, length in batch_slices(n, size):
-            with self._calling("test", length, compiling):
+        for start, size in batch_slices(len(self.test.images), self._test_batch):
+            with self._calling("test", size, compiling):
                 images, key = self.test, keys.evaluation
-                part = self._eval(state, images, np.int32(start), key, size=length)
+                part = self._eval(state, images, np.int32(start), key, size=size)
             parts.append(part)
-        correct, loss = np.sum(np.asarray(jax.device_get(parts), np.float64), axis=0)
+        return self._evaluation(np.transpose(jax.device_get(parts)))
+
+    def _evaluation(self, parts: Any) -> Evaluation:
+        """Of correct predictions and summed losses, (parts,) each."""
+        n = len(self.test.images)
+        correct, loss = np.sum(np.asarray(parts, np.float64), axis=1)
         return Evaluation(100 * correct / n, loss / n)
 
     def add_to_average(self, state: TrainState) -> TrainState:
@@ -270,6 +328,30 @@ def _statistics_of(
     augment_key, dropout_key = jax.random.split(draw_key)
     batch = make_batch(train, draw.indices, augment_key, problem.pipeline)
     return batch_statistics(problem, params, zeros, batch, dropout_key)
+
+
+def _over_slices(
+    function: Callable[[Any, Any, int], tuple[Any, Any]], carry: Any, n: int, size: int
+) -> tuple[Any, Any]:
+    """`function(carry, start, length)` for each mini-batch; equal lengths in a loop.
+
+    Returns:
+      The last carry, and what the function gave beside it, along a new first axis.
+    """
+    slices = list(batch_slices(n, size))
+    whole = [start for start, length in slices if length == size]
+    stacked = []
+    if whole:
+        carry, results = jax.lax.scan(
+            lambda carry, start: function(carry, start, size),
+            carry,
+            jnp.asarray(whole, jnp.int32),
+        )
+        stacked.append(results)
+    for start, length in slices[len(whole) :]:
+        carry, last = function(carry, jnp.int32(start), length)
+        stacked.append(jax.tree.map(lambda x: x[None], last))
+    return carry, jax.tree.map(lambda *parts: jnp.concatenate(parts), *stacked)
 
 
 def batch_slices(n: int, size: int) -> Iterator[tuple[int, int]]:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from models.cpu.reverse import reverse_only
 
+Rows = jax.Array | None
 # How many slices of its arrays a sum adds up first.
 SLICES = 8
 
@@ -21,6 +22,8 @@ def normalise(
     epsilon: float,
     axis_name: Any,
     relu: bool = False,
+    near: jax.Array | None = None,
+    rows: Rows = None,
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """weight · (x − mean) / √(var + epsilon) + bias with the batch's own statistics.
 
@@ -33,23 +36,28 @@ def normalise(
       axis_name: a mapped axis over which the batch is spread, or None.
       relu: whether max(·, 0) follows. Its gradient's mask is then computed where it is
         needed, which spares an array of x's size.
+      near: (channels,), about the mean, where it is known, such as a running mean.
+      rows: how many of x's first rows are the batch; what comes after them pads it, has
+        no part in the statistics and no gradient. None for all, which is another
+        program. Not with an axis.
 
     Returns:
       y of x's shape and dtype, and the channels' mean and biased variance.
     """
-    return _normalise(*reverse_only(x, weight, bias), epsilon, axis_name, relu)
+    of_x = reverse_only(x, weight, bias)
+    return _normalise(*of_x, near, rows, epsilon, axis_name, relu)
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4, 5))
-def _normalise(x, weight, bias, epsilon, axis_name, relu):
-    return _forward(x, weight, bias, epsilon, axis_name, relu)[0]
+@functools.partial(jax.custom_vjp, nondiff_argnums=(5, 6, 7))
+def _normalise(x, weight, bias, near, rows, epsilon, axis_name, relu):
+    return _forward(x, weight, bias, near, rows, epsilon, axis_name, relu)[0]
 
 
-def _forward(x, weight, bias, epsilon, axis_name, relu):
+def _forward(x, weight, bias, near, rows, epsilon, axis_name, relu):
     x, weight, bias = reverse_only(x, weight, bias)
-    mean, var = batch_moments(x, axis_name)
+    mean, var = batch_moments(x, axis_name, near, rows)
     y = normalised(x, weight, bias, mean, jax.lax.rsqrt(var + epsilon), relu)
-    return (y, mean, var), (x, weight, bias, mean, var)
+    return (y, mean, var), (x, weight, bias, mean, var, rows)
 
 
 def normalised(
@@ -71,7 +79,7 @@ def _affine(x, weight, bias, mean, rsqrt):
 
 
 def _backward(epsilon, axis_name, relu, saved, gs):
-    x, weight, bias, mean, var = saved
+    x, weight, bias, mean, var, rows = saved
     g, rsqrt = gs[0], jax.lax.rsqrt(var + epsilon)
 
     def through_relu(g, x):
@@ -90,36 +98,60 @@ def _backward(epsilon, axis_name, relu, saved, gs):
     sums = local = (of_g, of_g_x * rsqrt)
     if axis_name is not None:
         sums = jax.lax.psum(local, axis_name)
-    of_g, of_g_x_hat = (total / count(x, axis_name) for total in sums)
+    of_g, of_g_x_hat = (total / count(x, axis_name, rows) for total in sums)
     dx = through_relu(g, x) - of_g - centred(x) * (rsqrt * of_g_x_hat)
-    dx *= weight * rsqrt
+    dx = _padded(dx * (weight * rsqrt), rows, 0)
     # Each replica has its part of the parameters' gradients, like any other layer's.
-    return dx.astype(x.dtype), local[1], local[0]
+    return dx.astype(x.dtype), local[1], local[0], None, None
 
 
 _normalise.defvjp(_forward, _backward)
 
 
-def batch_moments(x: jax.Array, axis_name: Any) -> tuple[jax.Array, jax.Array]:
+def batch_moments(
+    x: jax.Array, axis_name: Any, near: jax.Array | None = None, rows: Rows = None
+) -> tuple[jax.Array, jax.Array]:
     """Mean and biased variance of each channel, over the axis too.
 
-    One pass over x sums it and its squares, both less the mean of an eighth of it. That
-    lies within √7 standard deviations of the mean of all, wherever the two are, so that
-    the variance keeps all digits but one.
+    One pass over x sums it and its squares, both less a value near the mean. That is
+    the mean of an eighth of x, which lies within √7 standard deviations of the mean of
+    all, wherever the two are, so that the variance keeps all digits but one. On
+    accelerators it is `near`, if given, which takes no pass.
     """
-    near = at_least_float32(_sliced(x)[..., 0, :, :])
-    near = _sums(near) / count(near)
+    near = _near(x, near)
+    x = _padded(x, rows, near)
 
     def terms(x):
         x = at_least_float32(x) - near
         return x, jnp.square(x)
 
-    less_near, squares = (total / count(x) for total in channel_sums(terms, x))
+    sums = channel_sums(terms, x)
+    less_near, squares = (total / count(x, None, rows) for total in sums)
     mean, var = near + less_near, jnp.maximum(squares - jnp.square(less_near), 0)
     if axis_name is None:
         return mean, var
     everyones = jax.lax.pmean(mean, axis_name)
     return everyones, jax.lax.pmean(var + jnp.square(mean - everyones), axis_name)
+
+
+def _near(x, known):
+    def of_an_eighth(x, *_):
+        eighth = at_least_float32(_sliced(x)[..., 0, :, :])
+        return _sums(eighth) / count(eighth)
+
+    if known is None:
+        return of_an_eighth(x)
+    return jax.lax.platform_dependent(
+        x, known, cpu=of_an_eighth, default=lambda x, known: known
+    )
+
+
+def _padded(x, rows, value):
+    """x with a value in place of what comes after its first rows."""
+    if rows is None:
+        return x
+    row = jax.lax.broadcasted_iota(jnp.int32, x.shape, 0)
+    return jnp.where(row < rows, x, value)
 
 
 def channel_sums(
@@ -136,12 +168,22 @@ def channel_sums(
     return jax.lax.platform_dependent(
         *arrays,
         cpu=functools.partial(_in_one_pass, function),
-        default=lambda *arrays: tuple(map(_sums, function(*arrays))),
+        default=lambda *arrays: _together(function(*arrays)),
     )
 
 
 def _sums(x: jax.Array) -> jax.Array:
     return x.sum(tuple(range(x.ndim - 1)))
+
+
+def _together(terms: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+    """The sums of each, in one reduction of all."""
+    return jax.lax.reduce(
+        terms,
+        tuple(jnp.zeros((), term.dtype) for term in terms),
+        lambda a, b: tuple(map(jnp.add, a, b)),
+        dimensions=tuple(range(terms[0].ndim - 1)),
+    )
 
 
 def _in_one_pass(function, *arrays):
@@ -170,9 +212,9 @@ def _sliced(x: jax.Array) -> jax.Array:
     return x.reshape(*x.shape[:axis], slices, -1, x.shape[-1])
 
 
-def count(x: jax.Array, axis_name: Any = None) -> int:
-    """How many values a channel has, over the axis too."""
-    here = math.prod(x.shape[:-1])
+def count(x: jax.Array, axis_name: Any = None, rows: Rows = None) -> Any:
+    """How many values a channel has, over the axis too: an array where rows is one."""
+    here = math.prod(x.shape[1:-1]) * (x.shape[0] if rows is None else rows)
     return here if axis_name is None else here * jax.lax.axis_size(axis_name)
 
 

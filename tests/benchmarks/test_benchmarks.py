@@ -12,6 +12,7 @@ from benchmarks.operations import operations_a_step
 from benchmarks.side import Options
 from benchmarks.timing import in_turns
 from experiments.commands.cli import dispatch
+from experiments.errors import UserError
 
 
 def benchmarks(*argv):
@@ -75,7 +76,9 @@ def test_our_side_trains_the_steps_that_it_says(author_loop, monkeypatch):
     from benchmarks import jax_side
 
     monkeypatch.setattr(jax_side, "product_flops", lambda device, prepare: 1e9)
-    side = jax_side.make(Options("simple_cnn", 4, "float32", "cpu", False, author_loop))
+    side = jax_side.make(
+        Options("simple_cnn", 4, "float32", "cpu", "eager", author_loop)
+    )
     assert side.train(3) == (16 if author_loop else 3)
     assert side.about["operations_a_step"] == operations_a_step("simple_cnn", 4)
 
@@ -87,7 +90,7 @@ def test_our_side_trains_several_runs_at_once(vmap, device, monkeypatch):
 
     monkeypatch.setattr(jax_side, "product_flops", lambda device, prepare: 1e9)
     precision = "float32" if device == "cpu" else "bfloat16"
-    one = Options("simple_cnn", 4, precision, device, False, False, runs=2, vmap=vmap)
+    one = Options("simple_cnn", 4, precision, device, "eager", False, runs=2, vmap=vmap)
     dispatched = 3 if device == "cpu" else jax_side.STEPS_A_DISPATCH
     assert jax_side.make(one).train(3) == dispatched
 
@@ -176,5 +179,62 @@ def test_pytorchs_side_trains_the_steps_that_it_says(author_loop, monkeypatch):
 
     monkeypatch.setattr(torch_side, "product_flops", lambda device, prepare: 1e9)
     monkeypatch.setattr(torch_side, "LOADER_WORKERS", 0)
-    options = Options("simple_cnn", 4, "float32", "cpu", False, author_loop)
+    options = Options("simple_cnn", 4, "float32", "cpu", "eager", author_loop)
     assert torch_side.make(options).train(3) == (16 if author_loop else 3)
+
+
+def test_minutes_measure_in_order_and_say_what_is_late(monkeypatch, tmp_path, capsys):
+    from benchmarks import budget
+
+    clock, ended = [0.0], []
+    taken = {"jax": 1.0, "eager": 3.0, "graphs": 2.0}
+
+    class Worker:
+        def __init__(self, python, framework, options):
+            self.options = options
+            self.name = "jax" if framework == "jax" else options.mode
+
+        def wait(self):
+            if not hasattr(self, "steps"):
+                if self.name == "compile":
+                    raise UserError("a worker ended early")
+                about = {"compile_seconds": 4.0, "first_step_seconds": 1.0}
+                if self.name == "jax":
+                    about |= {"operations_a_step": 6, "product_flops": 12.0}
+                    about |= {"bytes_a_step": 3, "bytes_a_second": 4.0}
+                return about
+            seconds = taken[self.name] / (2 if self.options.xla_flags else 1)
+            clock[0] += 0.01
+            return {"seconds": seconds * self.steps, "steps": self.steps}
+
+        def tell(self, steps):
+            self.steps = steps
+
+        def end(self):
+            ended.append((self.options.model, self.options.precision, self.name))
+
+    monkeypatch.setattr(budget, "Worker", Worker)
+    monkeypatch.setattr(budget.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr("benchmarks.training.has_torch", lambda python: True)
+    out = tmp_path / "rows.json"
+    argv = ["training", "--models", "nn2", "vgg16", "--minutes", "1"]
+    argv += ["--xla-flags", "a=true", "--out", str(out)]
+    assert benchmarks(*argv) == 0
+    rows = json.loads(out.read_text())["rows"]
+    assert [(row["model"], row["precision"]) for row in rows[::5]] == [
+        ("nn2", "tensorfloat32"),
+        ("vgg16", "tensorfloat32"),
+        ("nn2", "bfloat16"),
+        ("vgg16", "bfloat16"),
+    ]
+    first = {row["side"]: row for row in rows[:5]}
+    assert list(first) == [
+        "ours", "torch eager", "torch graphs", "torch compile", "ours a=true"
+    ]  # fmt: skip
+    assert first["torch eager"]["ours_faster"] == 3.0
+    assert first["ours a=true"]["ours_faster"] == 0.5
+    assert first["torch compile"]["late"]
+    assert first["ours"]["share_of_product_rate"] == 0.5
+    assert first["ours"]["share_of_memory_rate"] == 0.75
+    assert len(set(ended)) == 4 * 4  # nothing is left running
+    assert "ours is 3.00× as fast" in capsys.readouterr().out

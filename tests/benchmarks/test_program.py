@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks import program
+from benchmarks import hlo
 from benchmarks.__main__ import BENCHMARKS
 from experiments.commands.cli import dispatch
 
@@ -13,12 +13,37 @@ PROGRAM = """HloModule jit_steps, is_scheduled=true
   ROOT %n.1 = f32[4,8]{1,0} negate(%p.1)
 }
 
+%fused.2 (p.2: f32[4,8], p.3: f32[4,8]) -> (f32[4,8], pred[4]) {
+  %p.2 = f32[4,8]{1,0} parameter(0)
+  %p.3 = f32[4,8]{1,0} parameter(1)
+  %c.2 = pred[4]{0} custom(%p.2, %p.3)
+  ROOT %t.2 = (f32[4,8]{1,0}, pred[4]{0}) tuple(%p.2, %c.2)
+}
+
+%fused.3 (p.4: s32[], p.5: f32[9,8], p.6: f32[9,4,8]) -> f32[9,8] {
+  %p.5 = f32[9,8]{1,0} parameter(1)
+  %p.6 = f32[9,4,8]{2,1,0} parameter(2)
+  %p.4 = s32[] parameter(0)
+  %b.3 = f32[36,8]{1,0} bitcast(%p.6)
+  %d.3 = f32[1,8]{1,0} dynamic-slice(%b.3, %p.4, %p.4), dynamic_slice_sizes={1,8}
+  ROOT %u.3 = f32[9,8]{1,0} dynamic-update-slice(%p.5, %d.3, %p.4, %p.4)
+}
+
+%inner (arg.1: (s32[], f32[9,8], f32[9,4,8])) -> (s32[], f32[9,8], f32[9,4,8]) {
+  %arg.1 = (s32[], f32[9,8]{1,0}, f32[9,4,8]{2,1,0}) parameter(0)
+  %i = s32[] get-tuple-element(%arg.1), index=0
+  %all = f32[9,8]{1,0} get-tuple-element(%arg.1), index=1
+  %from = f32[9,4,8]{2,1,0} get-tuple-element(%arg.1), index=2
+  %slice_fusion = f32[9,8]{1,0} fusion(%i, %all, %from), kind=kLoop, calls=%fused.3
+  ROOT %out.1 = (s32[], f32[9,8], f32[9,4,8]) tuple(%i, %slice_fusion, %from)
+}
+
 %body (arg: (s32[], f32[4,8], bf16[8,2])) -> (s32[], f32[4,8], bf16[8,2]) {
   %arg = (s32[], f32[4,8]{1,0}, bf16[8,2]{1,0}) parameter(0)
   %x = f32[4,8]{1,0} get-tuple-element(%arg), index=1
   %w = bf16[8,2]{1,0} get-tuple-element(%arg), index=2, metadata={op_name="a(b), c"}
   %loop_fusion = f32[4,8]{1,0} fusion(%x), kind=kLoop, calls=%fused
-  %other_fusion = (f32[4,8]{1,0}, pred[4]{0}) fusion(%x, %loop_fusion), kind=kLoop
+  %other_fusion = (f32[4,8], pred[4]) fusion(%x, %loop_fusion), calls=%fused.2
   %cublas.1 = (f32[4,2]{1,0}, s8[99]{0}) custom-call(%x, %w), custom_call_target="mm"
   %part = f32[4,2]{1,0} get-tuple-element(%cublas.1), index=0
   %copy.1 = f32[4,2]{0,1} copy(f32[4,2]{1,0} %part), metadata={op_name="jit(f)/%x"}
@@ -28,21 +53,35 @@ PROGRAM = """HloModule jit_steps, is_scheduled=true
 
 ENTRY %main (a: f32[4,8]) -> f32[4,8] {
   %a = f32[4,8]{1,0} parameter(0)
+  %while.1 = (s32[], f32[4,8]) while(%a), condition=%c, body=%body, backend_config={}
   ROOT %c = f32[4,8]{1,0} copy(%a)
 }
 """
+LOOP = (
+    "  %n = (s32[]) while(%x), condition=%c.1, body=%inner, "
+    'backend_config={"known_trip_count":{"n":"11"},"known_init_step":{"init":"0"}}\n'
+)
 
 
 def test_the_scans_body_is_counted_kind_by_kind():
     x, w, y = 4 * 8 * 4, 8 * 2 * 2, 4 * 2 * 4
     frames = "\n".join(f'{n} "a_file_with_a_frame.py"' for n in range(99))
-    found = program.by_kind(PROGRAM.replace("\n\n", f"\n\n{frames}\n\n", 1))
+    found = hlo.by_kind(PROGRAM.replace("\n\n", f"\n\n{frames}\n\n", 1))
     assert found == {
         "mm": (1, (y + 99) + x + w),
         "fusion": (2, (x + x) + (x + 4 + x + x)),
         "copy": (1, y + y),
     }
     assert list(found) == ["fusion", "mm", "copy"]
+
+
+def test_a_loop_in_the_body_counts_as_often_as_it_runs_and_by_its_slices():
+    """A row of 8 is read and written, in place, not what it is a part of."""
+    program = PROGRAM.replace("  %view", f"{LOOP}  %view")
+    before, found = (hlo.by_kind(text)["fusion"] for text in (PROGRAM, program))
+    assert found.kernels == before.kernels + 11
+    index, row = 4, 8 * 4
+    assert found.bytes == before.bytes + 11 * (index + row + row)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +98,7 @@ def test_the_scans_body_is_counted_kind_by_kind():
     ],
 )
 def test_sizes_of_shapes(shape, expected):
-    assert program.size(shape) == expected
+    assert hlo.size(shape) == expected
 
 
 def test_without_cudas_plugin_it_says_what_to_install(monkeypatch, capsys):

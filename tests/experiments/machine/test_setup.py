@@ -20,6 +20,7 @@ def seen():
         "cache": jax.config.jax_compilation_cache_dir,
         "least": jax.config.jax_persistent_cache_min_compile_time_secs,
         "cores": sorted(os.sched_getaffinity(0)),
+        "xla_caches": jax.config.jax_persistent_cache_enable_xla_caches,
     }
 
 out = Path(sys.argv[1])
@@ -46,4 +47,6 @@ def test_a_sweep_changes_nothing_in_the_process(tmp_path, monkeypatch):
     assert before == after
     assert before["cache"] is None
     assert set_up["cache"] == str(tmp_path / "cache" / "compiled")
+    # In it XLA keeps what it has tuned on a GPU: JAX's default.
+    assert "autotune_cache_dir" in set_up["xla_caches"]
     assert len(set_up["filters"]) == len(before["filters"]) + 1

@@ -83,6 +83,24 @@ def test_a_stopped_run_goes_on_bit_for_bit(asked, trainer, uninterrupted, tmp_pa
     assert [p.name for p in tmp_path.iterdir()] == ["run"]
 
 
+@pytest.fixture(scope="module")
+def scanned():
+    device_data = DeviceData.put(loading.load("digits", limit_train=200))
+    return Trainer(make_problem(LIMITED, PER_EPOCH), device_data, 32, scan=True)
+
+
+def test_a_stopped_run_of_scanned_epochs_goes_on_bit_for_bit(scanned, tmp_path):
+    """As on accelerators: stopped between two epochs, which are one dispatch each."""
+    run(scanned, tmp_path / "whole")
+    whole = read_run(tmp_path / "whole")
+    for asked in (0, 1):
+        path = tmp_path / f"run{asked}"
+        with pytest.raises(Stopped):
+            run(scanned, path, StopAt(asked))
+        run(scanned, path)
+        assert_same_run(path, whole)
+
+
 def test_damaged_checkpoints_are_passed_over_and_named(
     trainer, uninterrupted, tmp_path
 ):

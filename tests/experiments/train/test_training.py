@@ -160,6 +160,52 @@ def test_a_scanned_epoch_is_the_stepped_epoch(trainers, device_data):
     chex.assert_trees_all_close(a.params, b.params, rtol=1e-4, atol=1e-6)
 
 
+def test_a_scanned_epochs_test_is_the_test_after_it(trainers, device_data):
+    """The state is the same one, so that all digits but the last are."""
+    scanned = Trainer(problem(), device_data, 32, scan=True)
+    state, metrics, got = scanned.train_and_test(scanned.init(KEYS), KEYS, 1)
+    assert metrics.loss.shape == (7,)
+    expected = trainers["lm"].evaluate(state, KEYS)
+    assert got.accuracy == expected.accuracy
+    np.testing.assert_allclose(got.loss, expected.loss, rtol=1e-6)
+
+
+def test_an_epoch_that_is_cut_short_is_not_tested(trainers):
+    calls = iter([False, False, True])
+    trainer = trainers["lm"]
+    _, metrics, evaluation = trainer.train_and_test(
+        trainer.init(KEYS), KEYS, 1, stop=lambda: next(calls)
+    )
+    assert metrics.loss.shape == (2,)
+    assert evaluation is None
+
+
+def test_a_scanned_epoch_of_batch_norm_keeps_the_partial_batch(device_data):
+    """72 images in batches of 32: the padding must not reach statistics or weights."""
+    few = Images(*(part[:72] for part in device_data.train))
+    config = dataclasses.replace(CONFIG, model="preresnet11", learning_rate=1e-3)
+    of = make_problem(config, 3)
+    data = device_data._replace(train=few)
+    stepped, scanned = (Trainer(of, data, 32, scan=scan) for scan in (False, True))
+    a, a_metrics = stepped.run_epoch(stepped.init(KEYS), KEYS, 1)
+    b, b_metrics = scanned.run_epoch(scanned.init(KEYS), KEYS, 1)
+    np.testing.assert_allclose(a_metrics.loss, b_metrics.loss, rtol=1e-4)
+    chex.assert_trees_all_close(a.batch_stats, b.batch_stats, rtol=1e-3, atol=1e-5)
+
+
+def test_a_partial_batch_is_no_second_network_in_an_epochs_program(device_data):
+    def convolutions(n):
+        few = Images(*(part[:n] for part in device_data.train))
+        trainer = Trainer(problem(), device_data._replace(train=few), 32, scan=True)
+        state = jax.eval_shape(trainer.init, KEYS)
+        draw = Draw(jnp.arange(n), np.int32(0), KEYS.step, n)
+        traced = trainer._scan.trace(state, few, draw)
+        text = traced.lower(lowering_platforms=("cuda",)).as_text()
+        return text.count("stablehlo.convolution")
+
+    assert convolutions(72) == convolutions(64) == convolutions(20) > 0
+
+
 def test_the_step_is_traced_once_per_batch_size(device_data):
     chex.clear_trace_counter()
     step = chex.assert_max_traces(step_from_data, n=2)

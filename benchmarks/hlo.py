@@ -1,0 +1,168 @@
+"""Reading a compiled program's text: its kernels, and the bytes that each moves."""
+
+import collections
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+# Instructions that name a value and run nothing.
+_FREE = {
+    "after-all",
+    "bitcast",
+    "constant",
+    "copy-done",
+    "fusion-done",
+    "get-tuple-element",
+    "parameter",
+    "tuple",
+}
+_SLICES = {"dynamic-slice", "slice"}
+_INSTRUCTION = re.compile(r"\s*(ROOT )?(%[\w.\-]+) = (\(.*?\)|\S+) ([\w\-]+)\((.*)")
+_SHAPE = re.compile(r"\b(pred|bf16|[a-z]+\d+)(?:e\d\w*)?\[([\d,]*)\]")
+
+
+class Kind(NamedTuple):
+    """What the kernels of one kind come to."""
+
+    kernels: int
+    bytes: int  # inputs and outputs of each once, caches aside
+
+
+class _Instruction(NamedTuple):
+    name: str
+    bytes: int  # of its result
+    kind: str
+    operands: tuple[str, ...]
+    text: str  # what follows its operands' opening parenthesis
+    is_root: bool
+
+    def attribute(self, name: str) -> str:
+        match = re.search(rf'\b{name}="?([^",\s]+)', self.text)
+        return match[1] if match else ""
+
+
+_Computation = list[_Instruction]
+
+
+def by_kind(text: str) -> dict[str, Kind]:
+    """The kernels of one step: of the body of the program's largest loop.
+
+    A loop inside it, over a network's blocks, counts as often as it goes round.
+
+    Args:
+      text: a compiled program, as XLA prints it.
+
+    Returns:
+      Each kind of instruction, or target of a custom call, the most bytes first.
+    """
+    # Ahead of the first computation stand tables of files and stack frames.
+    _, *parts = re.split(r"\n(?=%|ENTRY)", text)
+    program = dict(map(_computation, parts))
+    main = next(name for name, part in zip(program, parts) if part.startswith("ENTRY"))
+    bodies = [i.attribute("body") for i in program[main] if i.kind == "while"]
+    steps = [_kinds(program, body) for body in bodies]
+    largest = max(steps, key=lambda kinds: sum(k.kernels for k in kinds.values()))
+    ordered = sorted(largest.items(), key=lambda item: -item[1].bytes)
+    return dict(ordered)
+
+
+def size(shape: str) -> int:
+    """Bytes of an array's or a tuple's shape, such as "(f32[2,3]{1,0}, s32[])"."""
+    return sum(
+        _bytes(dtype) * math.prod(int(n) for n in dims.split(",") if n)
+        for dtype, dims in _SHAPE.findall(shape)
+    )
+
+
+def _bytes(dtype: str) -> int:
+    return 1 if dtype == "pred" else int(re.sub(r"\D", "", dtype)) // 8
+
+
+def _computation(text: str) -> tuple[str, _Computation]:
+    name = text.removeprefix("ENTRY ").split(" ", 1)[0]
+    return name, list(_instructions(text))
+
+
+def _instructions(text: str) -> Iterator[_Instruction]:
+    for line in text.splitlines():
+        if match := _INSTRUCTION.match(line):
+            root, name, shape, kind, rest = match.groups()
+            operands = re.findall(r"%[\w.\-]+", re.split(r"\)(?:, |$)", rest)[0])
+            yield _Instruction(
+                name, size(shape), kind, tuple(operands), rest, bool(root)
+            )
+
+
+def _kinds(program: Mapping[str, _Computation], name: str) -> dict[str, Kind]:
+    """Of a computation, by kind."""
+    kernels: collections.Counter[str] = collections.Counter()
+    moved: collections.Counter[str] = collections.Counter()
+
+    def add(kind: str, found: Kind, times: int = 1) -> None:
+        kernels[kind] += times * found.kernels
+        moved[kind] += times * found.bytes
+
+    sizes = {i.name: i.bytes for i in program[name]}
+    for one in program[name]:
+        if one.kind == "while":
+            trips = re.search(r'"known_trip_count":\{"n":"(\d+)"', one.text)
+            for kind, found in _kinds(program, one.attribute("body")).items():
+                add(kind, found, int(trips[1]) if trips else 1)
+        elif one.kind in ("call", "async-start") and one.kind not in _FREE:
+            inside = one.attribute("to_apply") or one.attribute("calls")
+            for kind, found in _kinds(program, inside).items():
+                add(kind, found)
+        elif one.kind not in _FREE:
+            reads = [sizes.get(operand, 0) for operand in one.operands]
+            writes = one.bytes
+            if one.kind.startswith("fusion"):
+                reads, writes = _in_parts(program[one.attribute("calls")], reads)
+            kind = one.attribute("custom_call_target") or one.kind
+            add(kind, Kind(1, sum(reads) + writes))
+    return {kind: Kind(kernels[kind], moved[kind]) for kind in kernels}
+
+
+def _in_parts(fused: _Computation, whole: list[int]) -> tuple[list[int], int]:
+    """Bytes that a fusion reads of each operand and writes: slices in place of wholes.
+
+    Args:
+      fused: the fusion's computation.
+      whole: its operands' sizes.
+    """
+    by_name = {i.name: i for i in fused}
+
+    def source(name: str) -> str:
+        while by_name[name].kind == "bitcast":
+            (name,) = by_name[name].operands
+        return name
+
+    def written(name: str) -> int:
+        one = by_name[source(name)]
+        if one.kind == "tuple":
+            return sum(map(written, one.operands))
+        if one.kind == "dynamic-update-slice":
+            return by_name[one.operands[1]].bytes
+        return one.bytes
+
+    def read(parameter: str, size: int) -> int:
+        parts = 0
+        for user in fused:
+            if user.kind == "bitcast":
+                continue
+            for place, operand in enumerate(user.operands):
+                if source(operand) != parameter:
+                    continue
+                if user.kind in _SLICES and place == 0:
+                    parts += user.bytes
+                elif user.kind != "dynamic-update-slice" or place:
+                    return size
+        return min(parts, size)
+
+    reads = list(whole)
+    for one in fused:
+        if one.kind == "parameter":
+            number = int(one.text.partition(")")[0])
+            reads[number] = read(one.name, whole[number])
+    (root,) = (i.name for i in fused if i.is_root)
+    return reads, written(root)
