@@ -133,9 +133,9 @@ def _time(found: Outlook, jobs: int) -> str:
     if len(known) == len(here):
         seconds = sum(known) / min(jobs, len(found.todo))
         return f"{left}; {in_words(seconds)}, at the pace of the finished runs here"
-    if (seconds := committed.seconds(found.todo)) is not None:
+    if (measured := committed.seconds(found.todo)) is not None:
         return (
-            f"{left}; {in_words(seconds)} of steps on {committed.MACHINE}, one at once"
+            f"{left}; {in_words(measured)} of steps on {committed.MACHINE}, one at once"
         )
     return f"{left}; how long they take is not known before one is finished"
 

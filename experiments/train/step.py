@@ -5,7 +5,6 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import optax
@@ -20,7 +19,6 @@ from experiments.data import loading
 from experiments.data.augment import augment, normalise
 from experiments.data.pipeline import Pipeline
 from experiments.errors import UserError
-from models.accelerated import Accelerated
 from models.layers import BatchNorm
 
 _P = ParamSpec("_P")
@@ -85,7 +83,7 @@ class Draw:
 class Problem:
     """What is trained: the network, the optimizer with or without LM, the pipeline."""
 
-    model: nn.Module | Accelerated
+    model: Any  # an nn.Module, or its Accelerated
     tx: optax.GradientTransformationExtraArgs
     pipeline: Pipeline
     classes: int
