@@ -141,7 +141,7 @@ def bar(console: Any = None, failed: Failed = _raise) -> Iterator[Bar]:
     from rich.text import Text
 
     class Remaining(rich_progress.TimeRemainingColumn):
-        max_refresh = None  # else it would say "compiling" late
+        max_refresh = 0.0  # else it would say "compiling" late
 
         def render(self, task: Any) -> Text:
             if task.fields["now"]:
