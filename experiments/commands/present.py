@@ -12,7 +12,7 @@ from experiments.config.run import RunConfig
 from experiments.errors import UserError
 from experiments.machine import hosts
 from experiments.machine.log import LOG, say
-from experiments.report import curves, document, groups, sheets, style, tables
+from experiments.report import curves, document, groups, notes, sheets, style, tables
 from experiments.runs import dry_run, lr_sweep, sweep
 from experiments.runs.run_directory import TRIALS, Run
 
@@ -40,7 +40,7 @@ def look_ahead(configs: Sequence[RunConfig], out: Path, options: Pairs) -> None:
     dry_run.show(configs, out, options, rates_to_choose=len(options.lr_sweep))
 
 
-def present(runs: Sequence[Run], out: Path, asked: Asked = tables.NOTHING) -> None:
+def present(runs: Sequence[Run], out: Path, asked: Asked = notes.NOTHING) -> None:
     """Write the sheets, the report and the curves to `out`; print the tables.
 
     Raises:
@@ -67,7 +67,7 @@ def present(runs: Sequence[Run], out: Path, asked: Asked = tables.NOTHING) -> No
     drawing.raise_failures()
 
 
-def print_table(runs: Sequence[Run], asked: Asked = tables.NOTHING) -> None:
+def print_table(runs: Sequence[Run], asked: Asked = notes.NOTHING) -> None:
     """Show the table in the terminal."""
     from rich.console import Console
     from rich.markup import escape
@@ -79,7 +79,7 @@ def print_table(runs: Sequence[Run], asked: Asked = tables.NOTHING) -> None:
     summary = tables.summarise(runs, asked)
     table = Table(
         title=shown(tables.title(runs)),
-        caption=shown("\n".join(tables.notes(summary, asked))),
+        caption=shown("\n".join(notes.notes(summary, asked))),
     )
     for name in tables.header(summary, asked):
         table.add_column(name)

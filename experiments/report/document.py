@@ -7,13 +7,13 @@ from pathlib import Path
 from experiments import text
 from experiments.config.asked import Asked
 from experiments.machine import files
-from experiments.report import curves, page, style, tables
+from experiments.report import curves, notes, page, style, tables
 from experiments.report.groups import grouped
 from experiments.runs.run_directory import Run
 
 
 def write_markdown(
-    runs: Sequence[Run], out: Path, title: str, asked: Asked = tables.NOTHING
+    runs: Sequence[Run], out: Path, title: str, asked: Asked = notes.NOTHING
 ) -> None:
     """Write report.md, the tables, to the directory `out`."""
     out.mkdir(parents=True, exist_ok=True)
@@ -26,7 +26,7 @@ def write_page(
     out: Path,
     title: str,
     drawing: style.Drawing,
-    asked: Asked = tables.NOTHING,
+    asked: Asked = notes.NOTHING,
 ) -> None:
     """Write report.html; pictures that fail to be drawn are left out of it."""
     groups = grouped(runs)

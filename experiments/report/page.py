@@ -8,7 +8,7 @@ from pathlib import Path
 
 from experiments.config.arms import LM
 from experiments.config.asked import Asked
-from experiments.report import tables
+from experiments.report import notes, tables
 from experiments.runs.run_directory import Run
 from experiments.text import html, link
 
@@ -84,12 +84,12 @@ def section(
     runs: Sequence[Run],
     pictures: Sequence[Path],
     out: Path,
-    asked: Asked = tables.NOTHING,
+    asked: Asked = notes.NOTHING,
 ) -> str:
     """The part of the page on one table's runs; links are relative to `out`."""
     summary = tables.summarise(runs, asked)
-    notes = "".join(
-        f'<p class="note">{html(n)}</p>' for n in tables.notes(summary, asked)
+    below = "".join(
+        f'<p class="note">{html(n)}</p>' for n in notes.notes(summary, asked)
     )
     body = "".join(
         f"<tr{' class=yes' if arm == LM.name else ''}>" + _cells("td", row) + "</tr>"
@@ -110,7 +110,7 @@ def section(
 <h2>{html(tables.title(runs))}</h2>
 <div class="wide"><table><thead><tr>{header}</tr></thead>
 <tbody>{body}</tbody></table></div>
-{notes}
+{below}
 <div class="figures">{figures}</div>
 <details><summary>{count}</summary><div class="wide"><table>
 <thead><tr>{run_header}</tr></thead>

@@ -12,11 +12,10 @@ from experiments.config.arms import ARMS, BASE, LM
 from experiments.config.asked import Asked
 from experiments.config.optimizers import OPTIMIZERS
 from experiments.config.run import RunConfig
-from experiments.report import groups, over_rates, statistics
+from experiments.report import groups, notes, over_rates, statistics
+from experiments.report.notes import NOTHING
 from experiments.report.thesis import Published, published
 from experiments.runs.run_directory import Run, rows
-
-NOTHING = Asked()  # but the defaults
 
 
 def summarise(runs: Sequence[Run], asked: Asked = NOTHING) -> pd.DataFrame:
@@ -158,23 +157,19 @@ def header(summary: pd.DataFrame, asked: Asked = NOTHING) -> tuple[str, ...]:
         "n",
     ]
     if "pairs_needed" in summary:
-        ours.append(f"Pairs to tell {_points(asked)}")
+        ours.append(f"Pairs to tell {notes.points(asked)}")
     if "spread" in summary:
         ours.append("Spread over rates")
     if "reached" in summary:
         ours.append(f"Epochs to {asked.target:g} %")
-    if _has_thesis(summary):
+    if notes.has_thesis(summary):
         ours += ["Thesis: loss", "accuracy"]
     return tuple(ours)
 
 
-def _points(asked: Asked) -> str:
-    return f"{asked.difference:g} point{'' if asked.difference == 1 else 's'}"
-
-
 def cells(summary: pd.DataFrame) -> list[tuple[str, ...]]:
     """The table's rows as text, in the order of `header`."""
-    marks = _doubt_marks(summary)
+    marks = notes.doubt_marks(summary)
     found = []
     for row in summary.to_dict("records"):
         texts = [
@@ -194,7 +189,7 @@ def cells(summary: pd.DataFrame) -> list[tuple[str, ...]]:
             texts.append("" if math.isnan(row["spread"]) else f"{row['spread']:.2f}")
         if "reached" in summary:
             texts.append(over_rates.in_words(row["reached"], row["n"]))
-        if _has_thesis(summary):
+        if notes.has_thesis(summary):
             texts += _thesis(row, marks)
         found.append(tuple(texts))
     return found
@@ -240,87 +235,8 @@ def markdown(runs: Sequence[Run], asked: Asked = NOTHING) -> str:
     body = [tuple(map(text.markdown, row)) for row in cells(summary)]
     body = [columns, ("---",) * len(columns), *body]
     table = "\n".join("| " + " | ".join(row) + " |" for row in body)
-    words = "\n\n".join(map(text.markdown, notes(summary, asked)))
+    words = "\n\n".join(map(text.markdown, notes.notes(summary, asked)))
     return f"**{text.markdown(title(runs))}**\n\n{table}\n\n{words}\n"
-
-
-def notes(summary: pd.DataFrame, asked: Asked = NOTHING) -> list[str]:
-    """What must be known to read the table: the figures' meaning, and their limits."""
-    found = [
-        "Mean ± standard deviation over the n seeds. Average last loss: the mean over "
-        "the last complete window of 20 mini-batches. The difference is the arm's test "
-        "accuracy less the plain optimizer's over the same seeds, in points, "
-        "with a 95 % interval and the p of a sign-flip test, adjusted by Holm over the "
-        "table; yes or no is said under 0.05 only."
-    ]
-    found += _notes_on_columns(summary, asked)
-    if "pairs" in summary:
-        fewest = summary["pairs"].min()
-        if statistics.smallest_p(int(fewest)) >= 1 - statistics.CONFIDENCE:
-            found.append(
-                f"n = {fewest:.0f} is too small to tell: a sign-flip test of so few "
-                f"pairs cannot give a p under "
-                f"{statistics.smallest_p(int(fewest)):.3g}, whatever the differences."
-            )
-        mixed = summary[(summary["apart_n"] < summary["pairs"])]
-        for row in mixed.to_dict("records"):
-            name = row["name"]
-            words = (
-                f"{name}: over the {row['apart_n']:.0f} of its pairs without a collapse"
-            )
-            if row["apart_n"]:
-                words += f" the difference is {row['apart_difference']:+.2f}"
-            else:
-                words = f"{name}: in every pair a run collapsed"
-            found.append(
-                f"{words}; McNemar's p of the collapses {row['collapse_p']:.3g}."
-            )
-    found += _notes_on_bases(summary)
-    found += [f"{mark} {doubt}." for doubt, mark in _doubt_marks(summary).items()]
-    return found
-
-
-def _notes_on_columns(summary: pd.DataFrame, asked: Asked) -> list[str]:
-    found = []
-    if "pairs_needed" in summary:
-        found.append(
-            f"Pairs to tell {_points(asked)}: how many seeds a paired t test needs to "
-            "tell such a difference with 80 % power, if the differences spread as they "
-            "do here."
-        )
-    if "spread" in summary:
-        found.append(
-            "Spread over rates: the best less the worst mean test accuracy over the "
-            "learning rates of the arm, in points; the smaller, the less sensitive."
-        )
-    if "reached" in summary:
-        found.append(
-            f"Epochs to {asked.target:g} %: the first epoch after which the test "
-            "accuracy is that high, and its last step; the median over the seeds. A "
-            "run that does not reach it counts as infinitely late."
-        )
-    return found
-
-
-def _notes_on_bases(summary: pd.DataFrame) -> list[str]:
-    found = []
-    compared = summary[summary["arm"] != BASE.name].to_dict("records")
-    for row in compared:
-        base_rate = row.get("base_rate", math.nan)
-        plain = (summary["arm"] == BASE.name) & (
-            summary["optimizer"] == row["optimizer"]
-        )
-        if math.isnan(base_rate) and plain.any():
-            found.append(
-                f"{row['name']}: there is no plain run with its momentum, weight decay "
-                "and learning rate to hold it against."
-            )
-        elif not math.isnan(base_rate) and base_rate != row["rate"]:
-            found.append(
-                f"{row['name']} has a learning rate of {row['rate']:g}, the plain "
-                f"optimizer that it is held against one of {base_rate:g}."
-            )
-    return found
 
 
 def row_name(optimizer: str, arm: Any) -> str:
@@ -367,10 +283,6 @@ def _pairs_needed(row: dict[str, Any]) -> str:
     return "more than a million" if math.isinf(needed) else f"{needed:,.0f}"
 
 
-def _has_thesis(summary: pd.DataFrame) -> bool:
-    return "thesis_accuracy" in summary
-
-
 def _thesis(row: dict[str, Any], marks: dict[str, str]) -> tuple[str, str]:
     accuracy = row.get("thesis_accuracy", math.nan)
     if math.isnan(accuracy):
@@ -378,11 +290,3 @@ def _thesis(row: dict[str, Any], marks: dict[str, str]) -> tuple[str, str]:
     mark = marks.get(row["thesis_doubt"], "")
     difference = row["accuracy_mean"] - accuracy
     return f"{row['thesis_loss']:.4g}", f"{accuracy:.2f}{mark} (ours {difference:+.2f})"
-
-
-def _doubt_marks(summary: pd.DataFrame) -> dict[str, str]:
-    """A footnote mark for each thing that cannot be true of a published row."""
-    if not _has_thesis(summary):
-        return {}
-    doubts = dict.fromkeys(d for d in summary["thesis_doubt"].dropna() if d)
-    return dict(zip(doubts, "†‡§¶‖"))

@@ -131,11 +131,11 @@ def _time(found: Outlook, jobs: int) -> str:
     here = [Pace.of(found.finished).seconds(c, n) for c, n in found.todo.items()]
     known = [seconds for seconds in here if seconds is not None]
     if len(known) == len(here):
-        seconds = sum(known) / min(jobs, len(found.todo))
-        return f"{left}; {in_words(seconds)}, at the pace of the finished runs here"
-    if (measured := committed.seconds(found.todo)) is not None:
+        each = sum(known) / min(jobs, len(found.todo))
+        return f"{left}; {in_words(each)}, at the pace of the finished runs here"
+    if (seconds := committed.seconds(found.todo)) is not None:
         return (
-            f"{left}; {in_words(measured)} of steps on {committed.MACHINE}, one at once"
+            f"{left}; {in_words(seconds)} of steps on {committed.MACHINE}, one at once"
         )
     return f"{left}; how long they take is not known before one is finished"
 

@@ -62,7 +62,7 @@ def test_states_of_sound_runs(runs, capsys):
         ]  # fmt: skip
     (line,) = (line for line in shown if "interrupted " in line)
     assert line.split()[:4] == ["interrupted", "2/3", "80.00", "%"]
-    assert shown[-1] == "5 runs: 1 interrupted, 4 finished"
+    assert shown[-1] == "5 runs: 4 finished, 1 interrupted"
     assert tree(runs.parent) == before
 
 
@@ -170,14 +170,15 @@ def test_a_damaged_finished_run_is_named(runs):
 def test_links_are_not_followed_and_pipes_do_not_hang(runs, tmp_path):
     before = states(runs)
     (runs / "up").symlink_to(runs.parent)
-    os.mkfifo(runs / f".{CONFIG.run_id}.lock")
+    other = CONFIG.run_id.replace("-s0-", "-s7-")
+    os.mkfifo(runs / f".{other}.lock")
     elsewhere = shutil.copytree(unfinished(runs), tmp_path / "elsewhere")
     shutil.rmtree(unfinished(runs))
     name = before[[s.word for s in before].index("interrupted")].path.name
     (runs / f".{name}.live").symlink_to(elsewhere)
     found = {s.path.name: s for s in states(runs)}
     assert found[name].epoch is None
-    assert found[CONFIG.run_id].word == "interrupted"
+    assert found[other].word == "interrupted"
     assert len(found) == len(before) + 1
 
 

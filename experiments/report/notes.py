@@ -1,0 +1,106 @@
+"""What must be known to read a table: notes below it, and marks in it."""
+
+import math
+
+import pandas as pd
+
+from experiments.config.arms import BASE
+from experiments.config.asked import Asked
+from experiments.report import statistics
+
+NOTHING = Asked()  # but the defaults
+
+
+def notes(summary: pd.DataFrame, asked: Asked = NOTHING) -> list[str]:
+    """What must be known to read the table: the figures' meaning, and their limits."""
+    found = [
+        "Mean ± standard deviation over the n seeds. Average last loss: the mean over "
+        "the last complete window of 20 mini-batches. The difference is the arm's test "
+        "accuracy less the plain optimizer's over the same seeds, in points, "
+        "with a 95 % interval and the p of a sign-flip test, adjusted by Holm over the "
+        "table; yes or no is said under 0.05 only."
+    ]
+    found += _notes_on_columns(summary, asked)
+    if "pairs" in summary:
+        fewest = summary["pairs"].min()
+        if statistics.smallest_p(int(fewest)) >= 1 - statistics.CONFIDENCE:
+            found.append(
+                f"n = {fewest:.0f} is too small to tell: a sign-flip test of so few "
+                f"pairs cannot give a p under "
+                f"{statistics.smallest_p(int(fewest)):.3g}, whatever the differences."
+            )
+        mixed = summary[(summary["apart_n"] < summary["pairs"])]
+        for row in mixed.to_dict("records"):
+            name = row["name"]
+            words = (
+                f"{name}: over the {row['apart_n']:.0f} of its pairs without a collapse"
+            )
+            if row["apart_n"]:
+                words += f" the difference is {row['apart_difference']:+.2f}"
+            else:
+                words = f"{name}: in every pair a run collapsed"
+            found.append(
+                f"{words}; McNemar's p of the collapses {row['collapse_p']:.3g}."
+            )
+    found += _notes_on_bases(summary)
+    found += [f"{mark} {doubt}." for doubt, mark in doubt_marks(summary).items()]
+    return found
+
+
+def _notes_on_columns(summary: pd.DataFrame, asked: Asked) -> list[str]:
+    found = []
+    if "pairs_needed" in summary:
+        found.append(
+            f"Pairs to tell {points(asked)}: how many seeds a paired t test needs to "
+            "tell such a difference with 80 % power, if the differences spread as they "
+            "do here."
+        )
+    if "spread" in summary:
+        found.append(
+            "Spread over rates: the best less the worst mean test accuracy over the "
+            "learning rates of the arm, in points; the smaller, the less sensitive."
+        )
+    if "reached" in summary:
+        found.append(
+            f"Epochs to {asked.target:g} %: the first epoch after which the test "
+            "accuracy is that high, and its last step; the median over the seeds. A "
+            "run that does not reach it counts as infinitely late."
+        )
+    return found
+
+
+def _notes_on_bases(summary: pd.DataFrame) -> list[str]:
+    found = []
+    compared = summary[summary["arm"] != BASE.name].to_dict("records")
+    for row in compared:
+        base_rate = row.get("base_rate", math.nan)
+        plain = (summary["arm"] == BASE.name) & (
+            summary["optimizer"] == row["optimizer"]
+        )
+        if math.isnan(base_rate) and plain.any():
+            found.append(
+                f"{row['name']}: there is no plain run with its momentum, weight decay "
+                "and learning rate to hold it against."
+            )
+        elif not math.isnan(base_rate) and base_rate != row["rate"]:
+            found.append(
+                f"{row['name']} has a learning rate of {row['rate']:g}, the plain "
+                f"optimizer that it is held against one of {base_rate:g}."
+            )
+    return found
+
+
+def points(asked: Asked) -> str:
+    return f"{asked.difference:g} point{'' if asked.difference == 1 else 's'}"
+
+
+def has_thesis(summary: pd.DataFrame) -> bool:
+    return "thesis_accuracy" in summary
+
+
+def doubt_marks(summary: pd.DataFrame) -> dict[str, str]:
+    """A footnote mark for each thing that cannot be true of a published row."""
+    if not has_thesis(summary):
+        return {}
+    doubts = dict.fromkeys(d for d in summary["thesis_doubt"].dropna() if d)
+    return dict(zip(doubts, "†‡§¶‖"))
