@@ -7,7 +7,7 @@ import optax
 
 from landmod_jax import current, landscape_modify
 
-tx = optax.chain(landscape_modify(), optax.adam(1e-2))
+tx = optax.chain(optax.adam(1e-2), landscape_modify())
 
 
 def loss_fn(model, x, y):

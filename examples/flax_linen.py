@@ -46,7 +46,7 @@ model = MLP()
 state = TrainState.create(
     apply_fn=model.apply,
     params=model.init(jax.random.key(0), jnp.zeros((1, 2)))["params"],
-    tx=optax.chain(landscape_modify(), optax.adam(1e-2)),
+    tx=optax.chain(optax.adam(1e-2), landscape_modify()),
 )
 for i in range(201):
     x = jax.random.normal(jax.random.key(i), (128, 2))

@@ -32,7 +32,7 @@ def train_step(model, optimizer, x, y):
 
 
 model = MLP(nnx.Rngs(0))
-tx = optax.chain(landscape_modify(), optax.adam(1e-2))
+tx = optax.chain(optax.adam(1e-2), landscape_modify())
 optimizer = nnx.Optimizer(model, tx, wrt=nnx.Param)
 for i in range(201):
     x = jax.random.normal(jax.random.key(i), (128, 2))

@@ -39,7 +39,7 @@ micro = [
     batch for bx, by in large for batch in zip(bx.reshape(4, 16, 5), by.reshape(4, 16))
 ]
 
-inner = optax.chain(landscape_modify(), optax.adam(0.1))
+inner = optax.chain(optax.adam(0.1), landscape_modify())
 w_large, c_large = train(inner, large)
 w_micro, c_micro = train(accumulate(inner, every=4), micro)
 print(f"10 large batches:    w {w_large.round(4)}  c {c_large:.4f}")

@@ -22,7 +22,7 @@ def with_mesh(x, y, steps=20):
     mesh = jax.make_mesh((DEVICES,), ("batch",), (jax.sharding.AxisType.Auto,))
     split = jax.NamedSharding(mesh, jax.P("batch"))
     x, y = jax.device_put((x, y), split)
-    tx = optax.chain(landscape_modify(), optax.adam(0.1))
+    tx = optax.chain(optax.adam(0.1), landscape_modify())
 
     @jax.jit
     def step(w, state):
@@ -39,7 +39,7 @@ def with_mesh(x, y, steps=20):
 
 def with_pmap(x, y, steps=20):
     x, y = (a.reshape(DEVICES, -1, *a.shape[1:]) for a in (x, y))
-    tx = optax.chain(landscape_modify(axis_name="batch"), optax.adam(0.1))
+    tx = optax.chain(optax.adam(0.1), landscape_modify(axis_name="batch"))
 
     def train(x, y):
         w = jnp.zeros(5)
