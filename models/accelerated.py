@@ -14,7 +14,7 @@ Tree = TypeVar("Tree")
 
 @dataclasses.dataclass(frozen=True)
 class Accelerated:
-    """A network that takes its variables packed.
+    """A network in the form that accelerators run, which takes its variables packed.
 
     A training state that is held packed for many steps spares many small kernels in
     each of them: copies of the convolutions' kernels into the order that a GPU reads,
@@ -22,6 +22,12 @@ class Accelerated:
     """
 
     model: nn.Module
+
+    @property
+    def _form(self) -> nn.Module:
+        """The network in the form that suits an accelerator, where it has one."""
+        has_one = hasattr(self.model, "accelerated")
+        return self.model.clone(accelerated=True) if has_one else self.model
 
     def pack(self, tree: Tree) -> Tree:
         """A tree with parameters or statistics, such as a training state, packed.
@@ -38,7 +44,7 @@ class Accelerated:
     def apply(self, variables: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """As the network's own `apply`, with packed variables in and out."""
         given = {name: _unpack(tree) for name, tree in variables.items()}
-        result = self.model.apply(given, *args, **kwargs)
+        result = self._form.apply(given, *args, **kwargs)
         if not kwargs.get("mutable"):
             return result
         y, updated = result

@@ -14,7 +14,7 @@ from models.cpu.norm import Rows as Rows
 from models.cpu.norm import at_least_float32 as at_least_float32
 from models.cpu.norm import count, normalise, normalised
 from models.cpu.pool import max_pool as max_pool
-from models.cpu.relu import relu as relu
+from models.cpu.relu import relu_from_result
 
 Dtype = Any
 Init = Callable[..., jax.Array]
@@ -49,6 +49,20 @@ def check_images(images: jax.Array, smallest: int) -> None:
             "images must be (batch, height, width, channels) with sides of at least "
             f"{smallest} pixels for this network, got shape {images.shape}"
         )
+
+
+def relu(x: jax.Array, accelerated: bool) -> jax.Array:
+    """max(x, 0); for accelerators with a gradient that reads the result."""
+    return relu_from_result(x) if accelerated else nn.relu(x)
+
+
+def relu_max_pool(x: jax.Array, accelerated: bool) -> jax.Array:
+    """ReLU and 2×2 max pooling, in either order: values and gradients are equal.
+
+    Pooled first, three quarters of the gradient's mask are not read; a CPU that fuses
+    both has nothing of it.
+    """
+    return relu(max_pool(x), True) if accelerated else max_pool(nn.relu(x))
 
 
 class Conv(nn.Module):
@@ -115,10 +129,12 @@ class BatchNorm(nn.Module):
         of the whole batch.
       relu: whether max(·, 0) follows; for the gradient both together are cheaper than
         one after the other.
+      accelerated: whether sums are taken about the running mean on accelerators.
     """
 
     axis_name: Any = None
     relu: bool = False
+    accelerated: bool = False
     momentum: float = 0.9
     epsilon: float = 1e-5
 
@@ -140,7 +156,7 @@ class BatchNorm(nn.Module):
             self.epsilon,
             self.axis_name,
             self.relu,
-            near=running_mean.value,
+            near=running_mean.value if self.accelerated else None,
             rows=rows,
         )
         if not self.is_initializing():

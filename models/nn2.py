@@ -14,8 +14,8 @@ from models.layers import (
     Rows,
     at_least_float32,
     check_images,
-    max_pool,
     relu,
+    relu_max_pool,
 )
 
 STAGES = ((32, 64), (128, 128), (256, 256))  # features of the convolutions
@@ -28,6 +28,7 @@ class NN2(nn.Module):
     num_classes: int = 10
     dtype: Dtype = jnp.float32
     axis_name: Any = None
+    accelerated: bool = False  # see models/accelerated.py
 
     @nn.compact
     def __call__(
@@ -35,11 +36,11 @@ class NN2(nn.Module):
     ) -> jax.Array:
         check_images(x, 8)
         for first, second in STAGES:
-            x = relu(Conv(first, dtype=self.dtype)(x))
-            # Pooled first: the same values and gradients, from a quarter of the array.
-            x = relu(max_pool(Conv(second, dtype=self.dtype)(x)))
-            x = BatchNorm(self.axis_name)(x, train, rows)
+            x = relu(Conv(first, dtype=self.dtype)(x), self.accelerated)
+            x = relu_max_pool(Conv(second, dtype=self.dtype)(x), self.accelerated)
+            norm = BatchNorm(self.axis_name, accelerated=self.accelerated)
+            x = norm(x, train, rows)
         x = x.reshape(x.shape[0], -1)
         for features in HIDDEN:
-            x = relu(Dense(features, dtype=self.dtype)(x))
+            x = relu(Dense(features, dtype=self.dtype)(x), self.accelerated)
         return at_least_float32(Dense(self.num_classes, dtype=self.dtype)(x))

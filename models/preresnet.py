@@ -29,6 +29,7 @@ class Bottleneck(nn.Module):
     stride: int = 1
     dtype: Dtype = jnp.float32
     axis_name: Any = None
+    accelerated: bool = False  # see models/accelerated.py
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool, rows: Rows = None) -> jax.Array:
@@ -36,12 +37,15 @@ class Bottleneck(nn.Module):
         shortcut = x
         if x.shape[-1] != features or self.stride != 1:
             shortcut = self._conv(features, 1, self.stride, "projection")(x)
-        y = BatchNorm(self.axis_name, relu=True)(x, train, rows)
+        y = self._norm()(x, train, rows)
         y = self._conv(self.width, 1, 1, "Conv_0")(y)
-        y = BatchNorm(self.axis_name, relu=True)(y, train, rows)
+        y = self._norm()(y, train, rows)
         y = self._conv(self.width, 3, self.stride, "Conv_1")(y)
-        y = BatchNorm(self.axis_name, relu=True)(y, train, rows)
+        y = self._norm()(y, train, rows)
         return shortcut + self._conv(features, 1, 1, "Conv_2")(y)
+
+    def _norm(self) -> BatchNorm:
+        return BatchNorm(self.axis_name, relu=True, accelerated=self.accelerated)
 
     def _conv(self, features: int, kernel: int, stride: int, name: str) -> Conv:
         return Conv(
@@ -63,6 +67,7 @@ class PreResNet(nn.Module):
     num_classes: int = 10
     dtype: Dtype = jnp.float32
     axis_name: Any = None
+    accelerated: bool = False  # see models/accelerated.py
 
     @nn.compact
     def __call__(
@@ -74,8 +79,8 @@ class PreResNet(nn.Module):
         for stage, width in enumerate(WIDTHS):
             for block in range(blocks):
                 stride = 2 if stage > 0 and block == 0 else 1
-                x = Bottleneck(width, stride, self.dtype, self.axis_name)(
-                    x, train, rows
-                )
-        x = avg_pool(BatchNorm(self.axis_name, relu=True)(x, train, rows))
+                options = (self.dtype, self.axis_name, self.accelerated)
+                x = Bottleneck(width, stride, *options)(x, train, rows)
+        norm = BatchNorm(self.axis_name, relu=True, accelerated=self.accelerated)
+        x = avg_pool(norm(x, train, rows))
         return at_least_float32(Dense(self.num_classes, dtype=self.dtype)(x))

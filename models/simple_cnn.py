@@ -13,8 +13,8 @@ from models.layers import (
     Rows,
     at_least_float32,
     check_images,
-    max_pool,
     relu,
+    relu_max_pool,
 )
 
 
@@ -24,6 +24,7 @@ class SimpleCNN(nn.Module):
     num_classes: int = 10
     dtype: Dtype = jnp.float32
     axis_name: Any = None  # no statistics over the batch: unused
+    accelerated: bool = False  # see models/accelerated.py
 
     @nn.compact
     def __call__(
@@ -33,8 +34,8 @@ class SimpleCNN(nn.Module):
         check_images(x, 16)
         for features in (6, 16):
             x = Conv(features, kernel=5, padding=0, dtype=self.dtype)(x)
-            x = relu(max_pool(x))  # the same as pooled last, and less
+            x = relu_max_pool(x, self.accelerated)
         x = x.reshape(x.shape[0], -1)
         for features in (120, 84):
-            x = relu(Dense(features, dtype=self.dtype)(x))
+            x = relu(Dense(features, dtype=self.dtype)(x), self.accelerated)
         return at_least_float32(Dense(self.num_classes, dtype=self.dtype)(x))

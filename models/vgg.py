@@ -17,6 +17,7 @@ from models.layers import (
     max_pool,
     normal_fan_out,
     relu,
+    relu_max_pool,
 )
 
 # Features of each stage's convolutions; a 2×2 pooling ends a stage.
@@ -38,6 +39,7 @@ class VGG(nn.Module):
     num_classes: int = 10
     dtype: Dtype = jnp.float32
     axis_name: Any = None
+    accelerated: bool = False  # see models/accelerated.py
 
     @nn.compact
     def __call__(
@@ -47,14 +49,18 @@ class VGG(nn.Module):
         for stage in STAGES[self.depth]:
             for number, features in enumerate(stage, start=1):
                 x = Conv(features, kernel_init=normal_fan_out(), dtype=self.dtype)(x)
+                last = number == len(stage)
                 if self.batch_norm:
-                    x = BatchNorm(self.axis_name, relu=True)(x, train, rows)
-                if number == len(stage):
-                    x = max_pool(x)
-                if not self.batch_norm:  # of what is pooled: the same, and less
-                    x = relu(x)
+                    x = BatchNorm(
+                        self.axis_name, relu=True, accelerated=self.accelerated
+                    )(x, train, rows)
+                    x = max_pool(x) if last else x
+                elif last:
+                    x = relu_max_pool(x, self.accelerated)
+                else:
+                    x = relu(x, self.accelerated)
         x = x.reshape(x.shape[0], -1)
         for features in HIDDEN:
             x = nn.Dropout(0.5, deterministic=not train)(x)
-            x = relu(Dense(features, dtype=self.dtype)(x))
+            x = relu(Dense(features, dtype=self.dtype)(x), self.accelerated)
         return at_least_float32(Dense(self.num_classes, dtype=self.dtype)(x))

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from models.cpu.reverse import reverse_only
 
 
-def relu(x: jax.Array) -> jax.Array:
+def relu_from_result(x: jax.Array) -> jax.Array:
     """max(x, 0), of any shape, in reverse mode only; its gradient at 0 is 0."""
     return _relu(*reverse_only(x))
 
@@ -20,7 +20,7 @@ def _relu(x):
 
 
 def _forward(x):
-    y = relu(x)
+    y = relu_from_result(x)
     return y, y
 
 

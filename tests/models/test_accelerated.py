@@ -113,9 +113,21 @@ def test_the_pooling_gradient_by_number_is_the_one_by_comparison(as_accelerators
 def test_relu_is_jaxs():
     x = jnp.array([-2.0, -0.0, 0.0, 3.0, jnp.inf])
     g = jnp.arange(1.0, 6.0)
-    for one, other in zip(*(jax.vjp(f, x) for f in (layers.relu, jax.nn.relu))):
+    ours = functools.partial(layers.relu, accelerated=True)
+    for one, other in zip(*(jax.vjp(f, x) for f in (ours, jax.nn.relu))):
         got, expected = (y(g)[0] if callable(y) else y for y in (one, other))
         np.testing.assert_array_equal(got, expected)
+
+
+def test_pooling_before_relu_is_pooling_after_it():
+    x = jax.random.randint(jax.random.key(0), (2, 6, 6, 3), -2, 3).astype(jnp.float32)
+    g = jax.random.normal(jax.random.key(1), (2, 3, 3, 3))
+    one, other = (
+        jax.vjp(functools.partial(layers.relu_max_pool, accelerated=a), x)
+        for a in (False, True)
+    )
+    np.testing.assert_array_equal(one[0], other[0])
+    np.testing.assert_array_equal(one[1](g)[0], other[1](g)[0])
 
 
 @pytest.mark.parametrize(
