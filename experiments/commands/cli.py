@@ -53,7 +53,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "training curves of figure 3.7, 3.9 or 3.12",
     ),
     "anneal": ("experiments.commands.anneal", "the study of the annealing methods"),
-    "stability": ("experiments.commands.stability", "which step sizes train, with LM"),
+    "stability": ("experiments.commands.stability", "which learning rates train"),
     "figures": ("experiments.commands.figures", "the pictures of chapters 1 and 2"),
 }
 

@@ -1,4 +1,4 @@
-"""`stability`: which step sizes train, with landscape modification and without."""
+"""`stability`: which learning rates train, with landscape modification and without."""
 
 import dataclasses
 from pathlib import Path

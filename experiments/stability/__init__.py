@@ -1,1 +1,1 @@
-"""Which step sizes train, studied; may import report, runs, config, data, machine."""
+"""Which learning rates train, studied; may import report, runs, config, data, machine."""

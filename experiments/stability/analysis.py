@@ -34,9 +34,9 @@ def summary(runs: pd.DataFrame) -> pd.DataFrame:
     """A row a case.
 
     Returns:
-      KEYS, n (seeds), margin, low, high, ratio, ratio_low, ratio_high (to the plain
-      optimizer's; NaN for itself and without it), chosen (rate), accuracy and deviation
-      (of the test images at it, per cent), collapsed (runs there).
+      KEYS, n (seeds), margin, low, high, ratio, ratio_low, ratio_high, ratio_bound (to
+      the plain optimizer's; NaN for itself and without it), chosen (rate), accuracy and
+      deviation (of the test images at it, per cent), collapsed (runs there).
     """
     rows = []
     for task, optimizer, arms in groups(runs):
@@ -59,6 +59,7 @@ def summary(runs: pd.DataFrame) -> pd.DataFrame:
                     "ratio": against.value,
                     "ratio_low": against.low,
                     "ratio_high": against.high,
+                    "ratio_bound": against.bound,
                     "chosen": rate,
                     "accuracy": there["test_accuracy"].mean(),
                     "deviation": there["test_accuracy"].std(),
@@ -72,8 +73,8 @@ def comparisons(runs: pd.DataFrame) -> pd.DataFrame:
     """A row for each of OURS and each other arm of a task and an optimizer.
 
     Returns:
-      task, optimizer, arm, other, n (pairs); ratio, ratio_low, ratio_high (of
-      margins); collapse (share of the rates at which a seed collapses, less the
+      task, optimizer, arm, other, n (pairs); ratio, ratio_low, ratio_high, ratio_bound
+      (of margins); collapse (share of the rates at which a seed collapses, less the
       other's), p_collapse; points, points_low, points_high (test accuracy at each one's
       chosen rate, less the other's), p_points, p_equivalent, pairs (for 80 % power at
       EQUIVALENT points). p_collapse and p_points are adjusted by Holm, each over all.
@@ -108,6 +109,7 @@ def _compared(ours: pd.DataFrame, other: pd.DataFrame) -> dict[str, Any]:
         "ratio": ratio.value,
         "ratio_low": ratio.low,
         "ratio_high": ratio.high,
+        "ratio_bound": ratio.bound,
         "collapse": shares.mean,
         "p_collapse": shares.p,
         "points": points.mean,

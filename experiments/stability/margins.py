@@ -21,12 +21,14 @@ class Margin:
     """A margin, or a ratio of two, with a 90 % interval.
 
     0 and inf stand for below and above all rates of the grid; NaN, of a ratio, for two
-    margins off the same end.
+    margins off the same end. `bound` is "≥" or "≤" for a ratio of which one margin is
+    off the grid, and so only known to lie beyond its end.
     """
 
     value: float
     low: float
     high: float
+    bound: str = ""
 
 
 def margin(collapsed: np.ndarray, rates: Sequence[float]) -> Margin:
@@ -46,7 +48,12 @@ def ratio(first: np.ndarray, second: np.ndarray, rates: Sequence[float]) -> Marg
     )
     off = ours == theirs and ours in (0, np.inf)
     value = np.nan if off else float(_over(ours, theirs, rates))
-    return Margin(value, low, high)
+    bound = ""
+    if np.isinf(ours) or theirs == 0:
+        bound = "≥"
+    elif np.isinf(theirs) or ours == 0:
+        bound = "≤"
+    return Margin(value, low, high, bound)
 
 
 def resampled(collapsed: np.ndarray, rates: Sequence[float]) -> np.ndarray:

@@ -19,7 +19,7 @@ from experiments.stability.tasks import TASKS
 def tables(runs: pd.DataFrame, cases: dict[str, Any]) -> str:
     """All tables of the finished cases, and which of the plan are missing."""
     summary, compared = analysis.summary(runs), analysis.comparisons(runs)
-    parts = ["# Stability: which step sizes train\n", _how_to_read()]
+    parts = ["# Stability: which learning rates train\n", _how_to_read()]
     for task, optimizer, arms in analysis.groups(runs):
         own = (runs["task"] == task) & (runs["optimizer"] == optimizer)
         n = runs[own]["seed"].nunique()
@@ -45,7 +45,8 @@ def _how_to_read() -> str:
     return (
         "What was asked and how it is answered was fixed before (`plan.md`). "
         "*Margin*: the learning rate up to which at most 5 % of seeds collapse, with a "
-        "90 % bootstrap interval over seeds. *Chosen*: the rate with the best accuracy "
+        "90 % bootstrap interval over seeds; a ratio with ≥ or ≤ is a bound, because one "
+        "of its margins is off the grid. *Chosen*: the rate with the best accuracy "
         "on held-out images; the accuracy is that of the test images there, mean ± "
         "standard deviation.\n\nIn the comparisons, *fewer* and *more* collapses are "
         "said where the share of the rates at which a seed collapses differs with p < "
@@ -79,7 +80,7 @@ def _summary(summary: pd.DataFrame) -> str:
         rows.append(
             [
                 ARMS[row["arm"]].label,
-                f"{_rate(row['margin'])} ({_rate(row['low'])} … {_rate(row['high'])})",
+                _margin(row),
                 ratio,
                 f"{row['chosen']:g}",
                 f"{row['accuracy']:.2f} ± {row['deviation']:.2f}",
@@ -154,6 +155,11 @@ def _of(table: pd.DataFrame, task: str, optimizer: str) -> pd.DataFrame:
     return table[(table["task"] == task) & (table["optimizer"] == optimizer)]
 
 
+def _margin(row: dict[Any, Any]) -> str:
+    value, low, high = (_rate(row[name]) for name in ("margin", "low", "high"))
+    return value if value == low == high else f"{value} ({low} … {high})"
+
+
 def _rate(value: float) -> str:
     if value == 0:
         return "below the grid"
@@ -164,7 +170,8 @@ def _ratio(row: dict[Any, Any], name: str) -> str:
     value, low, high = (row[name + end] for end in ("", "_low", "_high"))
     if np.isnan(value):
         return "both off the grid"
-    return f"{value:.2f} ({low:.2f} … {high:.2f})"
+    bound = f"{row[name + '_bound']} ".lstrip()
+    return f"{bound}{value:.2f} ({low:.2f} … {high:.2f})"
 
 
 def _p(p: float) -> str:

@@ -33,6 +33,14 @@ def test_a_ratio_pairs_its_resamples():
     assert 1.5 < found.low < 2.001
     never = np.zeros((48, 4), bool)
     assert np.isnan(margins.ratio(never, never, RATES).value)
+    assert found.bound == same.bound == ""
+    for ours, theirs, bound in (
+        (never, collapsed, "≥"),
+        (collapsed, never, "≤"),
+        (~never, collapsed, "≤"),
+        (collapsed, ~never, "≥"),
+    ):
+        assert margins.ratio(ours, theirs, RATES).bound == bound
     assert margins.margin(never, RATES).value == np.inf
     assert margins.margin(~never, RATES).value == 0
 
