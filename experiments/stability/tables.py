@@ -43,10 +43,10 @@ def tables(runs: pd.DataFrame, cases: dict[str, Any]) -> str:
 
 def _how_to_read() -> str:
     return (
-        "What was asked and how it is answered was fixed before (`plan.md`). "
+        "The questions, and how the rows answer them, were fixed beforehand (`plan.md`). "
         "*Margin*: the learning rate up to which at most 5 % of seeds collapse, with a "
-        "90 % bootstrap interval over seeds; a ratio with ≥ or ≤ is a bound, because one "
-        "of its margins is off the grid. *Chosen*: the rate with the best accuracy "
+        "90 % bootstrap interval over seeds; a ratio with ≥ or ≤ is a bound, because "
+        "one of its margins is off the grid. *Chosen*: the rate with the best accuracy "
         "on held-out images; the accuracy is that of the test images there, mean ± "
         "standard deviation.\n\nIn the comparisons, *fewer* and *more* collapses are "
         "said where the share of the rates at which a seed collapses differs with p < "
