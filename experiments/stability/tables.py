@@ -43,7 +43,7 @@ def tables(runs: pd.DataFrame, cases: dict[str, Any]) -> str:
 
 def _how_to_read() -> str:
     return (
-        "The questions, and how the rows answer them, were fixed beforehand (`plan.md`). "
+        "The questions, and how the rows answer them, were fixed first (`plan.md`). "
         "*Margin*: the learning rate up to which at most 5 % of seeds collapse, with a "
         "90 % bootstrap interval over seeds; a ratio with ≥ or ≤ is a bound, because "
         "one of its margins is off the grid. *Chosen*: the rate with the best accuracy "
