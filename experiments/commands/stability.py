@@ -64,4 +64,4 @@ def run(config: Config) -> None:
     with stop.listening(), progress(failed=stop.output_failed) as shown:
         study.measure(config, config.out, stop, shown)
     document.write(config.out)
-    log.say(f"{config.out}: tables.md, collapse.png, how.png")
+    log.say(f"{config.out}: tables.md and pictures")

@@ -7,8 +7,10 @@ import numpy as np
 import pandas as pd
 
 from experiments.config.arms import ARMS, BASE, LM
+from experiments.config.optimizers import OPTIMIZERS
 from experiments.report import statistics
 from experiments.stability import margins
+from experiments.stability.options import PLAN
 from experiments.stability.rows import KEYS
 from experiments.stability.tasks import TASKS
 
@@ -123,11 +125,18 @@ def _compared(ours: pd.DataFrame, other: pd.DataFrame) -> dict[str, Any]:
     }
 
 
+def tasks(runs: pd.DataFrame) -> list[str]:
+    """Those that have runs: the plan's in its order, then others."""
+    planned = dict.fromkeys([*(task for task, *_ in PLAN), *TASKS])
+    return [task for task in planned if task in set(runs["task"])]
+
+
 def groups(runs: pd.DataFrame) -> Iterator[tuple[str, str, dict[str, pd.DataFrame]]]:
-    """Each task and optimizer with its arms' rows, in the records' order."""
-    order = {name: i for names in (TASKS, ARMS) for i, name in enumerate(names)}
+    """Each task and optimizer with its arms' rows, in order."""
+    names = (tasks(runs), OPTIMIZERS, ARMS)
+    order = {name: i for known in names for i, name in enumerate(known)}
     found: dict[Any, Any] = dict(iter(runs.groupby(_GROUP, sort=False)))
-    for task, optimizer in sorted(found, key=lambda key: order[key[0]]):
+    for task, optimizer in sorted(found, key=lambda key: [order[name] for name in key]):
         arms = dict(iter(found[task, optimizer].groupby("arm")))
         yield (
             task,

@@ -23,14 +23,17 @@ SHOWN = ("lm", "lm_after", "clip", "momo")
 def draw(
     runs: pd.DataFrame, curves: pd.DataFrame, out: Path, drawing: style.Drawing
 ) -> None:
-    """collapse.png, controls.png and how.png."""
-    drawing.of(draw_collapse, runs, REMEDIES, out / "collapse.png")
+    """collapse.png and how.png of the plan's first task, others.png, controls.png."""
+    main = runs["task"] == analysis.tasks(runs)[0]
+    drawing.of(draw_collapse, runs[main], REMEDIES, out / "collapse.png")
+    if not main.all():
+        drawing.of(draw_collapse, runs[~main], REMEDIES, out / "others.png")
     controls = set(CONTROLS) - {BASE.name, LM.name}
     if controls & set(runs["arm"]):
         some = [g for g in analysis.groups(runs) if controls & set(g[2])]
         kept = pd.concat([part for *_, arms in some for part in arms.values()])
         drawing.of(draw_collapse, kept, CONTROLS, out / "controls.png")
-    drawing.of(draw_how, runs, curves, out / "how.png")
+    drawing.of(draw_how, runs[main], curves, out / "how.png")
 
 
 def draw_collapse(runs: pd.DataFrame, arms: Sequence[str], path: Path) -> list[Path]:
@@ -79,15 +82,14 @@ def _rate_axis(axis: Any, rates: pd.Series) -> None:
 def draw_how(runs: pd.DataFrame, curves: pd.DataFrame, path: Path) -> list[Path]:
     """Loss and scale of one seed at a rate at which the plain run collapses.
 
-    For each optimizer of the first task: the smallest rate at which the plain run of a
-    kept seed collapses and one of SHOWN does not.
+    For each optimizer: the smallest rate at which the plain run of a kept seed
+    collapses and one of SHOWN does not.
     """
     panels = [found for group in analysis.groups(runs) if (found := _telling(*group))]
-    first = [panel for panel in panels if panel[0] == panels[0][0]]
-    if not first:
+    if not panels:
         return []
-    with style.figure(2, len(first), 4.4, 2.3) as (fig, axes):
-        for (top, bottom), panel in zip(axes.T, first, strict=True):
+    with style.figure(2, len(panels), 4.4, 2.3) as (fig, axes):
+        for (top, bottom), panel in zip(axes.T, panels, strict=True):
             task, optimizer, seed, rate = panel
             own = curves[
                 (curves["task"] == task)
