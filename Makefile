@@ -36,7 +36,8 @@ test: $(VENV)/.experiments+data+test
 	  -m "not slow and not torch" $(PYTEST_ARGS)
 
 test-slow: $(VENV)/.experiments+data+test
-	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m slow $(PYTEST_ARGS)
+	JAX_DISABLE_MOST_OPTIMIZATIONS=0 \
+	  $(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m slow $(PYTEST_ARGS)
 
 newest:
 	test -x .venv-newest/bin/python || $(NEWEST) -m venv .venv-newest
@@ -46,7 +47,8 @@ newest:
 
 parity: $(VENV)/.experiments+test+parity
 	$(BIN)/python -c "import torch"
-	$(BIN)/python -m pytest -n $(JOBS) -m torch $(PYTEST_ARGS)
+	JAX_DISABLE_MOST_OPTIMIZATIONS=0 \
+	  $(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m torch $(PYTEST_ARGS)
 
 results: $(VENV)/.experiments
 	$(BIN)/python -m experiments results

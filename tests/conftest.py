@@ -1,8 +1,15 @@
-"""Before any test: eight CPU devices, and one compilation cache for all processes."""
+"""Before any test: eight CPU devices, quick compilation, one cache of its results.
+
+Most of the tests' time is compilation, which is much quicker without LLVM's expensive
+passes. JAX_DISABLE_MOST_OPTIMIZATIONS=0 keeps them: `make test-slow` and `make parity`
+test what users run.
+"""
 
 import os
 import tempfile
 from pathlib import Path
+
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
 import jax
 
