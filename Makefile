@@ -10,7 +10,7 @@ NEWEST ?= python3
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make demo     train SimpleCNN on digits with and without landscape modification"
+	@echo "make demo     a table on digits and the effect on stability: demo/report.html"
 	@echo "make test     the tests, but for the slow ones"
 	@echo "make test-slow  kill campaigns, several hosts, full disks, the notebook"
 	@echo "make newest   the library's tests on the newest JAX (NEWEST=python3.13)"
@@ -30,6 +30,9 @@ $(VENV)/.%: pyproject.toml | $(BIN)/python
 
 demo: $(VENV)/.experiments
 	$(BIN)/python -m experiments table digits --out demo --overwrite
+	rm -rf demo/stability
+	$(BIN)/python -m experiments stability --quick --optimizers sgd --out demo/stability
+	$(BIN)/python -m experiments report demo --out demo
 
 test: $(VENV)/.experiments+data+test
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal \

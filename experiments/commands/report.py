@@ -12,7 +12,10 @@ from experiments.errors import UserError
 
 @dataclasses.dataclass(frozen=True)
 class Config(Asked):
-    """Write report.html, which opens offline, and report.md on finished runs."""
+    """Write report.html, which opens offline, and report.md on finished runs.
+
+    The pictures of stability studies below the same directories come first.
+    """
 
     example: ClassVar[str] = "python -m experiments report runs --out report"
     _: dataclasses.KW_ONLY
@@ -31,13 +34,17 @@ def run(config: Config) -> None:
     config.check()
     from experiments.report import document, style
     from experiments.runs import result_directory, run_directory
+    from experiments.stability import document as stability
+    from experiments.stability.rows import studies
 
     with result_directory.reading(config.runs):
         runs = run_directory.find_some_runs(config.runs)
+        found = {study for root in config.runs for study in studies(root)}
+        sections = [stability.section(study) for study in sorted(found)]
     drawing = style.Drawing()
     try:
         document.write_markdown(runs, config.out, config.title, config)
-        document.write_page(runs, config.out, config.title, drawing, config)
+        document.write_page(runs, config.out, config.title, drawing, config, sections)
     except OSError as error:
         raise UserError(f"cannot write a report to {config.out}: {error}") from error
     if config.tensorboard is not None:

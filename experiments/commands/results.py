@@ -34,8 +34,10 @@ def run(config: Config) -> None:
     for study in annealing_studies(config.root):
         annealing.write_with(drawing, study)
         print(f"{text.printable(study.name)}: tables.md, pictures")
+    sections = []
     for study in stability_studies(config.root):
         stability.write_with(drawing, study)
+        sections.append(stability.section(study))
         print(f"{text.printable(study.name)}: tables.md, pictures")
     studies = rows.studies(config.root)
     if not studies:
@@ -52,7 +54,7 @@ def run(config: Config) -> None:
                 drawing.of(curves.draw_curves, group, study, "png", number)
         effects = config.root / "effects.png"
         drawing.of(curves.draw_effects, groups.grouped(everything), effects)
-        document.write_page(everything, config.root, TITLE, drawing)
+        document.write_page(everything, config.root, TITLE, drawing, studies=sections)
     except OSError as error:
         raise UserError(f"cannot write to {config.root}: {error}") from error
     names = ", ".join(text.printable(study.name) for study in studies)

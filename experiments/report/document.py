@@ -27,8 +27,13 @@ def write_page(
     title: str,
     drawing: style.Drawing,
     asked: Asked = notes.NOTHING,
+    studies: Sequence[str] = (),
 ) -> None:
-    """Write report.html; pictures that fail to be drawn are left out of it."""
+    """Write report.html; pictures that fail to be drawn are left out of it.
+
+    Args:
+      studies: HTML on what is not a table, ahead of everything.
+    """
     groups = grouped(runs)
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
@@ -37,5 +42,5 @@ def write_page(
         for group in groups:
             pictures = drawing.of(curves.draw_curves, group, Path(scratch), "svg")
             sections.append(page.section(group, pictures, out, asked))
-        html = page.page(title, effects, sections, runs)
+        html = page.page(title, effects, sections, runs, studies)
     files.write_text(out / "report.html", html)

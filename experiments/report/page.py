@@ -44,7 +44,11 @@ code { font-size: .8rem; overflow-wrap: anywhere; white-space: normal; }
 
 
 def page(
-    title: str, effects: Sequence[Path], sections: Sequence[str], runs: Sequence[Run]
+    title: str,
+    effects: Sequence[Path],
+    sections: Sequence[str],
+    runs: Sequence[Run],
+    studies: Sequence[str] = (),
 ) -> str:
     """The whole page.
 
@@ -53,12 +57,13 @@ def page(
       effects: picture of what each arm gained, if there is one.
       sections: from `section`.
       runs: all of them, for the environment.
+      studies: HTML on what is not a table, ahead of everything.
     """
     caption = (
         "What each arm gained over the plain optimizer with the same seed. Crosses are "
         "seeds, dots their mean, bars its 95 % interval."
     )
-    overview = "".join(_figure(picture, caption) for picture in effects)
+    overview = "".join(figure(picture, caption) for picture in effects)
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -71,6 +76,7 @@ def page(
 <h1>{html(title)}</h1>
 <p class="note">{len(runs)} runs. Everything on this page is made from their directories
 by <code>python -m experiments report</code>.</p>
+{"".join(studies)}
 {overview}
 {"".join(sections)}
 <h2>Environment</h2>
@@ -105,7 +111,7 @@ def section(
         "c": "The threshold c.",
         "scale": "What the gradients were multiplied by.",
     }
-    figures = "".join(_figure(path, captions[path.stem]) for path in pictures)
+    figures = "".join(figure(path, captions[path.stem]) for path in pictures)
     return f"""
 <h2>{html(tables.title(runs))}</h2>
 <div class="wide"><table><thead><tr>{header}</tr></thead>
@@ -164,7 +170,8 @@ def _cells(tag: str, texts: Sequence[str]) -> str:
     return "".join(f"<{tag}>{html(text)}</{tag}>" for text in texts)
 
 
-def _figure(path: Path, caption: str) -> str:
+def figure(path: Path, caption: str) -> str:
+    """A picture, embedded, with a caption."""
     kind = {".svg": "svg+xml", ".png": "png"}[path.suffix]
     data = base64.b64encode(path.read_bytes()).decode()
     return (

@@ -1,5 +1,6 @@
 """The command, its rows and what is made of them."""
 
+import base64
 import dataclasses
 import shutil
 from pathlib import Path
@@ -11,6 +12,7 @@ from experiments.commands import stability as command
 from experiments.commands.cli import main
 from experiments.errors import UserError
 from experiments.stability import document, options, rows, tables, tasks
+from tests.helpers import written
 
 ROOT = Path(__file__).resolve().parents[3]
 STUDIES = rows.studies(ROOT / "results")
@@ -140,3 +142,14 @@ def test_committed_tables_are_those_of_the_rows(study):
     )
     assert set(found["seed"]) == set(range(2000, 2048))
     assert "/home/" not in (study / rows.CASES).read_text(encoding="utf-8")
+
+
+def test_a_report_shows_the_studies_below_its_directories(tmp_path, study):
+    written(tmp_path / "runs", {("base", 0): 90.0, ("lm", 0): 91.0})
+    shutil.copytree(study, tmp_path / "runs" / "stability")
+    out = tmp_path / "report"
+    assert main(["report", str(tmp_path / "runs"), "--out", str(out)]) == 0
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert page.index("Which learning rates train") < page.index("<tbody>")
+    picture = base64.b64encode((study / "collapse.png").read_bytes()).decode()
+    assert picture in page
