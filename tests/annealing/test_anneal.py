@@ -138,7 +138,7 @@ def test_it_is_jitted_and_compiled_once():
             "temperature must be a finite real number of at least 0",
         ),
         ({"method": "kinetic", "temperature": 0.0}, "greater than 0"),
-        ({"temperature": lambda t: 1.0 - t}, r"temperature\(9\)"),
+        ({"temperature": lambda t: 1 - jnp.float32(t)}, r"temperature\(9\)"),
         ({"step_size": 0.0}, "step_size must be a finite real number greater than 0"),
         ({"steps": 0}, "steps must be an integer of at least 1"),
         ({"steps": 1.5}, "steps must be an integer"),

@@ -54,6 +54,7 @@ def test_map_params_and_abstract_parameters(make):
 
 @EACH
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16, jnp.float32, jnp.float64])
+@pytest.mark.promotes
 def test_dtypes_and_state_are_stable_under_cond_and_multisteps(make, dtype):
     with jax.enable_x64(dtype == jnp.float64):
         params = jnp.array([1.0, 2.0], dtype)

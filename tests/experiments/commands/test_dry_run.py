@@ -9,6 +9,7 @@ from experiments.commands.cli import main
 from experiments.machine import setup
 from experiments.runs import committed, single, sweep
 from experiments.runs.run_directory import find_runs
+from experiments.stability import outlook
 from tests.helpers import CONFIG, PAIRS, VGG, written
 
 GIVEN = ["--seeds", "0", "10", "20", "--epochs", "2"]  # PAIRS has seeds 0 and 10
@@ -135,13 +136,13 @@ def test_a_committed_pace_is_of_what_was_measured(monkeypatch, tmp_path):
     assert committed.seconds({config: 1000}) is None
 
 
-def test_stability(tmp_path, capsys):
+def test_stability(tmp_path, capsys, monkeypatch):
     argv = ["stability", "--tasks", "mlp12", "--optimizers", "sgd", "--seeds", "24"]
     status, shown, _ = dry([*argv, "--arms", "base", "lm"], capsys, tmp_path)
     assert status == 0
     assert "mlp12 sgd, 9 rates, 900 steps: base lm" in shown
     assert "to run: 2 cases, 432 runs, 388,800 steps" in shown
-    # A case of 48 seeds took 122 to 219 s.
     assert re.search(r"about [\d.]+ min, at the pace .* results/stability", shown)
+    monkeypatch.setattr(outlook, "COMMITTED", tmp_path / "nothing")
     _, shown, _ = dry(["stability", "--tasks", "rnn"], capsys, tmp_path)
     assert "how long they take is not known" in shown
