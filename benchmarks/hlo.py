@@ -59,10 +59,9 @@ def by_kind(text: str) -> dict[str, Kind]:
     # Ahead of the first computation stand tables of files and stack frames.
     _, *parts = re.split(r"\n(?=%|ENTRY)", text)
     program = dict(map(_computation, parts))
-    main = next(name for name, part in zip(program, parts) if part.startswith("ENTRY"))
-    bodies = [i.attribute("body") for i in program[main] if i.kind == "while"]
-    steps = [_kinds(program, body) for body in bodies]
-    largest = max(steps, key=lambda kinds: sum(k.kernels for k in kinds.values()))
+    every = (one for computation in program.values() for one in computation)
+    loops = [_kinds(program, i.attribute("body")) for i in every if i.kind == "while"]
+    largest = max(loops, key=lambda kinds: sum(k.kernels for k in kinds.values()))
     ordered = sorted(largest.items(), key=lambda item: -item[1].bytes)
     return dict(ordered)
 
@@ -109,9 +108,8 @@ def _kinds(program: Mapping[str, _Computation], name: str) -> dict[str, Kind]:
             trips = re.search(r'"known_trip_count":\{"n":"(\d+)"', one.text)
             for kind, found in _kinds(program, one.attribute("body")).items():
                 add(kind, found, int(trips[1]) if trips else 1)
-        elif one.kind in ("call", "async-start") and one.kind not in _FREE:
-            inside = one.attribute("to_apply") or one.attribute("calls")
-            for kind, found in _kinds(program, inside).items():
+        elif one.kind == "call":  # such as a command buffer
+            for kind, found in _kinds(program, one.attribute("to_apply")).items():
                 add(kind, found)
         elif one.kind not in _FREE:
             reads = [sizes.get(operand, 0) for operand in one.operands]

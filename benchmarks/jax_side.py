@@ -90,7 +90,7 @@ def _alone(options: Options) -> Program:
         images = jax.random.normal(of_run.order, (options.batch, 32, 32, 3))
         labels = jax.random.randint(of_run.step, (options.batch,), 0, CLASSES)
         batches.append(Batch(images, labels))
-    model = Accelerated(problem.model)
+    model: Any = Accelerated(problem.model)
     fast = problem if chunk == 1 else dataclasses.replace(problem, model=model)
     step = functools.partial(train_step, fast)
     pack, unpack = model.pack, model.unpack
@@ -130,8 +130,10 @@ def _alone(options: Options) -> Program:
             raise FloatingPointError("the loss is not finite")
         return dispatches * chunk
 
-    text = (compiled.as_text() or "") if chunk > 1 else ""
-    moved = sum(kind.bytes for kind in hlo.by_kind(text).values()) if text else None
+    moved = None
+    if jax.default_backend() != "cpu" and options.runs == 1:
+        kinds = hlo.by_kind(compiled.as_text() or "")
+        moved = sum(kind.bytes for kind in kinds.values())
     return Program(train, compile_seconds, moved)
 
 

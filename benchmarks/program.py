@@ -111,7 +111,7 @@ def compiled(config: Config) -> tuple[str, dict[str, Any]]:
         config.model, config.batch, config.precision, "cuda", "eager", False
     )
     problem = jax_side.problem_of(options)
-    model = Accelerated(problem.model)
+    model: Any = Accelerated(problem.model)
     keys = Keys.of(0)
     state = jax.eval_shape(functools.partial(init_state, problem), keys.init)
     images: Any = jax.ShapeDtypeStruct((config.batch, 32, 32, 3), jnp.float32)

@@ -249,7 +249,7 @@ class Trainer:
         The last, partial mini-batch is padded to the others' size: a program with two
         sizes has the whole network twice. (Not under pmap, where parts would differ.)
         """
-        model = Accelerated(self.problem.model)
+        model: Any = Accelerated(self.problem.model)
         fast = dataclasses.replace(self.problem, model=model)
         sharding = self._place.batch_sharding
         rest = epoch.size % self.batch_size
