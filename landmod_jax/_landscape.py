@@ -107,7 +107,9 @@ class _Traceable(NamedTuple):
     at_nodes: Callable
 
 
-def integral_from_c(shape: shapes.Shape, height: jax.Array, eps: jax.Array) -> jax.Array:
+def integral_from_c(
+    shape: shapes.Shape, height: jax.Array, eps: jax.Array
+) -> jax.Array:
     """∫ from 0 to `height` of dv / (f(v₊) + eps); negative heights give it negative."""
     at_heights, of_heights = jax.closure_convert(shape, height)
     at_nodes, of_nodes = jax.closure_convert(shape, _nodes(height))

@@ -16,6 +16,7 @@ from landmod_jax.annealing._metropolis import (
     Moves,
     metropolis,
 )
+from landmod_jax.annealing._reweighting import Expectation, expectation, log_weights
 from landmod_jax.annealing._run import AnnealResult, AnnealState, Trajectory, anneal
 from landmod_jax.annealing._transforms import (
     KineticLangevinState,
@@ -28,6 +29,7 @@ __all__ = [
     "METHODS",
     "AnnealResult",
     "AnnealState",
+    "Expectation",
     "KineticLangevinState",
     "LangevinNoiseState",
     "MethodName",
@@ -37,9 +39,11 @@ __all__ = [
     "Moves",
     "Trajectory",
     "anneal",
+    "expectation",
     "geometric",
     "kinetic_langevin",
     "langevin_noise",
+    "log_weights",
     "logarithmic",
     "metropolis",
     "objectives",

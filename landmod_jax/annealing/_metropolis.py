@@ -160,7 +160,10 @@ def _program(functions: Any, law: loop.Law) -> Callable:
 def _law(f: Any, threshold: Any, logarithm: Any) -> loop.Law:
     logarithm = _checks.flag("logarithm", logarithm)
     if f is None:
-        for name, given in (("threshold", threshold is not None), ("logarithm", logarithm)):
+        for name, given in (
+            ("threshold", threshold is not None),
+            ("logarithm", logarithm),
+        ):
             if given:
                 raise ValueError(
                     f"metropolis takes {name} only with f, the shape of the "

@@ -17,13 +17,14 @@ from landmod_jax._landscape import integral_from_c
 from landmod_jax._numerics import at_height, held_eps
 from landmod_jax._thresholds import CHAINS, Threshold, updated
 from landmod_jax.annealing import _noise as noise
-from landmod_jax.annealing._moves import Moves, Whole, draws
+from landmod_jax.annealing._moves import Moves, Whole, draws, log_uniforms
 from landmod_jax.annealing._numerics import for_each, held
 
-# Steps whose acceptances are kept, to find the best state among them again.
-BLOCK = 512
+# Steps, an even number, whose uniforms are drawn at once, and whose acceptances are
+# kept to find the best state among them again.
+BLOCK = 128
 # Steps after which an incremental U is computed anew, since rounding adds up.
-REFRESH = 64 * BLOCK
+REFRESH = 256 * BLOCK
 
 
 class MetropolisState(NamedTuple):
@@ -75,12 +76,11 @@ class Law(NamedTuple):
 
 
 class _Going(NamedTuple):
-    """The state, whose x lacks the pending move, and the next step's log uniform."""
+    """The state, whose x lacks the pending move."""
 
     state: MetropolisState
     move: Any
     pending: jax.Array  # whether it was accepted and is not applied yet
-    log_u: jax.Array
 
 
 def rise(
@@ -167,21 +167,16 @@ def run(
     (chains,), dtype = state.value.shape, state.value.dtype
     draws_at = functools.partial(draws, words, chains=chains)
 
-    def log_uniform(step: jax.Array) -> jax.Array:
-        # 2³² values in (0, 1]: the least probable move is accepted once in 2³³.
-        bits = draws_at(step)(-1).astype(dtype)
-        return jnp.log((bits + 0.5) * 2.0**-32)
-
     def begun(state: MetropolisState) -> _Going:
         move = moves.propose(draws_at(state.step), state.x, state.step)
         none = for_each(state.value, jnp.zeros((), bool))
-        return _Going(state, move, none, log_uniform(state.step))
+        return _Going(state, move, none)
 
     def settled(going: _Going) -> MetropolisState:
         x = moves.apply(going.state.x, going.move, going.pending)
         return going.state._replace(x=x)
 
-    def body(going: _Going) -> tuple[_Going, jax.Array]:
+    def body(going: _Going, log_u: jax.Array) -> tuple[_Going, jax.Array]:
         """One step, and the chains whose best it is."""
         state = settled(going)
         step, x, value, c = state.step, state.x, state.value, state.c
@@ -193,7 +188,7 @@ def run(
             change = moves.change(x, move).astype(dtype)
             new_value = value + change
         T = held(jnp.asarray(schedule(step), dtype))
-        accepted = going.log_u <= -rise(law, value, change, new_value, c, T)
+        accepted = log_u <= -rise(law, value, change, new_value, c, T)
         accepted = (accepted | ~jnp.isfinite(value)) & jnp.isfinite(new_value)
         value = jnp.where(accepted, new_value, value)
         kept = state.threshold
@@ -208,73 +203,72 @@ def run(
             best_value=jnp.where(better, value, state.best_value),
             accepted=state.accepted + accepted,
         )
-        return _Going(following, move, accepted, log_uniform(step + 1)), better
+        return _Going(following, move, accepted), better
 
-    def by_whole(begin: jax.Array, end: jax.Array, going: _Going) -> MetropolisState:
-        def one(_: Any, going: _Going) -> _Going:
-            going, better = body(going)
+    def by_whole(first: jax.Array, last: jax.Array, state: Any, log_u: Any) -> Any:
+        def one(step: jax.Array, going: _Going) -> _Going:
+            going, better = body(going, log_u(step))
             best_x = _where(better, going.move, going.state.best_x)
             return going._replace(state=going.state._replace(best_x=best_x))
 
-        return settled(jax.lax.fori_loop(begin, end, one, going))
+        return settled(jax.lax.fori_loop(first, last, one, begun(state)))
 
-    def by_parts(begin: jax.Array, end: jax.Array, going: _Going) -> MetropolisState:
-        """Blocks of steps, each with its best state found again where there is one."""
+    def by_parts(first: jax.Array, last: jax.Array, state: Any, log_u: Any) -> Any:
+        """The best state is found again, by repeating the steps on the way to it."""
 
-        def block(state: MetropolisState) -> MetropolisState:
-            first, x_first = state.step, state.x
-            last = jnp.minimum(end, (first // BLOCK + 1) * BLOCK)
-            never = state.value != state.value
-            flags = jnp.broadcast_to(never & ~never, (BLOCK, chains))
-            best_at = for_each(state.value, jnp.zeros((), jnp.int32)) + first
-
-            def one(step: jax.Array, carry: Any) -> Any:
-                going, best_at, flags = carry
-                going, better = body(going)
-                flags = jax.lax.dynamic_update_index_in_dim(
-                    flags, going.pending, step - first, 0
-                )
-                return going, jnp.where(better, step + 1, best_at), flags
-
-            going, best_at, flags = jax.lax.fori_loop(
-                first, last, one, (begun(state), best_at, flags)
+        def one(step: jax.Array, carry: Any) -> Any:
+            going, best_at, flags = carry
+            going, better = body(going, log_u(step))
+            flags = jax.lax.dynamic_update_index_in_dim(
+                flags, going.pending, step - first, 0
             )
-            state = settled(going)
+            return going, jnp.where(better, step + 1, best_at), flags
 
-            def again() -> Any:
-                def one(step: jax.Array, carry: Any) -> Any:
-                    x = moves.apply(*carry)
-                    move = moves.propose(draws_at(step), x, step)
-                    flag = jax.lax.dynamic_index_in_dim(flags, step - first, 0, False)
-                    return x, move, flag & (step < best_at)
+        best_at = for_each(state.value, jnp.zeros((), jnp.int32)) + first
+        none = for_each(state.value, jnp.zeros((), bool))
+        flags = jnp.broadcast_to(none, (BLOCK, chains))
+        x_first, carry = state.x, (begun(state), best_at, flags)
+        going, best_at, flags = jax.lax.fori_loop(first, last, one, carry)
+        state = settled(going)
 
-                move = moves.propose(draws_at(first), x_first, first)
-                carry = (x_first, move, flags[0] & False)
-                x = moves.apply(*jax.lax.fori_loop(first, best_at.max(), one, carry))
-                return _where(best_at > first, x, state.best_x)
+        def repeat(step: jax.Array, carry: Any) -> Any:
+            x = moves.apply(*carry)
+            move = moves.propose(draws_at(step), x, step)
+            flag = jax.lax.dynamic_index_in_dim(flags, step - first, 0, False)
+            return x, move, flag & (step < best_at)
 
-            improved = (best_at > first).any()
-            value = jax.lax.cond(
-                last % REFRESH == 0, lambda: evaluate(state.x), lambda: state.value
-            )
-            best_x = jax.lax.cond(improved, again, lambda: state.best_x)
-            return state._replace(value=value, best_x=best_x)
+        def found() -> Any:
+            move = moves.propose(draws_at(first), x_first, first)
+            carry = (x_first, move, none)
+            x = moves.apply(*jax.lax.fori_loop(first, best_at.max(), repeat, carry))
+            return _where(best_at > first, x, state.best_x)
 
-        del begin
-        return jax.lax.while_loop(
-            lambda state: state.step < end, block, settled(going)
+        best_x = jax.lax.cond((best_at > first).any(), found, lambda: state.best_x)
+        value = jax.lax.cond(
+            last % REFRESH == 0, lambda: evaluate(state.x), lambda: state.value
         )
+        return state._replace(value=value, best_x=best_x)
 
     advance = by_whole if isinstance(moves, Whole) else by_parts
 
-    def record(state: MetropolisState, edges: Any) -> Any:
-        state = advance(*edges, begun(state))
+    def block(end: jax.Array, state: MetropolisState) -> MetropolisState:
+        """The steps up to `end` or to the next multiple of BLOCK."""
+        begin = state.step // BLOCK * BLOCK
+        table = log_uniforms(words, begin, BLOCK, chains, dtype)
+
+        def log_u(step: jax.Array) -> jax.Array:
+            return jax.lax.dynamic_index_in_dim(table, step - begin, 0, False)
+
+        return advance(state.step, jnp.minimum(end, begin + BLOCK), state, log_u)
+
+    def record(state: MetropolisState, end: jax.Array) -> Any:
+        state = jax.lax.while_loop(
+            lambda state: state.step < end, functools.partial(block, end), state
+        )
         seen = chains_first(state.x), state.value, state.best_value, state.c
         return state, MetropolisTrajectory(state.step, *seen)
 
-    first = state.step
-    edges = (first + ends[:-1], first + ends[1:])
-    state, trajectory = jax.lax.scan(record, state, edges)
+    state, trajectory = jax.lax.scan(record, state, state.step + ends[1:])
     return _turned(state, chains_first), trajectory
 
 

@@ -12,7 +12,9 @@ from landmod_jax.annealing import _noise as noise
 from landmod_jax.annealing._compiled import as_pytree
 
 DrawFn = Callable[[int], jax.Array]
-_BLOCKS = 4  # of two words each, for every chain and step
+# Of Threefry's blocks of two words, a step of a chain has this many for its proposal,
+# and the following one, for two steps, decides on acceptance.
+_ACCEPTANCES = 3
 
 
 @runtime_checkable
@@ -31,7 +33,7 @@ class Moves(Protocol):
         """A move: any pytree.
 
         Args:
-          draw: draw(k), with k from 0 to 6, is the k-th random uint32 of each chain,
+          draw: draw(k), with k from 0 to 5, is the k-th random uint32 of each chain,
             (chains,).
           x: states.
           step: number of the step, int32.
@@ -57,7 +59,7 @@ class Whole:
 
     def propose(self, draw: DrawFn, x: Any, step: jax.Array) -> Any:
         del step
-        data = jnp.stack([draw(1), draw(2)], -1)
+        data = jnp.stack([draw(0), draw(1)], -1)
         keys = jax.random.wrap_key_data(data, impl="threefry2x32")
         return jax.vmap(self.function, in_axes=(0, -1), out_axes=-1)(keys, x)
 
@@ -66,20 +68,36 @@ class Whole:
 
 
 def draws(key: noise.Words, step: jax.Array, chains: int) -> DrawFn:
-    """The random uint32 of a step, the k-th (chains,) for k from −1 to 6.
+    """The random uint32 of a step, the k-th (chains,) for k from 0 to 5.
 
     They depend on the key, the step and the chain's place, not on how many chains.
     """
-    chain = jnp.arange(chains, dtype=jnp.uint32)
+    step = step.astype(jnp.uint32)
 
     def draw(k: int) -> jax.Array:
-        block, word = divmod(k + 1, 2)
-        if not 0 <= block < _BLOCKS:
-            raise ValueError(f"draw takes 0 to {2 * _BLOCKS - 2}, got {k}")
-        counter = (step.astype(jnp.uint32), chain * jnp.uint32(_BLOCKS) + block)
-        return noise.threefry(key, counter)[word]
+        if not 0 <= k < 2 * _ACCEPTANCES:
+            raise ValueError(f"draw takes 0 to {2 * _ACCEPTANCES - 1}, got {k}")
+        return noise.threefry(key, (step, _place(chains, k // 2)))[k % 2]
 
     return draw
+
+
+def log_uniforms(
+    key: noise.Words, step: jax.Array, steps: int, chains: int, dtype: Any
+) -> jax.Array:
+    """What acceptances are decided by, (steps, chains), for an even `step` and number.
+
+    Logarithms of 2³² values in (0, 1]: the least probable move is made once in 2³³.
+    """
+    pairs = (step // 2 + jnp.arange(steps // 2)).astype(jnp.uint32)[:, None]
+    blocks = noise.threefry(key, (pairs, _place(chains, _ACCEPTANCES)))
+    bits = jnp.stack(blocks, 1).reshape(steps, chains)
+    return jnp.log((bits.astype(dtype) + 0.5) * 2.0**-32)
+
+
+def _place(chains: int, block: int) -> jax.Array:
+    chain = jnp.arange(chains, dtype=jnp.uint32)
+    return chain * jnp.uint32(_ACCEPTANCES + 1) + jnp.uint32(block)
 
 
 def checked(propose: Any, x: Any) -> Any:

