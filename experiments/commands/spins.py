@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 from experiments.errors import UserError
+from experiments.machine.setup import Process
 from experiments.spins.options import PARTS, Study
 
 
@@ -23,6 +24,9 @@ class Config(Study):
     """Directory of the study."""
     resume: bool = False
     """Measure the parts that the study in the directory lacks."""
+    cache_dir: Path | None = None
+    """Where what JAX compiles is kept; by default landmod_jax in the user's cache
+    directory."""
 
 
 def run(config: Config) -> None:
@@ -30,6 +34,7 @@ def run(config: Config) -> None:
         if part not in PARTS:
             raise UserError(f"--parts {part!r}: choose from {', '.join(PARTS)}")
     from experiments.machine.progress import progress
+    from experiments.machine.setup import set_up
     from experiments.machine.stopping import Stop
     from experiments.spins import document, rows, study
 
@@ -38,6 +43,7 @@ def run(config: Config) -> None:
             f"{config.out} holds a study of spins: add --resume to measure the parts "
             "that it lacks, or choose another --out"
         )
+    set_up(Process(cache_dir=config.cache_dir))
     stop = Stop()
     with stop.listening(), progress(failed=stop.output_failed) as shown:
         study.measure(config, config.out, stop, shown)

@@ -34,17 +34,17 @@ class Sizes:
 
 
 WHOLE = Sizes(
-    spins=(10, 20, 30, 50),
-    temperatures=(0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
-    tunnelling_chains=1000,
-    chains=256,
-    settings=12,
-    training=2,
-    instances=8,
-    sweeps=(32, 128, 512),
+    spins=(10, 20, 50),
+    temperatures=(0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
+    tunnelling_chains=500,
+    chains=128,
+    settings=8,
+    training=1,
+    instances=10,
+    sweeps=(16, 64, 256),
     speed_chains=1000,
-    speed_sweeps=20,
-    repetitions=7,
+    speed_sweeps=10,
+    repetitions=5,
 )
 QUICK = Sizes(
     spins=(10,),

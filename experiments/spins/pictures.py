@@ -12,9 +12,7 @@ from experiments.spins.problems import families
 from experiments.spins.search import LABELS
 from experiments.spins.tunnelling import LANDSCAPES
 
-COLOURS = dict(
-    zip(LABELS, ("0.35", "#D55E00", "#E69F00", "#CC79A7", "#0072B2", "#009E73"))
-)
+COLOURS = dict(zip(LABELS, ("0.35", "#D55E00", "#CC79A7", "#0072B2", "#009E73")))
 
 
 def draw(parts: dict[str, pd.DataFrame], out: Path, drawing: style.Drawing) -> None:

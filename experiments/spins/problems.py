@@ -175,7 +175,7 @@ def _matrix(n: int, pairs: np.ndarray, J: np.ndarray) -> np.ndarray:
 
 def families(quick: bool) -> dict[str, Family]:
     """The families of a study, by name."""
-    n, side, wishart, graph = (10, 3, 10, 12) if quick else (24, 5, 32, 60)
+    n, side, wishart, graph = (10, 3, 10, 10) if quick else (24, 5, 48, 48)
     part = functools.partial
     return {
         "dense": Family(f"SK, n = {n}", part(dense, n), "enumerated", 1.0),

@@ -35,13 +35,8 @@ def linear(slope: float) -> lm.Shape:
     )
 
 
-# Heights and slopes in units of U that are small against its range, as T is.
-SHAPES = {
-    "linear 0.03": linear(0.03),
-    "linear 0.2": linear(0.2),
-    "bounded 0.5, 2": lm.bounded(0.5, 2.0),
-    "bounded 2, 5": lm.bounded(2.0, 5.0),
-}
+# In units of U, small against its range, as T is.
+SHAPES = {"linear 0.1": linear(0.1), "bounded 1, 3": lm.bounded(1.0, 3.0)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,76 +67,73 @@ def _timed(run: Callable[[], Any]) -> tuple[Any, float]:
     return found, time.process_time() - began
 
 
-def _annealed(
-    instance: Instance,
-    setting: Setting,
-    chains: int,
-    seed: int,
-    schedule: Any = None,
-    records: int = 0,
-    **options: Any,
-) -> tuple[Any, float]:
-    model = instance.model
-    start, key = jax.random.split(jax.random.key(seed))
-    x0 = model.sample(start, chains)
-    steps = setting.sweeps * model.n
-    if schedule is None:
-        schedule = annealing.geometric(setting.first, setting.last, steps)
-    return _timed(
-        lambda: annealing.metropolis(
-            model, model.flips(), x0, key, steps=steps, temperature=schedule,
-            records=records, **options,
-        )
-    )  # fmt: skip
-
-
-def _trial(instance: Instance, setting: Setting, found: Any, seconds: float) -> Trial:
-    best = np.asarray(found.best_value) - float(instance.model.offset)
-    return Trial(best, seconds, setting.sweeps)
-
-
-def plain(instance: Instance, setting: Setting, chains: int, seed: int) -> Trial:
-    found, seconds = _annealed(instance, setting, chains, seed)
-    return _trial(instance, setting, found, seconds)
-
-
-def modified(
-    threshold: Any, instance: Any, setting: Any, chains: int, seed: int
-) -> Trial:
-    options = {"f": SHAPES[setting.shape], "threshold": threshold}
-    found, seconds = _annealed(instance, setting, chains, seed, **options)
-    return _trial(instance, setting, found, seconds)
-
-
-def amounts_to(
-    instance: Instance, setting: Setting, chains: int, seed: int
-) -> np.ndarray:
-    """(RECORDS,) mean of T + f((U − c)₊) over LM's chains along a run."""
-    shape, threshold = SHAPES[setting.shape], lm.running_min()
-    found, _ = _annealed(
-        instance, setting, chains, seed, f=shape, threshold=threshold, records=RECORDS
-    )
-    path = found.trajectory
-    extra = shape(jnp.maximum(path.value - path.c, 0)).mean(1)
-    part = np.asarray(path.step) / (setting.sweeps * instance.model.n)
-    T = setting.first * (setting.last / setting.first) ** part
-    return np.asarray(extra) + T
+def cooling(setting: Setting) -> np.ndarray:
+    """(RECORDS,) temperatures, evenly spaced over a run."""
+    return np.geomspace(setting.first, setting.last, RECORDS)
 
 
 def _interpolated(table: Any, steps: Any, count: Any) -> jax.Array:
     return jnp.interp((count + 1) / steps * RECORDS, jnp.arange(1, RECORDS + 1), table)
 
 
+def _annealed(
+    table: np.ndarray,
+    instance: Instance,
+    setting: Setting,
+    chains: int,
+    seed: int,
+    **options: Any,
+) -> tuple[Trial, Any]:
+    """A run at the temperatures of a table, and its trajectory.
+
+    Schedule and records are of one kind for all, so that they share programs.
+    """
+    model = instance.model
+    start, key = jax.random.split(jax.random.key(seed))
+    x0 = model.sample(start, chains)
+    steps = setting.sweeps * model.n
+    temperature = jax.tree_util.Partial(
+        _interpolated, jnp.asarray(table, jnp.float32), jnp.float32(steps)
+    )
+    found, seconds = _timed(
+        lambda: annealing.metropolis(
+            model,
+            model.flips(),
+            x0,
+            key,
+            steps=steps,
+            temperature=temperature,
+            records=RECORDS,
+            **options,
+        )
+    )
+    best = np.asarray(found.best_value) - float(model.offset)
+    return Trial(best, seconds, setting.sweeps), found.trajectory
+
+
+def plain(instance: Instance, setting: Setting, chains: int, seed: int) -> Trial:
+    return _annealed(cooling(setting), instance, setting, chains, seed)[0]
+
+
+def modified(instance: Instance, setting: Setting, chains: int, seed: int) -> Trial:
+    f = SHAPES[setting.shape]
+    return _annealed(cooling(setting), instance, setting, chains, seed, f=f)[0]
+
+
+def amounts_to(
+    instance: Instance, setting: Setting, chains: int, seed: int
+) -> np.ndarray:
+    """(RECORDS,) mean of T + f((U − c)₊) over LM's chains along a run."""
+    f = SHAPES[setting.shape]
+    _, path = _annealed(cooling(setting), instance, setting, chains, seed, f=f)
+    return cooling(setting) + np.asarray(f(jnp.maximum(path.value - path.c, 0)).mean(1))
+
+
 def matched(
-    table: np.ndarray, instance: Any, setting: Any, chains: int, seed: int
+    table: np.ndarray, instance: Instance, setting: Setting, chains: int, seed: int
 ) -> Trial:
     """The plain method at the temperatures of `amounts_to`."""
-    steps = float(setting.sweeps * instance.model.n)
-    schedule = jax.tree_util.Partial(
-        _interpolated, jnp.asarray(table, jnp.float32), steps
-    )
-    found, seconds = _annealed(instance, setting, chains, seed, schedule)
-    return _trial(instance, setting, found, seconds)
+    return _annealed(table, instance, setting, chains, seed)[0]
 
 
 def tempered(instance: Instance, setting: Setting, chains: int, seed: int) -> Trial:
@@ -164,26 +156,16 @@ def sampled(instance: Instance, setting: Setting, chains: int, seed: int) -> Tri
     return Trial(best, seconds, setting.sweeps)
 
 
-def population(instance: Instance, setting: Setting, chains: int, seed: int) -> Trial:
-    return modified(lm.population(), instance, setting, chains, seed)
-
-
-def own_minimum(instance: Instance, setting: Setting, chains: int, seed: int) -> Trial:
-    return modified(lm.running_min(), instance, setting, chains, seed)
-
-
 METHODS: dict[str, Runner] = {
     "plain": plain,
-    "lm": own_minimum,
-    "lm_population": population,
+    "lm": modified,
     "tempering": tempered,
     "dwave": sampled,
 }
 MATCHED = "matched"
 LABELS = {
     "plain": "Metropolis",
-    "lm": "LM, each chain's minimum",
-    "lm_population": "LM, the population's minimum",
+    "lm": "LM",
     MATCHED: "Metropolis at LM's temperature",
     "tempering": "parallel tempering",
     "dwave": "dwave-samplers",

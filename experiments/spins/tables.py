@@ -13,6 +13,7 @@ from experiments.spins.analysis import SURE
 from experiments.spins.options import PARTS
 from experiments.spins.problems import families
 from experiments.spins.search import LABELS
+from experiments.spins.tunnelling import LONGEST
 
 
 def tables(parts: dict[str, pd.DataFrame], about: dict[str, Any]) -> str:
@@ -56,7 +57,8 @@ def _tunnelling(times: pd.DataFrame) -> str:
     return (
         "## Curie–Weiss tunnelling times\n\nMean steps from all spins down to the mirror "
         "image of the most probable state, exact from the transition matrix, and measured "
-        f"over {times['chains'].max():.0f} chains where the exact one is not over 40,000. "
+        f"over {times['chains'].max():.0f} chains where the exact one is not over "
+        f"{LONGEST:,}. "
         f"Of {n} measured means, {within} lie within two standard errors of the exact "
         f"one; so few or fewer would in {100 * chance:.0f} % of studies.\n\n"
         + _table(head, lines)

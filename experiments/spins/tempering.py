@@ -1,6 +1,5 @@
 """Parallel tempering, the control: replicas at a ladder of temperatures that swap."""
 
-import functools
 from typing import Any
 
 import jax
@@ -14,8 +13,8 @@ from landmod_jax.annealing._metropolis_loop import chains_last
 REPLICAS = 8
 
 
-@functools.partial(jax.jit, static_argnames="sweeps")
-def run(model: Any, x: jax.Array, key: jax.Array, T: jax.Array, sweeps: int) -> Any:
+@jax.jit
+def run(model: Any, x: jax.Array, key: jax.Array, T: jax.Array, sweeps: Any) -> Any:
     """The lowest energy that each copy has met, (copies,), in sweeps per replica.
 
     Args:

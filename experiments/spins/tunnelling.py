@@ -18,7 +18,7 @@ from landmod_jax.annealing._couplings import row_of, with_row
 
 BLOCK = 2_000  # steps between two looks at who has arrived
 MOST = 400  # blocks
-LONGEST = 40_000  # steps on average, for a case to be simulated
+LONGEST = 6_000  # steps on average, for a case to be simulated
 # The landscape: c as a share of the barrier of U above its minimum, and f.
 LANDSCAPES: dict[str, tuple[str | None, float]] = {
     "plain": (None, np.inf),
