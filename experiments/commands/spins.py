@@ -15,8 +15,8 @@ class Config(Study):
     Tunnelling times of the Curie–Weiss model are held against exact ones. In the
     search, each method is tuned on the same settings and judged on other instances;
     parallel tempering, plain Metropolis at LM's temperature and, where it is installed,
-    the annealer of dwave-samplers are the controls. A part's rows are written when it is
-    finished; after Ctrl-C or SIGTERM, --resume measures the parts that are missing.
+    the annealer of dwave-samplers are the controls. A part's rows are written when it
+    is finished; after Ctrl-C or SIGTERM, --resume measures the parts that are missing.
     Writes rows, tables.md and pictures.
     """
 

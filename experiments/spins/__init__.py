@@ -1,1 +1,1 @@
-"""The study of Metropolis chains on spin systems; may import report, runs, config, machine."""
+"""Metropolis chains on spins, studied; may import report, runs, config, machine."""

@@ -190,7 +190,7 @@ def draw(family: Family, sizes: Sizes) -> list[Setting]:
 
 
 def to_solution(successes: int, n: int, sweeps: float) -> float:
-    """Sweeps to a success with 99 % probability; half a success is added to each side."""
+    """Sweeps to a success with 99 % probability; adds half a success to each side."""
     p = (successes + 0.5) / (n + 1)
     return max(1.0, math.log(0.01) / math.log1p(-p)) * sweeps
 

@@ -55,10 +55,10 @@ def _tunnelling(times: pd.DataFrame) -> str:
             ]
         )  # fmt: skip
     return (
-        "## Curie–Weiss tunnelling times\n\nMean steps from all spins down to the mirror "
-        "image of the most probable state, exact from the transition matrix, and measured "
-        f"over {times['chains'].max():.0f} chains where the exact one is not over "
-        f"{LONGEST:,}. "
+        "## Curie–Weiss tunnelling times\n\nMean steps from all spins down to the "
+        "mirror image of the most probable state, exact from the transition matrix. "
+        f"Measured over {times['chains'].max():.0f} chains where the exact mean is not "
+        f"over {LONGEST:,}. "
         f"Of {n} measured means, {within} lie within two standard errors of the exact "
         f"one; so few or fewer would in {100 * chance:.0f} % of studies.\n\n"
         + _table(head, lines)
@@ -102,14 +102,14 @@ def _how_to_read(trials: pd.DataFrame) -> str:
     tuned = trials[(trials["stage"] == "tuning") & (trials["method"] == "plain")]
     settings = int((tuned["instance"] == 0).sum())
     return (
-        f"Every method was tuned on the same {settings} settings (temperatures, length of "
-        f"a run, and for LM a shape f) and {tuned['instance'].nunique()} instances per "
-        "family, then judged on others. *To solution*: sweeps of one chain until repeated "
-        "runs have succeeded with 99 % probability, geometric mean over instances; of "
-        "parallel tempering, all replicas' sweeps count. Milliseconds are of one "
-        "processor. Ratios have a 95 % interval over instances; *faster* and *slower* are "
-        f"said where p < {SURE} (sign-flip test of logarithms, paired by instance, Holm "
-        "over all of this section, for sweeps and for seconds apart).\n"
+        f"Every method was tuned on the same {settings} settings (temperatures, length "
+        "of a run, and for LM a shape f), on instances that take no part in what "
+        "follows. *To solution*: sweeps of one chain until repeated runs have succeeded "
+        "with 99 % probability, geometric mean over instances; of parallel tempering, "
+        "all replicas' sweeps count. Milliseconds are of one processor. Ratios have a "
+        f"95 % interval over instances; *faster* and *slower* are said where p < {SURE} "
+        "(sign-flip test of logarithms, paired by instance, Holm over all of this "
+        "section, for sweeps and for seconds apart).\n"
     )
 
 
@@ -139,9 +139,9 @@ def _speed(runs: pd.DataFrame) -> str:
         )  # fmt: skip
     n = runs["chains"].iloc[0]
     return (
-        f"## Speed\n\nSweeps of one chain per second of processor time, {n:.0f} chains at "
-        "once; the median of repetitions that take turns. The last column: how many times "
-        "as fast `metropolis` is, with LM against NumPy with LM, with the range over "
-        "repetitions.\n\n"
+        "## Speed\n\nSweeps of one chain per second of processor time, "
+        f"{n:.0f} chains at once; the median of repetitions that take turns. The last "
+        "column: how many times as fast `metropolis` is (with LM, against NumPy with "
+        "LM), with the range over repetitions.\n\n"
         + _table(("Problem", "Program", "Sweeps/s", "metropolis is faster by"), lines)
     )

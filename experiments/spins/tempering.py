@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from landmod_jax.annealing import _noise as noise
-from landmod_jax.annealing._moves import draws, log_uniforms
 from landmod_jax.annealing._metropolis_loop import chains_last
+from landmod_jax.annealing._moves import draws, log_uniforms
 
 REPLICAS = 8
 

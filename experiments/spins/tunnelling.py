@@ -48,7 +48,7 @@ class Case:
 
     @property
     def target(self) -> int:
-        """The M to reach: where M is most probable on the plain landscape, and M > 0."""
+        """The M > 0 to reach, the most probable one on the plain landscape."""
         ups = np.arange(self.n // 2 + 1, self.n + 1)
         log_p = _log_binomial(self.n)[ups] - energies(self.n)[ups] / self.temperature
         return int(2 * ups[log_p.argmax()] - self.n)
@@ -123,7 +123,7 @@ class Tunnelling:
         site, old, step = move
         new = jnp.where(accepted, -old, old)
         M = x["M"] + (new - old).astype(jnp.int32)
-        first = (x["at"] < 0) & (M >= self.target)
+        first = (x["at"] < 0) & (M >= self.target)  # noqa: SIM300
         return {
             "s": with_row(x["s"], site, new),
             "M": M,

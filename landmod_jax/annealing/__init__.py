@@ -1,4 +1,4 @@
-"""Simulated annealing on U and on the modified landscape (thesis, section 2.1), and Metropolis chains.
+"""Simulated annealing and Metropolis chains on U and on the modified landscape.
 
 result = anneal(
     energy, x0, key, method="improved", steps=10_000, step_size=1e-3, temperature=0.5

@@ -63,10 +63,10 @@ def metropolis(
     Both energies are compared at one c. It is brought up to date after the decision,
     with the energy that the chain is then at.
 
-    The randomness of a chain depends on the key, the step and the position of the chain,
-    not on the number of chains. A proposal whose energy is not finite is rejected, so
-    that +inf marks what is forbidden; a chain that starts there takes the first finite
-    one.
+    The randomness of a chain depends on the key, the step and the position of the
+    chain, not on the number of chains. A proposal whose energy is not finite is
+    rejected, so that +inf marks what is forbidden; a chain that starts there takes the
+    first finite one.
 
     Memory does not grow with `steps`. The function is pure, and you can jit it, map it
     or call it under another jit. It compiles once per energy, proposal, f, threshold

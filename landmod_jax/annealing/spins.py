@@ -2,7 +2,7 @@
 
 model = spins.ising(couplings)
 result = metropolis(
-    model, model.flips(), model.sample(start, 100), key, steps=100 * model.n, temperature=1.0
+    model, model.flips(), model.sample(start, 99), key, steps=model.n, temperature=1.0
 )
 """
 

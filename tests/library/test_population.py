@@ -1,4 +1,4 @@
-"""`population` in `landscape_modify`: one c under vmap, pmap-like axes and shard_map."""
+"""`population` in `landscape_modify`: one c under vmap and shard_map."""
 
 import jax
 import jax.numpy as jnp
