@@ -5,15 +5,17 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import numpy as np
 
+_NUMBERS = (jax.Array, np.ndarray, np.generic, float, int)
 PROGRAMS = 64  # compiled and kept, the last ones used
 
 
 def as_pytree(function: Callable) -> Any:
-    """The function with its numbers as leaves: itself where it is a pytree."""
-    if jax.tree_util.treedef_is_leaf(jax.tree.structure(function)):
-        return jax.tree_util.Partial(function)
-    return function
+    """The function with its numbers as leaves: itself where it is a pytree of them."""
+    if all(isinstance(leaf, _NUMBERS) for leaf in jax.tree.leaves(function)):
+        return function
+    return jax.tree_util.Partial(function)
 
 
 def kept(make: Callable) -> Callable:

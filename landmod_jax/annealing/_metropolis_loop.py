@@ -134,10 +134,10 @@ def initial(x: Any, value: jax.Array, law: Law) -> MetropolisState:
 def _updated(law: Law, kept: Any, value: jax.Array, c: jax.Array) -> tuple[Any, Any]:
     """c and the threshold's state of all chains; those of no finite value keep them."""
     update = jax.vmap(functools.partial(updated, law.threshold), axis_name=CHAINS)
-    new_c, new = update(kept, value, c)
     if law.threshold.share is not None:
-        return new_c, new
+        return update(kept, value, c)
     seen = jnp.isfinite(value)
+    new_c, new = update(kept, jnp.where(seen, value, 1), c)
     return jnp.where(seen, new_c, c), jax.tree.map(
         # A threshold's own state has the chains first.
         lambda n, o: jnp.where(seen, n.T, o.T).T,
@@ -259,7 +259,9 @@ def run(
         def log_u(step: jax.Array) -> jax.Array:
             return jax.lax.dynamic_index_in_dim(table, step - begin, 0, False)
 
-        return advance(state.step, jnp.minimum(end, begin + BLOCK), state, log_u)
+        # Not min(end, begin + BLOCK), which may be above what an int32 holds.
+        last = begin + jnp.minimum(end - begin, BLOCK)
+        return advance(state.step, last, state, log_u)
 
     def record(state: MetropolisState, end: jax.Array) -> Any:
         state = jax.lax.while_loop(

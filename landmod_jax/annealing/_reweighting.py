@@ -89,7 +89,6 @@ def log_weights(
         ) from error
     above = jnp.where(jnp.isfinite(value), jnp.maximum(value - c, 0), 0)
     eps = jnp.broadcast_to(T, value.shape)
-    # Below c, H and U/T differ by a constant, which f(0) = 0 makes the same for all.
     at_c = shape(jnp.zeros_like(value)) + eps
     below = jnp.minimum(value, c)
     lowest = jnp.where(jnp.isfinite(value), value, jnp.inf).min()
