@@ -104,12 +104,12 @@ def _how_to_read(trials: pd.DataFrame) -> str:
     return (
         f"Every method was tuned on the same {settings} settings (temperatures, length "
         "of a run, and for LM a shape f), on instances that take no part in what "
-        "follows. *To solution*: sweeps of one chain until repeated runs have succeeded "
-        "with 99 % probability, geometric mean over instances; of parallel tempering, "
-        "all replicas' sweeps count. Milliseconds are of one processor. Ratios have a "
-        f"95 % interval over instances; *faster* and *slower* are said where p < {SURE} "
-        "(sign-flip test of logarithms, paired by instance, Holm over all of this "
-        "section, for sweeps and for seconds apart).\n"
+        "follows. *To solution*: sweeps of one chain until repeated runs have "
+        "succeeded with 99 % probability, geometric mean over instances; of parallel "
+        "tempering, all replicas' sweeps count. Milliseconds are of one processor. "
+        "Ratios have a 95 % interval over instances; *faster* and *slower* are said "
+        f"where p < {SURE} (sign-flip test of logarithms, paired by instance, Holm over "
+        "all of this section, for sweeps and for seconds apart).\n"
     )
 
 
