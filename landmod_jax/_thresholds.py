@@ -255,8 +255,8 @@ def population(
       [1. 1.]
     """
     _checks.choice("reduce", reduce, get_args(Reduce))
-    axis_name = _checks.axis("axis_name", axis_name)
-    if axis_name is None:
+    axis = _checks.axis("axis_name", axis_name)
+    if axis is None:
         raise ValueError("axis_name must name the axis of the population, got None")
     rule = running_min() if rule is None else rule
     if not isinstance(rule, Threshold):
@@ -271,10 +271,10 @@ def population(
 
     def share_fn(value: jax.Array) -> jax.Array:
         try:
-            return reduced(value, axis_name)
+            return reduced(value, axis)
         except NameError as error:
             raise ValueError(
-                f"axis_name is {axis_name!r}, which names no mapped axis here: the "
+                f"axis_name is {axis!r}, which names no mapped axis here: the "
                 "population is what a vmap or shard_map of that name maps"
             ) from error
 

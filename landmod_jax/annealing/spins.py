@@ -155,7 +155,7 @@ class Flips:
     A move is the site, the spin there and the one to be.
     """
 
-    model: Ising | Potts
+    model: Any  # Ising or Potts
     order: Order = dataclasses.field(metadata={"static": True})
 
     def propose(self, draw: DrawFn, x: jax.Array, step: jax.Array) -> Any:

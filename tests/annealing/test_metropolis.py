@@ -208,16 +208,15 @@ def test_detailed_balance(f, logarithm):
             for a, b in ((ux, uy), (uy, ux))
         )
         log_pi = [
-            [
-                -float(lm.landscape(u[i], c[i], T, f, u_min=0.0, logarithm=logarithm))
-                for i in range(0, 2000, 100)
-            ]
+            -np.asarray(
+                lm.landscape(u, c, T, f, u_min=0.0, logarithm=logarithm), np.float64
+            )
             for u in (ux, uy)
         ]
-        forward = log_pi[0] - np.maximum(there, 0)[::100]
-        backward = log_pi[1] - np.maximum(back, 0)[::100]
-        np.testing.assert_allclose(forward, backward, rtol=1e-4, atol=2e-4)
-        np.testing.assert_allclose(there, -back, rtol=1e-4, atol=1e-4)
+        forward = log_pi[0] - np.maximum(there, 0)
+        backward = log_pi[1] - np.maximum(back, 0)
+        # H is up to 3 / T from 0, in float32.
+        np.testing.assert_allclose(forward, backward, rtol=1e-5, atol=2e-4)
 
 
 # --- populations ---
