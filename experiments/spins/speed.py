@@ -19,7 +19,7 @@ def numpy_loop(
     neighbours: np.ndarray,
     weights: np.ndarray,
     x: np.ndarray,
-    log_u: Callable[[int], np.ndarray],
+    uniform: Callable[[int], np.ndarray],
     temperature: Callable[[int], float],
     steps: int,
     lm_slope: float = 0.0,
@@ -29,7 +29,7 @@ def numpy_loop(
     Args:
       neighbours, weights: (n, degree), of each site.
       x: (n, chains), changed in place.
-      log_u: the logarithms of a step's uniforms, (chains,).
+      uniform: a step's uniforms, (chains,).
       temperature: T of a step.
       lm_slope: of f(u) = slope · u, above each chain's minimum; 0 for none.
 
@@ -51,7 +51,8 @@ def numpy_loop(
             at_low = np.log1p(lm_slope * np.maximum(low, 0) / T) / lm_slope
             at_high = np.log1p(lm_slope * np.maximum(high, 0) / T) / lm_slope
             rise = at_high - at_low + (np.minimum(high, 0) - np.minimum(low, 0)) / T
-        accepted = log_u(step) <= -rise
+        with np.errstate(over="ignore"):
+            accepted = uniform(step) <= np.exp(-rise)
         x[i] = np.where(accepted, -x[i], x[i])
         value += np.where(accepted, change, np.float32(0))
         better = value < best
@@ -120,7 +121,7 @@ def _programs(instance: Instance, sizes: Sizes) -> dict[str, Callable[[], Any]]:
             neighbours,
             weights,
             np.asarray(x0.T, np.float32).copy(),
-            lambda step: np.log(rng.random(chains, np.float32)),
+            lambda step: rng.random(chains, np.float32),
             lambda step: FIRST * (LAST / FIRST) ** (step / steps),
             steps,
             slope,

@@ -8,7 +8,7 @@ import numpy as np
 
 from landmod_jax.annealing import _noise as noise
 from landmod_jax.annealing._metropolis_loop import chains_last
-from landmod_jax.annealing._moves import draws, log_uniforms
+from landmod_jax.annealing._moves import draws, uniforms
 
 REPLICAS = 8
 
@@ -58,7 +58,8 @@ def run(model: Any, x: jax.Array, key: jax.Array, T: jax.Array, sweeps: Any) -> 
 
     def one(sweep: Any, carry: Any) -> Any:
         x, value, best = carry
-        log_u = log_uniforms(words, sweep * (even + 2), even + 2, chains, value.dtype)
+        u = uniforms(words, sweep * (even + 2), even + 2, chains, value.dtype)
+        log_u = jnp.log(u)
         first = moves.propose(draws(words, sweep * n, chains), x, jnp.int32(0))
         none = jnp.zeros(chains, bool)
         start = (x, first, none, value, best, log_u, sweep)

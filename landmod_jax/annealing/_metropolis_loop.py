@@ -1,8 +1,9 @@
 """The loop of `metropolis`, with the chains last.
 
-A loop's carry is updated in place where nothing reads what is written over. So an
-accepted move is not applied to x in the step that proposes it but at the start of the
-next one, ahead of everything that reads x; until then the carry has it pending.
+XLA updates a loop's carry in place where nothing reads what is written over, and writes
+out what is carried, while what a step computes it may compute once for each use. So a
+step begins in the middle: it decides on the move that it finds, with its change of U,
+applies it to x, and proposes the next one from there.
 """
 
 import functools
@@ -17,7 +18,7 @@ from landmod_jax._landscape import integral_from_c
 from landmod_jax._numerics import at_height, held_eps
 from landmod_jax._thresholds import CHAINS, Threshold, updated
 from landmod_jax.annealing import _noise as noise
-from landmod_jax.annealing._moves import Moves, Whole, draws, log_uniforms
+from landmod_jax.annealing._moves import Moves, Whole, draws, uniforms
 from landmod_jax.annealing._numerics import for_each, held
 
 # Steps, an even number, whose uniforms are drawn at once, and whose acceptances are
@@ -76,11 +77,11 @@ class Law(NamedTuple):
 
 
 class _Going(NamedTuple):
-    """The state, whose x lacks the pending move."""
+    """The state, and the move that is next decided on."""
 
     state: MetropolisState
     move: Any
-    pending: jax.Array  # whether it was accepted and is not applied yet
+    measured: jax.Array  # its U(y) − U(x), or U(y) where y is a whole state
 
 
 def rise(
@@ -167,101 +168,98 @@ def run(
     (chains,), dtype = state.value.shape, state.value.dtype
     draws_at = functools.partial(draws, words, chains=chains)
 
-    def begun(state: MetropolisState) -> _Going:
+    def going_from(state: MetropolisState) -> _Going:
         move = moves.propose(draws_at(state.step), state.x, state.step)
-        none = for_each(state.value, jnp.zeros((), bool))
-        return _Going(state, move, none)
-
-    def settled(going: _Going) -> MetropolisState:
-        x = moves.apply(going.state.x, going.move, going.pending)
-        return going.state._replace(x=x)
-
-    def body(going: _Going, log_u: jax.Array) -> tuple[_Going, jax.Array]:
-        """One step, and the chains whose best it is."""
-        state = settled(going)
-        step, x, value, c = state.step, state.x, state.value, state.c
-        move = moves.propose(draws_at(step), x, step)
         if isinstance(moves, Whole):
-            new_value = evaluate(move)
-            change = new_value - value
+            return _Going(state, move, evaluate(move))
+        return _Going(state, move, moves.change(state.x, move).astype(dtype))
+
+    def body(going: _Going, uniform: jax.Array) -> tuple[_Going, jax.Array, jax.Array]:
+        """One step, which chains accepted, and whose best it is."""
+        state, move, measured = going
+        value, c, kept = state.value, state.c, state.threshold
+        if isinstance(moves, Whole):
+            change, new_value = measured - value, measured
         else:
-            change = moves.change(x, move).astype(dtype)
-            new_value = value + change
-        T = held(jnp.asarray(schedule(step), dtype))
-        accepted = log_u <= -rise(law, value, change, new_value, c, T)
-        accepted = (accepted | ~jnp.isfinite(value)) & jnp.isfinite(new_value)
+            change, new_value = measured, value + measured
+        T = held(jnp.asarray(schedule(state.step), dtype))
+        likely = uniform <= jnp.exp(-rise(law, value, change, new_value, c, T))
+        accepted = (likely | ~jnp.isfinite(value)) & jnp.isfinite(new_value)
         value = jnp.where(accepted, new_value, value)
-        kept = state.threshold
         if law.shape is not None:
             c, kept = _updated(law, kept, value, c)
         better = accepted & (value < state.best_value)
         following = state._replace(
-            step=step + 1,
+            step=state.step + 1,
+            x=moves.apply(state.x, move, accepted),
             value=value,
             c=c,
             threshold=kept,
             best_value=jnp.where(better, value, state.best_value),
-            accepted=state.accepted + accepted,
         )
-        return _Going(following, move, accepted), better
+        return going_from(following), accepted, better
 
-    def by_whole(first: jax.Array, last: jax.Array, state: Any, log_u: Any) -> Any:
+    def by_whole(first: jax.Array, last: jax.Array, state: Any, uniform: Any) -> Any:
         def one(step: jax.Array, going: _Going) -> _Going:
-            going, better = body(going, log_u(step))
-            best_x = _where(better, going.move, going.state.best_x)
-            return going._replace(state=going.state._replace(best_x=best_x))
+            following, accepted, better = body(going, uniform(step))
+            state = following.state
+            state = state._replace(
+                best_x=_where(better, going.move, state.best_x),
+                accepted=state.accepted + accepted,
+            )
+            return following._replace(state=state)
 
-        return settled(jax.lax.fori_loop(first, last, one, begun(state)))
+        return jax.lax.fori_loop(first, last, one, going_from(state)).state
 
-    def by_parts(first: jax.Array, last: jax.Array, state: Any, log_u: Any) -> Any:
+    def by_parts(first: jax.Array, last: jax.Array, state: Any, uniform: Any) -> Any:
         """The best state is found again, by repeating the steps on the way to it."""
 
         def one(step: jax.Array, carry: Any) -> Any:
             going, best_at, flags = carry
-            going, better = body(going, log_u(step))
+            going, accepted, better = body(going, uniform(step))
             flags = jax.lax.dynamic_update_index_in_dim(
-                flags, going.pending, step - first, 0
+                flags, accepted, step - first, 0
             )
             return going, jnp.where(better, step + 1, best_at), flags
 
         best_at = for_each(state.value, jnp.zeros((), jnp.int32)) + first
         none = for_each(state.value, jnp.zeros((), bool))
         flags = jnp.broadcast_to(none, (BLOCK, chains))
-        x_first, carry = state.x, (begun(state), best_at, flags)
+        x_first, carry = state.x, (going_from(state), best_at, flags)
         going, best_at, flags = jax.lax.fori_loop(first, last, one, carry)
-        state = settled(going)
+        state = going.state
 
         def repeat(step: jax.Array, carry: Any) -> Any:
-            x = moves.apply(*carry)
-            move = moves.propose(draws_at(step), x, step)
+            x, move = carry
             flag = jax.lax.dynamic_index_in_dim(flags, step - first, 0, False)
-            return x, move, flag & (step < best_at)
+            x = moves.apply(x, move, flag & (step < best_at))
+            return x, moves.propose(draws_at(step + 1), x, step + 1)
 
         def found() -> Any:
-            move = moves.propose(draws_at(first), x_first, first)
-            carry = (x_first, move, none)
-            x = moves.apply(*jax.lax.fori_loop(first, best_at.max(), repeat, carry))
+            carry = (x_first, moves.propose(draws_at(first), x_first, first))
+            x, _ = jax.lax.fori_loop(first, best_at.max(), repeat, carry)
             return _where(best_at > first, x, state.best_x)
 
         best_x = jax.lax.cond((best_at > first).any(), found, lambda: state.best_x)
         value = jax.lax.cond(
             last % REFRESH == 0, lambda: evaluate(state.x), lambda: state.value
         )
-        return state._replace(value=value, best_x=best_x)
+        accepted = state.accepted + flags.sum(0, dtype=jnp.int32)
+        return state._replace(value=value, best_x=best_x, accepted=accepted)
 
     advance = by_whole if isinstance(moves, Whole) else by_parts
 
     def block(end: jax.Array, state: MetropolisState) -> MetropolisState:
         """The steps up to `end` or to the next multiple of BLOCK."""
         begin = state.step // BLOCK * BLOCK
-        table = log_uniforms(words, begin, BLOCK, chains, dtype)
+        table = uniforms(words, begin, BLOCK, chains, dtype)
 
-        def log_u(step: jax.Array) -> jax.Array:
+        def uniform(step: jax.Array) -> jax.Array:
             return jax.lax.dynamic_index_in_dim(table, step - begin, 0, False)
 
         # Not min(end, begin + BLOCK), which may be above what an int32 holds.
         last = begin + jnp.minimum(end - begin, BLOCK)
-        return advance(state.step, last, state, log_u)
+        return advance(state.step, last, state, uniform)
 
     def record(state: MetropolisState, end: jax.Array) -> Any:
         state = jax.lax.while_loop(

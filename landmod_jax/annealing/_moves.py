@@ -45,8 +45,8 @@ class Moves(Protocol):
     def apply(self, x: Any, move: Any, accepted: jax.Array) -> Any:
         """y where `accepted` (chains,), else x.
 
-        It is fast if it writes a part of x without reading x: let the move carry what
-        was there.
+        It works in place if it writes a part of x without reading x: let the move
+        carry what was there.
         """
 
 
@@ -82,17 +82,17 @@ def draws(key: noise.Words, step: jax.Array, chains: int) -> DrawFn:
     return draw
 
 
-def log_uniforms(
+def uniforms(
     key: noise.Words, step: jax.Array, steps: int, chains: int, dtype: Any
 ) -> jax.Array:
     """What acceptances are decided by, (steps, chains), for an even `step` and number.
 
-    Logarithms of 2³² values in (0, 1]: the least probable move is made once in 2³³.
+    2³² values in (0, 1]: the least probable move is made once in 2³³.
     """
     pairs = (step // 2 + jnp.arange(steps // 2)).astype(jnp.uint32)[:, None]
     blocks = noise.threefry(key, (pairs, _place(chains, _ACCEPTANCES)))
     bits = jnp.stack(blocks, 1).reshape(steps, chains)
-    return jnp.log((bits.astype(dtype) + 0.5) * 2.0**-32)
+    return (bits.astype(dtype) + 0.5) * 2.0**-32
 
 
 def _place(chains: int, block: int) -> jax.Array:

@@ -26,7 +26,7 @@ from experiments.spins import (
 )
 from landmod_jax import annealing
 from landmod_jax.annealing import _noise
-from landmod_jax.annealing._moves import log_uniforms
+from landmod_jax.annealing._moves import uniforms
 
 ROOT = Path(__file__).resolve().parents[3]
 STUDIES = rows.studies(ROOT / "results")
@@ -150,15 +150,15 @@ def test_the_numpy_loop_visits_the_same_states(instance, slope):
     key = jax.random.key(4)
     x0 = model.sample(key, chains)
     words = _noise.words(key)
-    log_u = np.concatenate(
+    uniform = np.concatenate(
         [
-            log_uniforms(words, jnp.int32(first), 128, chains, jnp.float32)
+            uniforms(words, jnp.int32(first), 128, chains, jnp.float32)
             for first in (0, 128)
         ]
     )
     best_x, best = speed.numpy_loop(
         *speed.table(instance), np.asarray(x0.T, np.float32).copy(),
-        lambda step: log_u[step], lambda step: 2.0, steps, slope,
+        lambda step: uniform[step], lambda step: 2.0, steps, slope,
     )  # fmt: skip
     found = annealing.metropolis(
         model, model.flips(), x0, key, steps=steps, temperature=2.0, records=0,
