@@ -100,16 +100,18 @@ def _search(trials: pd.DataFrame) -> str:
 
 def _how_to_read(trials: pd.DataFrame) -> str:
     tuned = trials[(trials["stage"] == "tuning") & (trials["method"] == "plain")]
-    settings = int((tuned["instance"] == 0).sum())
+    settings = len(tuned[["first", "last", "sweeps", "family"]].drop_duplicates())
+    settings //= tuned["family"].nunique()
     return (
         f"Every method was tuned on the same {settings} settings (temperatures, length "
         "of a run, and for LM a shape f), on instances that take no part in what "
         "follows. *To solution*: sweeps of one chain until repeated runs have "
         "succeeded with 99 % probability, geometric mean over instances; of parallel "
-        "tempering, all replicas' sweeps count. Milliseconds are of one processor. "
+        "tempering, all replicas' sweeps count. Milliseconds are of one processor and "
+        "include what a call costs, which is most of it for short runs of few spins. "
         "Ratios have a 95 % interval over instances; *faster* and *slower* are said "
-        f"where p < {SURE} (sign-flip test of logarithms, paired by instance, Holm over "
-        "all of this section, for sweeps and for seconds apart).\n"
+        f"where p < {SURE} (sign-flip test of logarithms, paired by instance, Holm "
+        "over all of this section, for sweeps and for seconds apart).\n"
     )
 
 
