@@ -2,6 +2,7 @@
 
 commands     a module a command: its options and what it calls; all other wings
 annealing    the study of the annealing methods; report, runs
+spins        the study of Metropolis chains on spin systems; report, runs
 stability    the study of which learning rates train; report, runs, data
 report       tables, curves and pages, from run directories and rows alone; runs
 runs         a run, a sweep, and what they leave: directories, rows; train

@@ -12,6 +12,7 @@ from landmod_jax._shapes import SHAPES, Shape, bounded, power
 from landmod_jax._thresholds import (
     Threshold,
     constant,
+    population,
     running_min,
     smoothed_min,
     windowed_min,
@@ -34,6 +35,7 @@ __all__ = [
     "current",
     "landscape",
     "landscape_modify",
+    "population",
     "power",
     "running_min",
     "smoothed_min",

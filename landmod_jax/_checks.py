@@ -213,10 +213,11 @@ def injected(value: Any) -> str:
     )
 
 
-def real_scalar_function(name: str, f: Any, *arguments: jax.ShapeDtypeStruct) -> Any:
+def real_scalar_function(name: str, f: Any, *arguments: Any) -> Any:
     """f, which gives a real scalar for arguments of these shapes and dtypes."""
     function(name, f, len(arguments))
-    given = ", ".join(f"{a.dtype.name}{list(a.shape)}" for a in arguments)
+    leaves = jax.tree.leaves(arguments)
+    given = ", ".join(f"{a.dtype.name}{list(a.shape)}" for a in leaves)
     try:
         out = jax.eval_shape(f, *arguments)
     except Exception as error:

@@ -77,7 +77,7 @@ def landscape(
         for name, value in (("c", c), ("eps", eps), ("u_min", u_min))
     )
     eps = held_eps(eps, u.dtype)
-    h = _integral(shape, u - c, eps) - _integral(shape, u_min - c, eps)
+    h = integral_from_c(shape, u - c, eps) - integral_from_c(shape, u_min - c, eps)
     if logarithm:
         h += jnp.log(at_height(shape, u - c) + eps)
     return h
@@ -107,7 +107,9 @@ class _Traceable(NamedTuple):
     at_nodes: Callable
 
 
-def _integral(shape: shapes.Shape, height: jax.Array, eps: jax.Array) -> jax.Array:
+def integral_from_c(
+    shape: shapes.Shape, height: jax.Array, eps: jax.Array
+) -> jax.Array:
     """∫ from 0 to `height` of dv / (f(v₊) + eps); negative heights give it negative."""
     at_heights, of_heights = jax.closure_convert(shape, height)
     at_nodes, of_nodes = jax.closure_convert(shape, _nodes(height))

@@ -1,6 +1,7 @@
 """Thresholds c: the height above which the landscape is flattened."""
 
-from typing import Any, NamedTuple, Protocol
+import functools
+from typing import Any, Literal, NamedTuple, Protocol, get_args
 
 import jax
 import jax.numpy as jnp
@@ -17,8 +18,12 @@ class UpdateFn(Protocol):
     def __call__(self, state: Any, value: jax.Array) -> tuple[jax.Array, Any]: ...
 
 
+class ShareFn(Protocol):
+    def __call__(self, value: jax.Array) -> jax.Array: ...
+
+
 class Threshold(NamedTuple):
-    """A rule that sets c: a pair of pure functions, like an optax transformation.
+    """A rule that sets c: pure functions, like an optax transformation.
 
     Attributes:
       init: `init(dtype)` returns the initial state. It contains arrays only; those that
@@ -26,6 +31,9 @@ class Threshold(NamedTuple):
       update: `update(state, value)` returns c for this step, a scalar of value's dtype,
         and the next state, with the same structure, shapes and dtypes. It only receives
         finite values.
+      share: for a population, `share(value)` returns the value that all members give to
+        their `update`, by collectives over a mapped axis; see `population`. It may
+        receive values that are not finite. If what it returns is not finite, c stays.
 
     Keep in the state what the threshold learns from losses, never its arguments.
 
@@ -41,6 +49,7 @@ class Threshold(NamedTuple):
 
     init: InitFn
     update: UpdateFn
+    share: ShareFn | None = None
 
 
 @same_for_same_arguments
@@ -205,3 +214,101 @@ def windowed_min(n: int) -> Threshold:
         return losses.min(), WindowedMinState(losses, (state.place + 1) % n)
 
     return Threshold(init_fn, update_fn)
+
+
+Reduce = Literal["min", "mean"]
+CHAINS = "chains"
+
+
+@same_for_same_arguments
+def population(
+    reduce: Reduce = "min",
+    axis_name: str | tuple[str, ...] = CHAINS,
+    rule: Threshold | None = None,
+) -> Threshold:
+    """c follows a whole population in place of each member alone.
+
+    Every member receives the minimum or the mean of the population's losses at this
+    step, and `rule` makes c from it. With `running_min()`, c is the smallest minimum
+    (or mean) so far; with `windowed_min(1)`, it is this step's, and can rise.
+
+    Losses that are not finite are left out. If none is finite, c stays.
+
+    Args:
+      reduce: "min" or "mean".
+      axis_name: the mapped axis of the population, or several. In `annealing.anneal`
+        and `annealing.metropolis`, "chains" is the axis of the chains. In
+        `landscape_modify`, it is the axis of the vmap or shard_map around `update`.
+      rule: a threshold of one member; by default `running_min()`.
+
+    Raises:
+      ValueError: an argument is none of the above, or, when c is updated, `axis_name`
+        does not name a mapped axis.
+
+    Example:
+      >>> import jax, jax.numpy as jnp, landmod_jax as lm
+      >>> particles = lm.population("min", axis_name="particles")
+      >>> tx = lm.landscape_modify(threshold=particles)
+      >>> def update(loss):
+      ...     return tx.update(1.0, tx.init(None), value=loss)[1].c
+      >>> print(jax.vmap(update, axis_name="particles")(jnp.array([3.0, 1.0])))
+      [1. 1.]
+    """
+    _checks.choice("reduce", reduce, get_args(Reduce))
+    axis = _checks.axis("axis_name", axis_name)
+    if axis is None:
+        raise ValueError("axis_name must name the axis of the population, got None")
+    rule = running_min() if rule is None else rule
+    if not isinstance(rule, Threshold):
+        hint = _checks.uncalled("rule", rule)
+        raise ValueError(
+            "rule must be a Threshold, such as running_min(); got "
+            f"{_checks.shown(rule)}{hint}"
+        )
+    if rule.share is not None:
+        raise ValueError("rule must be the threshold of one member, got a population's")
+    reduced = _population_min if reduce == "min" else _population_mean
+
+    def share_fn(value: jax.Array) -> jax.Array:
+        try:
+            return reduced(value, axis)
+        except NameError as error:
+            raise ValueError(
+                f"axis_name is {axis!r}, which names no mapped axis here: the "
+                "population is what a vmap or shard_map of that name maps"
+            ) from error
+
+    return Threshold(rule.init, rule.update, share_fn)
+
+
+def _population_mean(value: jax.Array, axis_name: Any) -> jax.Array:
+    seen = jnp.isfinite(value)
+    total = jax.lax.psum(jnp.where(seen, value, 0), axis_name)
+    return total / jax.lax.psum(seen.astype(value.dtype), axis_name)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _population_min(value: jax.Array, axis_name: Any) -> jax.Array:
+    return jax.lax.pmin(jnp.where(jnp.isfinite(value), value, jnp.inf), axis_name)
+
+
+@_population_min.defjvp
+def _population_min_jvp(axis_name: Any, primals: Any, tangents: Any) -> Any:
+    # pmin has no derivative of its own; equal minima share it.
+    (value,), (dot,) = primals, tangents
+    least = _population_min(value, axis_name)
+    at_least = (value == least).astype(value.dtype)
+    total = jax.lax.psum(jnp.where(value == least, dot, 0), axis_name)
+    return least, total / jnp.maximum(jax.lax.psum(at_least, axis_name), 1)
+
+
+def updated(
+    threshold: Threshold, state: Any, value: jax.Array, c: jax.Array
+) -> tuple[jax.Array, Any]:
+    """c and the threshold's state after a value, through `share` where there is one."""
+    if threshold.share is None:
+        return threshold.update(state, value)
+    shared = threshold.share(value)
+    known = jnp.isfinite(shared)
+    new = threshold.update(state, jnp.where(known, shared, 1))
+    return jax.tree.map(lambda n, o: jnp.where(known, n, o), new, (c, state))

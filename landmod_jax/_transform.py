@@ -138,11 +138,13 @@ def landscape_modify(
         state = _restarted(state, threshold, dtype)
 
         finite = jnp.isfinite(value)
+        shared = value if threshold.share is None else threshold.share(value)
+        known = jnp.isfinite(shared)
         c, threshold_state = threshold.update(
-            state.threshold, jnp.where(finite, value, 1)
+            state.threshold, jnp.where(known, shared, 1)
         )
         c, learned_c, threshold_state = jax.tree.map(
-            lambda new, old: jnp.where(finite, new, old),
+            lambda new, old: jnp.where(known, new, old),
             (c, c, threshold_state),
             (state.c, state.learned_c, state.threshold),
         )
@@ -246,6 +248,8 @@ def _checked_threshold(threshold: Any) -> Any:
         )
     _checks.function("threshold.init", threshold.init, 1)
     _checks.function("threshold.update", threshold.update, 2)
+    if threshold.share is not None:
+        _checks.function("threshold.share", threshold.share, 1)
     scalar = jax.ShapeDtypeStruct((), jnp.float32)
     try:
         state = jax.eval_shape(lambda: threshold.init(jnp.float32))

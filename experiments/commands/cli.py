@@ -54,6 +54,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     ),
     "anneal": ("experiments.commands.anneal", "the study of the annealing methods"),
     "stability": ("experiments.commands.stability", "which learning rates train"),
+    "spins": ("experiments.commands.spins", "Metropolis chains on spin systems"),
     "figures": ("experiments.commands.figures", "the pictures of chapters 1 and 2"),
 }
 

@@ -17,7 +17,8 @@ class Config:
 
     example: ClassVar[str] = "python -m experiments results --root results"
     root: Path = Path("results")
-    """Directory to search for studies (runs.csv, chains.csv.gz, cases.json)."""
+    """Directory to search for studies (runs.csv, chains.csv.gz, cases.json,
+    spins.json)."""
 
 
 def run(config: Config) -> None:
@@ -27,6 +28,8 @@ def run(config: Config) -> None:
     from experiments.machine import files
     from experiments.report import curves, document, groups, style
     from experiments.runs import rows, run_directory
+    from experiments.spins import document as spins
+    from experiments.spins.rows import studies as spin_studies
     from experiments.stability import document as stability
     from experiments.stability.rows import studies as stability_studies
 
@@ -38,6 +41,9 @@ def run(config: Config) -> None:
     for study in stability_studies(config.root):
         stability.write_with(drawing, study)
         sections.append(stability.section(study))
+        print(f"{text.printable(study.name)}: tables.md, pictures")
+    for study in spin_studies(config.root):
+        spins.write_with(drawing, study)
         print(f"{text.printable(study.name)}: tables.md, pictures")
     studies = rows.studies(config.root)
     if not studies:

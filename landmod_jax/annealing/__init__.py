@@ -1,4 +1,4 @@
-"""Simulated annealing on U and on the modified landscape (thesis, section 2.1).
+"""Simulated annealing and Metropolis chains on U and on the modified landscape.
 
 result = anneal(
     energy, x0, key, method="improved", steps=10_000, step_size=1e-3, temperature=0.5
@@ -6,9 +6,17 @@ result = anneal(
 result.best_x, result.best_value
 """
 
-from landmod_jax.annealing import objectives
+from landmod_jax.annealing import objectives, spins
 from landmod_jax.annealing._cooling import geometric, logarithmic
 from landmod_jax.annealing._methods import METHODS, MethodName
+from landmod_jax.annealing._metropolis import (
+    MetropolisResult,
+    MetropolisState,
+    MetropolisTrajectory,
+    Moves,
+    metropolis,
+)
+from landmod_jax.annealing._reweighting import Expectation, expectation, log_weights
 from landmod_jax.annealing._run import AnnealResult, AnnealState, Trajectory, anneal
 from landmod_jax.annealing._transforms import (
     KineticLangevinState,
@@ -21,14 +29,23 @@ __all__ = [
     "METHODS",
     "AnnealResult",
     "AnnealState",
+    "Expectation",
     "KineticLangevinState",
     "LangevinNoiseState",
     "MethodName",
+    "MetropolisResult",
+    "MetropolisState",
+    "MetropolisTrajectory",
+    "Moves",
     "Trajectory",
     "anneal",
+    "expectation",
     "geometric",
     "kinetic_langevin",
     "langevin_noise",
+    "log_weights",
     "logarithmic",
+    "metropolis",
     "objectives",
+    "spins",
 ]

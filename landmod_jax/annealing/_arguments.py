@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from landmod_jax import _checks
 from landmod_jax.annealing import _cooling as cooling
@@ -57,11 +58,48 @@ def points(x0: Any) -> jax.Array:
     return x
 
 
+def states(x0: Any) -> Any:
+    """x0, a pytree whose leaves have a leading axis of chains, as arrays."""
+    leaves, structure = jax.tree.flatten(x0)
+    try:
+        arrays = [jnp.asarray(leaf) for leaf in leaves]
+        fine = all(
+            jnp.issubdtype(array.dtype, np.number) or array.dtype == bool
+            for array in arrays
+        )
+    except Exception:
+        fine = False
+    if not leaves or not fine:
+        raise ValueError(
+            "x0 must be a pytree of arrays of numbers or booleans; got "
+            f"{_checks.shown(x0)}"
+        )
+    chains = {array.shape[:1] for array in arrays}
+    if len(chains) > 1 or chains in ({()}, {(0,)}):
+        raise ValueError(
+            "x0 must have a leading axis of chains, the same in all of its arrays; got "
+            f"shapes {', '.join(str(array.shape) for array in arrays)}: pass a single "
+            "state as jax.tree.map(lambda leaf: leaf[None], state)"
+        )
+    # By astype, for a dtype that is not weak.
+    return jax.tree.unflatten(structure, [a.astype(a.dtype) for a in arrays])
+
+
 def check_energy(energy: Any, x: jax.Array) -> None:
-    point = jax.ShapeDtypeStruct(x.shape[1:], x.dtype)
+    check_energy_of(energy, jax.ShapeDtypeStruct(x.shape[1:], x.dtype))
+
+
+def check_energy_of(energy: Any, point: Any) -> None:
+    """energy gives a floating-point scalar for such a point, an abstract pytree."""
     _checks.real_scalar_function("energy", energy, point)
     if not jnp.issubdtype(jax.eval_shape(energy, point).dtype, jnp.floating):
         raise ValueError("energy must return a floating-point scalar, got an integer")
+
+
+def record_ends(records: int, steps: int) -> np.ndarray:
+    """The counts of steps between which a run is divided for its records."""
+    segments = max(1, min(records, steps))
+    return np.array([i * steps // segments for i in range(segments + 1)], np.int32)
 
 
 def schedule_of(temperature: Any, first: Any, steps: int, positive: bool) -> Callable:

@@ -1,4 +1,4 @@
-"""Numbers that schedules give, held where they mean something."""
+"""Numbers held where they mean something, and one for each chain."""
 
 from typing import Any
 
@@ -19,3 +19,11 @@ def root(x: jax.Array) -> jax.Array:
     """√x₊, whose derivative at and below 0 is 0 in place of ∞, which makes NaN."""
     none = x <= 0
     return jnp.where(none, 0, jnp.sqrt(jnp.where(none, 1, x)))
+
+
+def for_each(each: jax.Array, leaf: jax.Array) -> jax.Array:
+    """`leaf` for every element of `each`, and spread over devices as they are."""
+    leaf = jnp.asarray(leaf)
+    # Computed from `each`: zeros_like(each) loses its sharding on jax 0.12.
+    never = jnp.expand_dims((each == each) & (each != each), range(1, leaf.ndim + 1))
+    return never | leaf if leaf.dtype == bool else never.astype(leaf.dtype) + leaf

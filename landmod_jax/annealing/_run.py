@@ -6,16 +6,16 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jax.typing import ArrayLike
 
 from landmod_jax import _checks
 from landmod_jax import _shapes as shapes
 from landmod_jax._numerics import held_eps
-from landmod_jax._thresholds import Threshold, running_min
+from landmod_jax._thresholds import CHAINS, Threshold, running_min, updated
 from landmod_jax._transform import _checked_threshold
 from landmod_jax.annealing import _arguments as arguments
+from landmod_jax.annealing import _compiled as compiled
 from landmod_jax.annealing import _noise as noise
 from landmod_jax.annealing._methods import (
     METHODS,
@@ -25,10 +25,9 @@ from landmod_jax.annealing._methods import (
     SchemeName,
     height_above,
 )
-from landmod_jax.annealing._numerics import held
+from landmod_jax.annealing._numerics import for_each, held
 
 AtBounds = Literal["reflect", "clip"]
-_PROGRAMS = 64  # compiled and kept, the last ones used
 
 
 class AnnealState(NamedTuple):
@@ -165,7 +164,8 @@ def anneal(
         the theory requires. For the improved methods only.
       eps: ε > 0 of (2.9), for "improved_kinetic" only; by default ε = T(t).
       threshold: the rule that sets c for each chain; by default `running_min()`. For
-        the improved methods only.
+        the improved methods only. `landmod_jax.population()` makes one c for all
+        chains.
       bounds: (low, high), each a scalar or (d,): a box that no chain leaves.
       at_bounds: "reflect" bounces off the walls, once per step, and clips what is still
         outside; "clip" stops at the walls, where momentum becomes 0.
@@ -221,20 +221,18 @@ def anneal(
     arguments.check_energy(energy, x)
     schedule = arguments.schedule_of(temperature, first, steps, how.kinetic)
     box = None if bounds is None else arguments.box(bounds, x)
-    segments = max(1, min(records, steps))
-    ends = np.array([i * steps // segments for i in range(segments + 1)], np.int32)
-    if not isinstance(energy, jax.tree_util.Partial):
-        energy = jax.tree_util.Partial(energy)
-    numbers, functions = jax.tree.flatten((energy, schedule))
-    static = (functions, method, used, shape, threshold, at_bounds)
-    run = (_program if _hashable(static) else _program.__wrapped__)(*static)
+    ends = arguments.record_ends(records, steps)
+    numbers, functions = jax.tree.flatten((compiled.as_pytree(energy), schedule))
+    run = compiled.program(
+        _program, functions, method, used, shape, threshold, at_bounds
+    )
     state, trajectory = run(numbers, x, start, key, step_size, eps, box, ends)
     if records == 0:
         trajectory = jax.tree.map(lambda leaf: leaf[:0], trajectory)
     return AnnealResult(state.best_x, state.best_value, state, trajectory)
 
 
-@functools.lru_cache(_PROGRAMS)
+@compiled.kept
 def _program(
     functions: Any,
     method: MethodName,
@@ -243,11 +241,7 @@ def _program(
     threshold: Threshold,
     at_bounds: str,
 ) -> Callable:
-    """`_run` compiled for these functions.
-
-    A jit each, since `jax.jit` would keep what it has compiled for functions that the
-    caller has long thrown away.
-    """
+    """`_run` compiled for these functions."""
 
     def run(numbers: Any, *arguments: Any) -> tuple[AnnealState, Trajectory]:
         energy, schedule = jax.tree.unflatten(functions, numbers)
@@ -280,7 +274,7 @@ def _run(
     how, dtype = METHODS[method], x.dtype
     # Chains last: with few dimensions a CPU has vectors to work on only along them.
     evaluate = jax.vmap(jax.value_and_grad(energy), in_axes=-1, out_axes=(0, -1))
-    threshold_update = jax.vmap(threshold.update)
+    threshold_update = jax.vmap(functools.partial(updated, threshold), axis_name=CHAINS)
     integrator = how.schemes[scheme]
     dt = jnp.asarray(step_size, dtype)
     key_words = noise.words(key)
@@ -302,7 +296,11 @@ def _run(
         new_value, new_grad = evaluate(new_x)
         new_c, kept = state.c, state.threshold
         if how.modified:
-            new_c, kept = threshold_update(kept, new_value)
+            # A population does not hear of what its dead would have met.
+            told = new_value
+            if threshold.share is not None:
+                told = jnp.where(state.alive, new_value, jnp.nan)
+            new_c, kept = threshold_update(kept, told, new_c)
         seen = jnp.isfinite(new_value)
         better = state.alive & seen & (new_value < state.best_value)
         fine = seen & (jnp.isfinite(new_x) & jnp.isfinite(new_grad)).all(0)
@@ -375,21 +373,13 @@ def _initial(x: jax.Array, how: Method, threshold: Threshold) -> AnnealState:
         grad=jnp.zeros_like(x),
         c=jnp.full_like(each, jnp.inf),
         threshold=jax.tree.map(
-            functools.partial(_for_each, each),
+            functools.partial(for_each, each),
             threshold.init(x.dtype) if how.modified else (),
         ),
         best_x=x,
         best_value=jnp.full_like(each, jnp.inf),
         died=jnp.full_like(each, -1, jnp.int32),
     )
-
-
-def _for_each(each: jax.Array, leaf: jax.Array) -> jax.Array:
-    """`leaf` for every element of `each`, and spread over devices as they are."""
-    leaf = jnp.asarray(leaf)
-    # Computed from `each`: zeros_like(each) loses its sharding on jax 0.12.
-    never = jnp.expand_dims((each == each) & (each != each), range(1, leaf.ndim + 1))
-    return never | leaf if leaf.dtype == bool else never.astype(leaf.dtype) + leaf
 
 
 def _checked_start(
@@ -411,14 +401,6 @@ def _checked_start(
     if not _checks.traced(start.step):
         _checks.integer("x0.step + steps", int(start.step) + steps, least=1)
     return start.step
-
-
-def _hashable(value: Any) -> bool:
-    try:
-        hash(value)
-    except TypeError:
-        return False
-    return True
 
 
 def _transposed(state: AnnealState) -> AnnealState:

@@ -13,7 +13,7 @@ import pytest
 
 import landmod_jax as lm
 from landmod_jax import annealing
-from landmod_jax.annealing import objectives
+from landmod_jax.annealing import objectives, spins
 
 KEY = jax.random.key(0)
 U = objectives.rastrigin(2)
@@ -25,6 +25,11 @@ LEFT_OUT = {
     "AnnealResult",
     "AnnealState",
     "Trajectory",
+    "MetropolisResult",
+    "MetropolisState",
+    "MetropolisTrajectory",
+    "Expectation",
+    "Moves",  # a protocol
 }
 LEFT_OUT |= {"LangevinNoiseState", "KineticLangevinState"}  # results, not arguments
 
@@ -70,7 +75,8 @@ def call(name, good, /, **bad):
             "sample": U.sample,
         }.get(name)
         or getattr(annealing, name, None)
-        or getattr(objectives, name)
+        or getattr(objectives, name, None)
+        or getattr(spins, name)
     )
     return [
         (name, function, good | {argument: value}, argument)
@@ -79,6 +85,28 @@ def call(name, good, /, **bad):
     ]
 
 
+METROPOLIS = {"energy": U, "propose": lambda key, x: x, "x0": X0, "key": KEY}
+METROPOLIS |= {"steps": 2, "temperature": 1.0, "f": "linear", "records": 0}
+NOT_STATES = [
+    None, "x", 1.0, jnp.ones((0, 2)), {}, object(), [[1.0], [1.0, 2.0]], STATE, [X0, 1],
+    (X0, X0[:2]),
+]  # fmt: skip
+NOT_SHAPES = ["linaer", 3, lambda: 1, lambda u: u - 1, lambda u: "f", lambda u: (u, u)]
+NOT_FLAGS = [1, "yes", None, 0.0]
+WEIGHTS = {"value": jnp.ones((2, 3)), "temperature": 1.0, "f": "linear", "c": 0.0}
+WEIGHTS_BAD = {
+    "temperature": NOT_ABOVE_0,
+    "f": NOT_SHAPES,
+    "c": [None, "low", 1j, jnp.ones(7), object()],
+    "logarithm": NOT_FLAGS,
+    "target": [value for value in NOT_ABOVE_0 if value is not None],
+}
+J = jnp.ones((3, 3)) - jnp.eye(3)
+NOT_COUPLINGS = [
+    None, "J", 1.0, jnp.ones(3), jnp.ones((2, 3)), jnp.ones((3, 3)), 1j * J, J > 0,
+    jnp.full((3, 3), jnp.nan), object(),
+]  # fmt: skip
+NOT_FIELDS = ["h", None, jnp.ones(2), 1j, jnp.nan, jnp.inf, object()]
 ANNEAL = {"energy": U, "x0": X0, "key": KEY, "method": "improved_kinetic"}
 ANNEAL |= {"steps": 2, "step_size": 0.01, "temperature": 1.0, "records": 0}
 BAD = [
@@ -112,6 +140,51 @@ BAD = [
         at_bounds=["wrap", None, 3, True],
         scheme=["rk4", 3, True, ["euler"]],
         records=NOT_INTEGERS,
+    ),
+    *call(
+        "metropolis",
+        METROPOLIS,
+        energy=NOT_ENERGIES,
+        propose=[None, 3, "U", lambda x: x, lambda key, x: x[0], lambda key, x: x.no()],
+        x0=NOT_STATES,
+        key=[*NOT_KEYS, 0],
+        steps=NOT_COUNTS,
+        temperature=[
+            *NOT_NUMBERS, -1, -0.5, *NOT_SCHEDULES, annealing.geometric, lambda t: -1.0,
+            lambda t: "hot", lambda t: jnp.ones(2), lambda t: jnp.nan,
+        ],
+        f=NOT_SHAPES,
+        threshold=[0.5, "min", lm.running_min, U, lm.Threshold(3, 4)],
+        logarithm=NOT_FLAGS,
+        records=NOT_INTEGERS,
+    ),
+    *call("log_weights", WEIGHTS, value=[None, "U", 1j, object()], **WEIGHTS_BAD),
+    *call(
+        "expectation",
+        WEIGHTS | {"statistic": jnp.ones((2, 3))},
+        statistic=[None, "g", 1.0, jnp.ones(3), jnp.ones((3, 2)), object()],
+        value=[None, "U", 1.0, jnp.ones(3), jnp.ones((2, 3, 1)), jnp.ones((0, 3))],
+        confidence=[*NOT_NUMBERS, 0, 1, -0.5, 95],
+        **WEIGHTS_BAD,
+    ),
+    *call("ising", {"couplings": J}, couplings=NOT_COUPLINGS, fields=NOT_FIELDS),
+    *call(
+        "potts",
+        {"couplings": J, "q": 3},
+        couplings=NOT_COUPLINGS, q=[*NOT_COUNTS, 1, 128], fields=NOT_FIELDS,
+    ),
+    *call("max_cut", {"weights": J}, weights=NOT_COUPLINGS),
+    *call(
+        "curie_weiss",
+        {"n": 3},
+        n=[*NOT_COUNTS, 1], coupling=NOT_NUMBERS, field=NOT_NUMBERS,
+    ),
+    *call(
+        "edges",
+        {"n": 3, "pairs": [(0, 1)], "weights": 1.0},
+        n=[*NOT_COUNTS, 1],
+        pairs=[None, "p", 1, [0, 1], [(0, 0)], [(0, 3)], [(0, 1), (1, 0)], [(0.5, 1)]],
+        weights=["w", None, jnp.ones(2), 1j, jnp.nan, object()],
     ),
     *call(
         "langevin_noise",

@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "runs": {"train", "config", "data", "machine"},
     "report": {"runs", "config", "machine"},
     "annealing": {"report", "runs", "config", "machine"},
+    "spins": {"report", "runs", "config", "machine"},
     "stability": {"report", "runs", "config", "data", "machine"},
 }
 MAY_IMPORT["commands"] = set(MAY_IMPORT)

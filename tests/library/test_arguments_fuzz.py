@@ -225,6 +225,13 @@ FUNCTIONS = {
     "constant": (used(lm.constant, in_lm), {"c": any_real}),
     "smoothed_min": (used(lm.smoothed_min, in_lm), {"decay": fraction}),
     "windowed_min": (used(lm.windowed_min, in_lm), {"n": integer(1)}),
+    "population": (
+        lm.population,
+        {
+            "reduce": lambda v: isinstance(v, str) and v in ("min", "mean"),
+            "axis_name": lambda v: isinstance(v, str),
+        },
+    ),
     "landscape": (
         lambda u=(1.0, 2.0), c=0.5, **kwargs: lm.landscape(u, c, **kwargs),
         {

@@ -1,0 +1,51 @@
+"""`spins`: Metropolis chains on spin systems, with and without LM."""
+
+import dataclasses
+from pathlib import Path
+
+from experiments.errors import UserError
+from experiments.machine.setup import Process
+from experiments.spins.options import PARTS, Study
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Study):
+    """Time Metropolis chains with and without LM: tunnelling, search and speed.
+
+    Tunnelling times of the Curie–Weiss model are held against exact ones. In the
+    search, each method is tuned on the same settings and judged on other instances;
+    parallel tempering, plain Metropolis at LM's temperature and, where it is installed,
+    the annealer of dwave-samplers are the controls. A part's rows are written when it
+    is finished; after Ctrl-C or SIGTERM, --resume measures the parts that are missing.
+    Writes rows, tables.md and pictures.
+    """
+
+    out: Path = Path("spins")
+    """Directory of the study."""
+    resume: bool = False
+    """Measure the parts that the study in the directory lacks."""
+    cache_dir: Path | None = None
+    """Where what JAX compiles is kept; by default landmod_jax in the user's cache
+    directory."""
+
+
+def run(config: Config) -> None:
+    for part in config.parts:
+        if part not in PARTS:
+            raise UserError(f"--parts {part!r}: choose from {', '.join(PARTS)}")
+    from experiments.machine.progress import progress
+    from experiments.machine.setup import set_up
+    from experiments.machine.stopping import Stop
+    from experiments.spins import document, rows, study
+
+    if rows.known(config.out) and not config.resume:
+        raise UserError(
+            f"{config.out} holds a study of spins: add --resume to measure the parts "
+            "that it lacks, or choose another --out"
+        )
+    set_up(Process(cache_dir=config.cache_dir))
+    stop = Stop()
+    with stop.listening(), progress(failed=stop.output_failed) as shown:
+        study.measure(config, config.out, stop, shown)
+    document.write(config.out)
+    print(f"{config.out}: tables.md, pictures")

@@ -1,0 +1,1 @@
+"""Metropolis chains on spins, studied; may import report, runs, config, machine."""

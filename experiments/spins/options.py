@@ -1,0 +1,65 @@
+"""What the study of spin systems measures, and how much it spends on each part."""
+
+import dataclasses
+
+PARTS = ("tunnelling", "search", "speed")
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """The parts of the study, and their size."""
+
+    parts: tuple[str, ...] = PARTS
+    """tunnelling (Curie–Weiss, against exact times), search (time to solution), speed
+    (sweeps a second against NumPy and dwave-samplers)."""
+    quick: bool = False
+    """Fewer chains, settings and instances, and smaller systems: under a minute."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Sizes:
+    """How much a study of one size does."""
+
+    spins: tuple[int, ...]  # of the Curie–Weiss model
+    temperatures: tuple[float, ...]
+    tunnelling_chains: int
+    chains: int  # of a trial of the search
+    settings: int  # that each method is tuned on
+    training: int  # instances for that
+    instances: int  # others, to judge on
+    sweeps: tuple[int, ...]  # lengths that a setting may have
+    speed_chains: int
+    speed_sweeps: int
+    repetitions: int
+
+
+WHOLE = Sizes(
+    spins=(10, 20, 50),
+    temperatures=(0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
+    tunnelling_chains=500,
+    chains=128,
+    settings=8,
+    training=1,
+    instances=10,
+    sweeps=(16, 64, 256),
+    speed_chains=1000,
+    speed_sweeps=10,
+    repetitions=5,
+)
+QUICK = Sizes(
+    spins=(10,),
+    temperatures=(0.8,),
+    tunnelling_chains=200,
+    chains=32,
+    settings=2,
+    training=1,
+    instances=2,
+    sweeps=(8, 16),
+    speed_chains=100,
+    speed_sweeps=2,
+    repetitions=2,
+)
+
+
+def sizes(config: Study) -> Sizes:
+    return QUICK if config.quick else WHOLE

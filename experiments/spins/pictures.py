@@ -1,0 +1,82 @@
+"""The study's pictures, drawn from its rows."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from experiments.report import style
+from experiments.spins import analysis
+from experiments.spins.problems import families
+from experiments.spins.search import LABELS
+from experiments.spins.tunnelling import LANDSCAPES
+
+COLOURS = dict(zip(LABELS, ("0.35", "#D55E00", "#CC79A7", "#0072B2", "#009E73")))
+
+
+def draw(parts: dict[str, pd.DataFrame], out: Path, drawing: style.Drawing) -> None:
+    """tunnelling.png and search.png."""
+    if "tunnelling" in parts:
+        drawing.of(draw_tunnelling, parts["tunnelling"], out / "tunnelling.png")
+    if "search" in parts:
+        drawing.of(draw_search, parts["search"], out / "search.png")
+
+
+def draw_tunnelling(times: pd.DataFrame, path: Path) -> Sequence[Path]:
+    """A panel per n: exact means as lines over 1/T, measured ones with 2 errors."""
+    sizes = sorted(set(times["n"]))
+    columns = min(2, len(sizes))
+    with style.figure(-(-len(sizes) // columns), columns, 4.0, 2.7) as (fig, axes):
+        for axis, n in zip(axes.flat, sizes, strict=False):
+            for place, landscape in enumerate(LANDSCAPES):
+                own = times[(times["n"] == n) & (times["landscape"] == landscape)]
+                own = own.sort_values("temperature")
+                colour = "0.35" if landscape == "plain" else style.OTHER_COLOURS[place]
+                beta = 1 / own["temperature"]
+                axis.plot(beta, own["exact"], color=colour, lw=1.2, label=landscape)
+                axis.errorbar(
+                    beta, own["mean"], 2 * own["error"], fmt="o", ms=3.5, color=colour
+                )
+            axis.set_yscale("log")
+            axis.set_title(f"n = {n:.0f}")
+            axis.set_xlabel("1/T")
+        for axis in axes.flat[len(sizes) :]:
+            axis.set_axis_off()
+        for line in axes:
+            line[0].set_ylabel("mean steps to the mirror image")
+        handles, labels = axes[0, 0].get_legend_handles_labels()
+        fig.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+        style.save(fig, path)
+    return [path]
+
+
+def draw_search(trials: pd.DataFrame, path: Path) -> Sequence[Path]:
+    """Ratios of times to solution to plain Metropolis's, in sweeps and in seconds."""
+    summary, known = analysis.summary(trials), families(False)
+    names = list(dict.fromkeys(summary["family"]))
+    methods = [m for m in LABELS if m in set(summary["method"]) and m != "plain"]
+    with style.figure(1, 2, 4.2, 0.75 + 0.62 * len(names)) as (fig, axes):
+        for axis, (name, words) in zip(
+            axes[0], (("", "sweeps"), ("seconds_", "processor time")), strict=True
+        ):
+            for place, method in enumerate(methods):
+                own = (
+                    summary[summary["method"] == method].set_index("family").loc[names]
+                )
+                y = -np.arange(len(names)) - 0.14 * (place - (len(methods) - 1) / 2)
+                value = own[f"{name}ratio"]
+                ends = [value - own[f"{name}low"], own[f"{name}high"] - value]
+                axis.errorbar(
+                    value, y, xerr=ends, fmt="o", ms=4, color=COLOURS[method],
+                    label=LABELS[method],
+                )  # fmt: skip
+            axis.axvline(1, color="0.35", lw=0.8)
+            axis.set_xscale("log")
+            axis.set_yticks(-np.arange(len(names)), [known[n].label for n in names])
+            axis.set_xlabel(f"{words} to solution, over Metropolis's")
+        axes[0, 1].set_yticklabels([])
+        handles, labels = axes[0, 0].get_legend_handles_labels()
+        fig.legend(handles, labels, loc="outside lower center", ncols=3)
+        style.save(fig, path)
+    return [path]

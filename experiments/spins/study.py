@@ -1,0 +1,56 @@
+"""The study, part by part; a finished part is not measured again."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from experiments.machine.progress import Progress
+from experiments.machine.stopping import Stop
+from experiments.runs.provenance import provenance
+from experiments.runs.rows import without_places
+from experiments.spins import rows, search, speed, tunnelling
+from experiments.spins.options import Sizes, Study, sizes
+from experiments.spins.problems import families
+
+SEED = 3000
+
+
+def measure(config: Study, out: Path, stop: Stop, shown: Progress) -> None:
+    """Measure the parts that `out` lacks; a line for each as it is finished.
+
+    Raises:
+      Stopped: it is to stop; `out` has the parts that were finished.
+    """
+    origin = provenance()
+    origin |= {"command": without_places(origin["command"])}
+    missing = [part for part in config.parts if not rows.finished(out, part)]
+    for part in missing:
+        began, found = time.perf_counter(), []
+        for row in _rows(part, sizes(config), config.quick, shown):
+            if stop():
+                raise stop.stopped()
+            found.append(row)
+        seconds = time.perf_counter() - began
+        rows.write_part(out, part, found, {"seconds": seconds} | origin)
+        shown.line(f"{part}: {len(found)} rows in {seconds:.0f} s")
+
+
+def _rows(
+    part: str, sizes: Sizes, quick: bool, shown: Progress
+) -> Iterator[dict[str, Any]]:
+    if part == "tunnelling":
+        cases = [
+            tunnelling.Case(n, T, landscape)
+            for n in sizes.spins
+            for T in sizes.temperatures
+            for landscape in tunnelling.LANDSCAPES
+        ]
+        for number, case in enumerate(cases):
+            yield tunnelling.row(case, sizes.tunnelling_chains, SEED + number)
+    elif part == "search":
+        for name, family in families(quick).items():
+            shown.line(f"search: {family.label}")
+            yield from search.study(name, family, sizes)
+    else:
+        yield from speed.measure(sizes, quick)

@@ -1,0 +1,216 @@
+"""How spins are coupled: what one site sees of all others, for many chains at once.
+
+`at(x, i)` gives Σ_j J_ij x_j for site i, over x of shape (n, chains). A site is a
+scalar, the same in all chains, or (chains,). No site is coupled to itself.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from landmod_jax import _checks
+
+_UNROLLED = 16  # neighbours
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Dense:
+    """Every pair: a symmetric matrix (n, n) with a zero diagonal."""
+
+    matrix: jax.Array
+
+    @property
+    def n(self) -> int:
+        return self.matrix.shape[0]
+
+    @property
+    def dtype(self) -> Any:
+        """Of states: products with the matrix are fast in its own."""
+        return self.matrix.dtype
+
+    def at(self, x: jax.Array, i: jax.Array) -> jax.Array:
+        row = self.matrix[i]
+        if row.ndim == 1:
+            return row @ x.astype(row.dtype)
+        return (row.T * x).sum(0)
+
+    def of_all(self, x: jax.Array) -> jax.Array:
+        """Σ_j J_ij x_j of one state (n,) for every i."""
+        return jnp.matmul(self.matrix, x, precision="highest")
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Sparse:
+    """Each site's neighbours and its couplings to them, both (n, largest degree).
+
+    Sites of fewer neighbours are padded with couplings of 0.
+    """
+
+    neighbours: jax.Array
+    weights: jax.Array
+
+    @property
+    def n(self) -> int:
+        return self.neighbours.shape[0]
+
+    @property
+    def dtype(self) -> Any:
+        return jnp.int8
+
+    def at(self, x: jax.Array, i: jax.Array) -> jax.Array:
+        neighbours, weights = self.neighbours[i], self.weights[i]
+        if neighbours.ndim == 2:
+            found = jnp.take_along_axis(x, neighbours.T, 0, mode="promise_in_bounds")
+            return (weights.T * found).sum(0)
+        if neighbours.size > _UNROLLED:
+            return weights @ x[neighbours].astype(weights.dtype)
+        # Row by row: a gather of rows does not fuse with what it feeds.
+        total = jnp.zeros((), weights.dtype)
+        for k in range(neighbours.size):
+            row = jax.lax.dynamic_index_in_dim(x, neighbours[k], 0, False)
+            total = total + weights[k] * row
+        return total
+
+    def of_all(self, x: jax.Array) -> jax.Array:
+        return (self.weights * x[self.neighbours]).sum(-1)
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Uniform:
+    """All pairs alike, as in the Curie–Weiss model."""
+
+    strength: jax.Array
+    n: int = dataclasses.field(metadata={"static": True})
+
+    @property
+    def dtype(self) -> Any:
+        return jnp.int8
+
+    def at(self, x: jax.Array, i: jax.Array) -> jax.Array:
+        return self.strength * (x.sum(0, dtype=jnp.int32) - row_of(x, i))
+
+    def of_all(self, x: jax.Array) -> jax.Array:
+        return self.strength * (x.sum(dtype=jnp.int32) - x)
+
+
+Couplings = Dense | Sparse | Uniform
+
+
+def row_of(x: jax.Array, i: jax.Array) -> jax.Array:
+    """x of site i in every chain, (chains,)."""
+    if jnp.ndim(i) == 0:
+        return jax.lax.dynamic_index_in_dim(x, i, 0, False)
+    # A gather of single numbers is slower than a pass over all of x.
+    return jnp.where(_is_site(x, i), x, 0).sum(0, dtype=x.dtype)
+
+
+def with_row(x: jax.Array, i: jax.Array, row: jax.Array) -> jax.Array:
+    if jnp.ndim(i) == 0:
+        return jax.lax.dynamic_update_index_in_dim(x, row, i, 0)
+    return jnp.where(_is_site(x, i), row, x)
+
+
+def _is_site(x: jax.Array, i: jax.Array) -> jax.Array:
+    return jax.lax.broadcasted_iota(jnp.int32, x.shape, 0) == i
+
+
+def edges(n: int, pairs: Any, weights: Any) -> Sparse:
+    """Sparse couplings from a list of pairs.
+
+    Args:
+      n: number of sites, at least 2.
+      pairs: (m, 2) integers, each pair of two different sites, at most once.
+      weights: J of each pair, (m,), or one number for all of them.
+
+    Returns:
+      Couplings for `ising`, `potts` and `max_cut`. Memory grows as n times the largest
+      number of neighbors.
+
+    Raises:
+      ValueError: an argument is none of the above, or is traced.
+
+    Example:
+      >>> from landmod_jax.annealing import spins
+      >>> ring = spins.ising(spins.edges(3, [(0, 1), (1, 2), (0, 2)], 1.0))
+      >>> print(ring([1, 1, -1]))
+      1.0
+    """
+    n = _checks.integer("n", n, least=2)
+    if _checks.traced(pairs):
+        raise ValueError(
+            f"pairs must be known when JAX traces the program; got "
+            f"{_checks.shown(pairs)}"
+        )
+    given = _checks.float64("pairs", pairs)
+    if given.ndim != 2 or given.shape[1] != 2 or not len(given):
+        raise ValueError(f"pairs must have shape (m, 2), got {given.shape}")
+    ends = given.astype(np.int64)
+    if (ends != given).any() or (ends < 0).any() or (ends >= n).any():
+        raise ValueError(f"pairs must be integers from 0 to {n - 1}")
+    ends.sort(axis=1)
+    if (ends[:, 0] == ends[:, 1]).any() or len(np.unique(ends, axis=0)) < len(ends):
+        raise ValueError("pairs must be of two different sites, each pair once")
+    w = _checks.real_array("weights", weights)
+    if w.shape not in ((), (len(ends),)):
+        raise ValueError(
+            f"weights must be a number or of shape ({len(ends)},), got {w.shape}"
+        )
+    w = jnp.broadcast_to(_finite("weights", w), (len(ends),))
+    sites = ends.T.ravel()
+    order = np.argsort(sites, kind="stable")
+    degree = np.bincount(sites, minlength=n)
+    place = np.arange(len(sites)) - np.repeat(np.cumsum(degree) - degree, degree)
+    neighbours = np.zeros((n, degree.max()), np.int32)
+    neighbours[sites[order], place] = ends[:, ::-1].T.ravel()[order]
+    table = jnp.zeros(neighbours.shape, w.dtype)
+    table = table.at[sites[order], place].set(jnp.concatenate([w, w])[order])
+    return Sparse(jnp.asarray(neighbours), table)
+
+
+def couplings_of(name: str, value: Any) -> Couplings:
+    """The couplings that an argument stands for."""
+    if isinstance(value, (Dense, Sparse, Uniform)):
+        return value
+    matrix = _finite(name, _checks.real_array(name, value))
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or len(matrix) < 2:
+        raise ValueError(
+            f"{name} must be an array (n, n) with n at least 2, or spins.edges(…); got "
+            f"shape {matrix.shape}"
+        )
+    if not _checks.traced(matrix) and not bool(
+        ((matrix == matrix.T).all()) & (jnp.diag(matrix) == 0).all()
+    ):
+        raise ValueError(f"{name} must be symmetric with zeros on the diagonal")
+    return Dense(matrix)
+
+
+def mapped(function: Callable, couplings: Couplings) -> Couplings:
+    """The couplings with `function` applied to each J, which maps 0 to 0."""
+    if isinstance(couplings, Dense):
+        return Dense(function(couplings.matrix))
+    if isinstance(couplings, Sparse):
+        return Sparse(couplings.neighbours, function(couplings.weights))
+    return Uniform(function(couplings.strength), couplings.n)
+
+
+def per_site(name: str, value: Any, shape: tuple[int, ...]) -> jax.Array:
+    """A number for each site, or one for all."""
+    array = _finite(name, _checks.real_array(name, value))
+    if array.shape not in ((), shape):
+        raise ValueError(
+            f"{name} must be a number or of shape {shape}, got {array.shape}"
+        )
+    return jnp.broadcast_to(array, shape)
+
+
+def _finite(name: str, array: jax.Array) -> jax.Array:
+    if not _checks.traced(array) and not bool(jnp.isfinite(array).all()):
+        raise ValueError(f"{name} must be finite")
+    return array

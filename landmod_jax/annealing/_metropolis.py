@@ -1,0 +1,199 @@
+"""`metropolis`: many independent Metropolis chains on U or on the modified H."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from landmod_jax import _checks
+from landmod_jax import _shapes as shapes
+from landmod_jax._thresholds import Threshold, running_min
+from landmod_jax._transform import _checked_threshold
+from landmod_jax.annealing import _arguments as arguments
+from landmod_jax.annealing import _compiled as compiled
+from landmod_jax.annealing import _metropolis_loop as loop
+from landmod_jax.annealing import _moves as moves_of
+from landmod_jax.annealing._metropolis_loop import (
+    MetropolisState,
+    MetropolisTrajectory,
+)
+from landmod_jax.annealing._moves import Moves
+
+
+class MetropolisResult(NamedTuple):
+    """What `metropolis` found: each chain's best state and its value, and the rest."""
+
+    best_x: Any
+    best_value: Any
+    state: MetropolisState
+    trajectory: MetropolisTrajectory
+
+
+def metropolis(
+    energy: Callable[[Any], jax.Array],
+    propose: Callable[[jax.Array, Any], Any] | Moves,
+    x0: Any,
+    key: jax.Array,
+    *,
+    steps: int,
+    temperature: Any,
+    f: str | shapes.ScalarFn | None = None,
+    threshold: Threshold | None = None,
+    logarithm: bool = False,
+    records: int = 100,
+) -> MetropolisResult:
+    r"""Sample or minimize `energy` by the Metropolis algorithm, with many chains.
+
+    A proposal y from x is accepted with probability min(1, exp(−ΔH)), where
+
+    .. math::
+      \Delta H = \int_{U(x)}^{U(y)} \frac{du}{f((u - c)_+) + T}.
+
+    Without f, this is ΔU / T and the chain samples exp(−U/T). With f, it samples
+    exp(−H) at constant T and c. Below c, both are the same; above it, hills are lower.
+
+    The temperature stands where ε does, as in the theory (Choi 2020) and in the
+    "improved" method of `anneal`. So f has the units of U, as T does, and as T falls,
+    the landscape above c keeps the finite slope 1/f while that below c steepens. An ε
+    of its own would add nothing: ∫ du / (f + ε), divided by T, is the form above with
+    T·f in place of f and T·ε in place of T.
+
+    ΔH comes from the closed form of the shape, if it has one, and else by quadrature.
+    Both energies are compared at one c. It is brought up to date after the decision,
+    with the energy that the chain is then at.
+
+    The randomness of a chain depends on the key, the step and the position of the
+    chain, not on the number of chains. A proposal whose energy is not finite is
+    rejected, so that +inf marks what is forbidden; a chain that starts there takes the
+    first finite one.
+
+    Memory does not grow with `steps`. The function is pure, and you can jit it, map it
+    or call it under another jit. It compiles once per energy, proposal, f, threshold
+    and set of shapes, and keeps the last 64 of those programs. A function that you
+    create for each call, such as a lambda in a loop, is compiled each time.
+
+    Args:
+      energy: U, a function from one chain's state to a real floating-point scalar. Bind
+        parameters that vary from call to call with `jax.tree_util.Partial`, or make it
+        a callable pytree, as the models of `annealing.spins` are.
+      propose: a function from a `jax.random` key and a state to a new state, which must
+        be symmetric: as likely to lead from y to x as from x to y. Or `Moves`, with
+        incremental energies, such as the `flips()` of a spin model.
+      x0: the chains' states, any pytree of arrays with a leading axis of chains; or the
+        `state` of an earlier run. With the same key and settings, the resumed run
+        equals an uninterrupted one, bit for bit.
+      key: a `jax.random` key, of any implementation.
+      steps: proposals for each chain, at least 1.
+      temperature: T ≥ 0 in units of U, or a function of the step count: `logarithmic`,
+        `geometric`, or any `optax.Schedule`. The smallest T used is 1.1e-19 in float32.
+      f: shape of the modification, as in `landscape_modify`. By default there is none.
+      threshold: the rule that sets c for each chain; by default `running_min()`. Use
+        `constant` to sample: while c moves, no law is stationary.
+        `landmod_jax.population()` makes one c for all chains. With f only.
+      logarithm: sample the full H of (2.9), with ln(f((U − c)₊) + T), in its place:
+        the law of the improved methods of `anneal`. With f only.
+      records: number of points of each chain in the trajectory; 0 for none.
+
+    Returns:
+      A `MetropolisResult`.
+
+    Raises:
+      ValueError: an argument is none of the above, or `energy` or `propose` does not
+        return what it should.
+
+    Example:
+      >>> import jax, jax.numpy as jnp
+      >>> from landmod_jax import annealing
+      >>> def energy(x):  # integers, with two valleys
+      ...     return jnp.minimum(abs(x + 20), abs(x - 20) + 3).astype(float)
+      >>> def propose(key, x):
+      ...     return x + 2 * jax.random.bernoulli(key).astype(int) - 1
+      >>> result = annealing.metropolis(
+      ...     energy,
+      ...     propose,
+      ...     jnp.full((10,), 20),
+      ...     jax.random.key(0),
+      ...     steps=10_000,
+      ...     temperature=1.0,
+      ...     f="linear",
+      ... )
+      >>> print(result.best_value.min(), result.best_x.min())
+      0.0 -20
+
+    References:
+      Choi, Improved Metropolis–Hastings algorithms via landscape modification with
+      applications to simulated annealing and the Curie–Weiss model, 2020,
+      https://arxiv.org/abs/2011.09680
+    """
+    law = _law(f, threshold, logarithm)
+    steps = _checks.integer("steps", steps, least=1)
+    records = _checks.integer("records", records, least=0)
+    key = arguments.key(key)
+    start = x0 if isinstance(x0, MetropolisState) else None
+    x = arguments.states(x0 if start is None else start.x)
+    one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), x)
+    arguments.check_energy_of(energy, one)
+    energy = compiled.as_pytree(energy)
+    moves = moves_of.checked(propose, one)
+    first = 0 if start is None else _checked_start(start, x, energy, law, steps)
+    schedule = arguments.schedule_of(temperature, first, steps, False)
+    ends = arguments.record_ends(records, steps)
+    numbers, functions = jax.tree.flatten((energy, moves, schedule))
+    run = compiled.program(_program, functions, law)
+    state, trajectory = run(numbers, x, start, key, ends)
+    if records == 0:
+        trajectory = jax.tree.map(lambda leaf: leaf[:0], trajectory)
+    return MetropolisResult(state.best_x, state.best_value, state, trajectory)
+
+
+@compiled.kept
+def _program(functions: Any, law: loop.Law) -> Callable:
+    """`loop.run` compiled for these functions."""
+
+    def run(numbers: Any, *rest: Any) -> tuple[MetropolisState, MetropolisTrajectory]:
+        return loop.run(*jax.tree.unflatten(functions, numbers), *rest, law=law)
+
+    return jax.jit(run)
+
+
+def _law(f: Any, threshold: Any, logarithm: Any) -> loop.Law:
+    logarithm = _checks.flag("logarithm", logarithm)
+    if f is None:
+        for name, given in (
+            ("threshold", threshold is not None),
+            ("logarithm", logarithm),
+        ):
+            if given:
+                raise ValueError(
+                    f"metropolis takes {name} only with f, the shape of the "
+                    "modification; without it, chains are on U"
+                )
+        return loop.Law(None, running_min(), False)
+    threshold = running_min() if threshold is None else threshold
+    _checked_threshold(threshold)
+    return loop.Law(shapes.resolve(f), threshold, logarithm)
+
+
+def _checked_start(
+    start: MetropolisState, x: Any, energy: Callable, law: loop.Law, steps: int
+) -> Any:
+    """Its step, after which so many more can be counted."""
+
+    def types(state: Any) -> Any:
+        return jax.tree.map(
+            lambda leaf: (jnp.shape(leaf), jnp.result_type(leaf)), state
+        )
+
+    def fresh(x: Any) -> MetropolisState:
+        return loop.initial(x, jax.vmap(energy)(x), law)
+
+    expected = types(jax.eval_shape(fresh, x))
+    if types(start) != expected:
+        raise ValueError(
+            "x0 must be the state of a run with the same energy, f, threshold and "
+            f"number of chains; expected {expected}, got {types(start)}"
+        )
+    if not _checks.traced(start.step):
+        _checks.integer("x0.step + steps", int(start.step) + steps, least=1)
+    return start.step

@@ -1,0 +1,288 @@
+"""The loop of `metropolis`, with the chains last.
+
+XLA updates a loop's carry in place where nothing reads what is written over, and writes
+out what is carried, while what a step computes it may compute once for each use. So a
+step begins in the middle: it decides on the move that it finds, with its change of U,
+applies it to x, and proposes the next one from there.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from landmod_jax import _shapes as shapes
+from landmod_jax._landscape import integral_from_c
+from landmod_jax._numerics import at_height, held_eps
+from landmod_jax._thresholds import CHAINS, Threshold, updated
+from landmod_jax.annealing import _noise as noise
+from landmod_jax.annealing._moves import Moves, Whole, draws, uniforms
+from landmod_jax.annealing._numerics import for_each, held
+
+# Steps, an even number, whose uniforms are drawn at once, and whose acceptances are
+# kept to find the best state among them again.
+BLOCK = 128
+# Steps after which an incremental U is computed anew, since rounding adds up.
+REFRESH = 256 * BLOCK
+
+
+class MetropolisState(NamedTuple):
+    """The state of all chains. Pass it to `metropolis` in place of x0 to resume.
+
+    Attributes:
+      step: steps so far, int32.
+      x: the chains' states, with a leading axis of chains in each leaf.
+      value: U at x, (chains,).
+      c: the threshold, (chains,); +inf without modification.
+      threshold: the threshold's own state.
+      best_x, best_value: as x and value, over x0 and all steps; best_value is +inf for
+        a chain that has never been at a finite value.
+      accepted: accepted proposals so far, (chains,) int32.
+    """
+
+    step: Any
+    x: Any
+    value: Any
+    c: Any
+    threshold: Any
+    best_x: Any
+    best_value: Any
+    accepted: Any
+
+
+class MetropolisTrajectory(NamedTuple):
+    """Evenly spaced records of a run; the last one is its end.
+
+    Attributes:
+      step: (records,) int32.
+      x: states, with leading axes (records, chains) in each leaf.
+      value, best_value, c: (records, chains).
+    """
+
+    step: Any
+    x: Any
+    value: Any
+    best_value: Any
+    c: Any
+
+
+class Law(NamedTuple):
+    """What makes H of U: everything but c and T."""
+
+    shape: shapes.Shape | None  # None for U itself
+    threshold: Threshold
+    logarithm: bool
+
+
+class _Going(NamedTuple):
+    """The state, and the move that is next decided on."""
+
+    state: MetropolisState
+    move: Any
+    measured: jax.Array  # its U(y) − U(x), or U(y) where y is a whole state
+
+
+def rise(
+    law: Law,
+    value: jax.Array,
+    change: jax.Array,
+    new_value: jax.Array,
+    c: jax.Array,
+    T: jax.Array,
+) -> jax.Array:
+    """H(y) − H(x) with ε = T, from U(x), U(y) − U(x) and U(y); one c for both."""
+    eps = held_eps(T, value.dtype)
+    if law.shape is None:
+        return change / eps
+    eps = jnp.broadcast_to(eps, value.shape)
+    low, high = value - c, new_value - c
+    at_c = law.shape(jnp.zeros_like(low)) + eps
+    both_below = (low <= 0) & (high <= 0)
+    below = jnp.where(both_below, change, jnp.minimum(high, 0) - jnp.minimum(low, 0))
+    above = [
+        integral_from_c(law.shape, jnp.where(both_below, 0, jnp.maximum(h, 0)), eps)
+        for h in (low, high)
+    ]
+    delta = below / at_c + (above[1] - above[0])
+    if law.logarithm:
+        at_low, at_high = (at_height(law.shape, h) + eps for h in (low, high))
+        delta += jnp.log(at_high / at_low)
+    return delta
+
+
+def initial(x: Any, value: jax.Array, law: Law) -> MetropolisState:
+    """The state at x, where U is `value`."""
+    fill = functools.partial(for_each, value)
+    seen = jnp.isfinite(value)
+    c, kept = fill(jnp.asarray(jnp.inf, value.dtype)), ()
+    if law.shape is not None:
+        kept = jax.tree.map(fill, law.threshold.init(value.dtype))
+        c, kept = _updated(law, kept, value, c)
+    return MetropolisState(
+        step=jnp.zeros((), jnp.int32),
+        x=x,
+        value=value,
+        c=c,
+        threshold=kept,
+        best_x=x,
+        best_value=jnp.where(seen, value, jnp.inf),
+        accepted=fill(jnp.zeros((), jnp.int32)),
+    )
+
+
+def _updated(law: Law, kept: Any, value: jax.Array, c: jax.Array) -> tuple[Any, Any]:
+    """c and the threshold's state of all chains; those of no finite value keep them."""
+    update = jax.vmap(functools.partial(updated, law.threshold), axis_name=CHAINS)
+    if law.threshold.share is not None:
+        return update(kept, value, c)
+    seen = jnp.isfinite(value)
+    new_c, new = update(kept, jnp.where(seen, value, 1), c)
+    return jnp.where(seen, new_c, c), jax.tree.map(
+        # A threshold's own state has the chains first.
+        lambda n, o: jnp.where(seen, n.T, o.T).T,
+        new,
+        kept,
+    )
+
+
+def run(
+    energy: Callable,
+    moves: Moves | Whole,
+    schedule: Callable,
+    x: Any,
+    start: MetropolisState | None,
+    key: jax.Array,
+    ends: jax.Array,
+    *,
+    law: Law,
+) -> tuple[MetropolisState, MetropolisTrajectory]:
+    evaluate = jax.vmap(energy, in_axes=-1)
+    words = noise.words(key)
+    if start is None:
+        x = chains_last(x)
+        state = initial(x, evaluate(x), law)
+    else:
+        state = _turned(start, chains_last)
+    (chains,), dtype = state.value.shape, state.value.dtype
+    draws_at = functools.partial(draws, words, chains=chains)
+
+    def going_from(state: MetropolisState) -> _Going:
+        move = moves.propose(draws_at(state.step), state.x, state.step)
+        if isinstance(moves, Whole):
+            return _Going(state, move, evaluate(move))
+        return _Going(state, move, moves.change(state.x, move).astype(dtype))
+
+    def body(going: _Going, uniform: jax.Array) -> tuple[_Going, jax.Array, jax.Array]:
+        """One step, which chains accepted, and whose best it is."""
+        state, move, measured = going
+        value, c, kept = state.value, state.c, state.threshold
+        if isinstance(moves, Whole):
+            change, new_value = measured - value, measured
+        else:
+            change, new_value = measured, value + measured
+        T = held(jnp.asarray(schedule(state.step), dtype))
+        likely = uniform <= jnp.exp(-rise(law, value, change, new_value, c, T))
+        accepted = (likely | ~jnp.isfinite(value)) & jnp.isfinite(new_value)
+        value = jnp.where(accepted, new_value, value)
+        if law.shape is not None:
+            c, kept = _updated(law, kept, value, c)
+        better = accepted & (value < state.best_value)
+        following = state._replace(
+            step=state.step + 1,
+            x=moves.apply(state.x, move, accepted),
+            value=value,
+            c=c,
+            threshold=kept,
+            best_value=jnp.where(better, value, state.best_value),
+        )
+        return going_from(following), accepted, better
+
+    def by_whole(first: jax.Array, last: jax.Array, state: Any, uniform: Any) -> Any:
+        def one(step: jax.Array, going: _Going) -> _Going:
+            following, accepted, better = body(going, uniform(step))
+            state = following.state
+            state = state._replace(
+                best_x=_where(better, going.move, state.best_x),
+                accepted=state.accepted + accepted,
+            )
+            return following._replace(state=state)
+
+        return jax.lax.fori_loop(first, last, one, going_from(state)).state
+
+    def by_parts(first: jax.Array, last: jax.Array, state: Any, uniform: Any) -> Any:
+        """The best state is found again, by repeating the steps on the way to it."""
+
+        def one(step: jax.Array, carry: Any) -> Any:
+            going, best_at, flags = carry
+            going, accepted, better = body(going, uniform(step))
+            flags = jax.lax.dynamic_update_index_in_dim(
+                flags, accepted, step - first, 0
+            )
+            return going, jnp.where(better, step + 1, best_at), flags
+
+        best_at = for_each(state.value, jnp.zeros((), jnp.int32)) + first
+        none = for_each(state.value, jnp.zeros((), bool))
+        flags = jnp.broadcast_to(none, (BLOCK, chains))
+        x_first, carry = state.x, (going_from(state), best_at, flags)
+        going, best_at, flags = jax.lax.fori_loop(first, last, one, carry)
+        state = going.state
+
+        def repeat(step: jax.Array, carry: Any) -> Any:
+            x, move = carry
+            flag = jax.lax.dynamic_index_in_dim(flags, step - first, 0, False)
+            x = moves.apply(x, move, flag & (step < best_at))
+            return x, moves.propose(draws_at(step + 1), x, step + 1)
+
+        def found() -> Any:
+            carry = (x_first, moves.propose(draws_at(first), x_first, first))
+            x, _ = jax.lax.fori_loop(first, best_at.max(), repeat, carry)
+            return _where(best_at > first, x, state.best_x)
+
+        best_x = jax.lax.cond((best_at > first).any(), found, lambda: state.best_x)
+        value = jax.lax.cond(
+            last % REFRESH == 0, lambda: evaluate(state.x), lambda: state.value
+        )
+        accepted = state.accepted + flags.sum(0, dtype=jnp.int32)
+        return state._replace(value=value, best_x=best_x, accepted=accepted)
+
+    advance = by_whole if isinstance(moves, Whole) else by_parts
+
+    def block(end: jax.Array, state: MetropolisState) -> MetropolisState:
+        """The steps up to `end` or to the next multiple of BLOCK."""
+        begin = state.step // BLOCK * BLOCK
+        table = uniforms(words, begin, BLOCK, chains, dtype)
+
+        def uniform(step: jax.Array) -> jax.Array:
+            return jax.lax.dynamic_index_in_dim(table, step - begin, 0, False)
+
+        # Not min(end, begin + BLOCK), which may be above what an int32 holds.
+        last = begin + jnp.minimum(end - begin, BLOCK)
+        return advance(state.step, last, state, uniform)
+
+    def record(state: MetropolisState, end: jax.Array) -> Any:
+        state = jax.lax.while_loop(
+            lambda state: state.step < end, functools.partial(block, end), state
+        )
+        seen = chains_first(state.x), state.value, state.best_value, state.c
+        return state, MetropolisTrajectory(state.step, *seen)
+
+    state, trajectory = jax.lax.scan(record, state, state.step + ends[1:])
+    return _turned(state, chains_first), trajectory
+
+
+def _where(which: jax.Array, new: Any, old: Any) -> Any:
+    return jax.tree.map(lambda n, o: jnp.where(which, n, o), new, old)
+
+
+def chains_last(tree: Any) -> Any:
+    return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 0, -1), tree)
+
+
+def chains_first(tree: Any) -> Any:
+    return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), tree)
+
+
+def _turned(state: MetropolisState, turn: Callable) -> MetropolisState:
+    return state._replace(x=turn(state.x), best_x=turn(state.best_x))

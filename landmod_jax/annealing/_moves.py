@@ -1,0 +1,128 @@
+"""Proposals of `metropolis`: whole states, or moves whose energies are incremental."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Protocol, runtime_checkable
+
+import jax
+import jax.numpy as jnp
+
+from landmod_jax import _checks
+from landmod_jax.annealing import _noise as noise
+from landmod_jax.annealing._compiled import as_pytree
+
+DrawFn = Callable[[int], jax.Array]
+# Of Threefry's blocks of two words, a step of a chain has this many for its proposal,
+# and the following one, for two steps, decides on acceptance.
+_ACCEPTANCES = 3
+
+
+@runtime_checkable
+class Moves(Protocol):
+    """Symmetric proposals that change a part of the state, for all chains at once.
+
+    In every leaf that these methods receive or return, the chains are the last axis. An
+    instance is a pytree, such as a dataclass registered with
+    `jax.tree_util.register_dataclass`.
+
+    `metropolis` also repeats the proposals of a stretch of steps to recover its best
+    state, so that they may depend on their arguments only.
+    """
+
+    def propose(self, draw: DrawFn, x: Any, step: jax.Array) -> Any:
+        """A move: any pytree.
+
+        Args:
+          draw: draw(k), with k from 0 to 5, is the k-th random uint32 of each chain,
+            (chains,).
+          x: states.
+          step: number of the step, int32.
+        """
+
+    def change(self, x: Any, move: Any) -> jax.Array:
+        """U(y) − U(x) of each chain's move from x to y, (chains,)."""
+
+    def apply(self, x: Any, move: Any, accepted: jax.Array) -> Any:
+        """y where `accepted` (chains,), else x.
+
+        It works in place if it writes a part of x without reading x: let the move
+        carry what was there.
+        """
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Whole:
+    """The moves of a function from (key, x) to y, a new state of one chain."""
+
+    function: Any
+
+    def propose(self, draw: DrawFn, x: Any, step: jax.Array) -> Any:
+        del step
+        data = jnp.stack([draw(0), draw(1)], -1)
+        keys = jax.random.wrap_key_data(data, impl="threefry2x32")
+        return jax.vmap(self.function, in_axes=(0, -1), out_axes=-1)(keys, x)
+
+    def apply(self, x: Any, move: Any, accepted: jax.Array) -> Any:
+        return jax.tree.map(lambda new, old: jnp.where(accepted, new, old), move, x)
+
+
+def draws(key: noise.Words, step: jax.Array, chains: int) -> DrawFn:
+    """The random uint32 of a step, the k-th (chains,) for k from 0 to 5.
+
+    They depend on the key, the step and the chain's place, not on how many chains.
+    """
+    step = step.astype(jnp.uint32)
+
+    def draw(k: int) -> jax.Array:
+        if not 0 <= k < 2 * _ACCEPTANCES:
+            raise ValueError(f"draw takes 0 to {2 * _ACCEPTANCES - 1}, got {k}")
+        return noise.threefry(key, (step, _place(chains, k // 2)))[k % 2]
+
+    return draw
+
+
+def uniforms(
+    key: noise.Words, step: jax.Array, steps: int, chains: int, dtype: Any
+) -> jax.Array:
+    """What acceptances are decided by, (steps, chains), for an even `step` and number.
+
+    2³² values in (0, 1]: the least probable move is made once in 2³³.
+    """
+    pairs = (step // 2 + jnp.arange(steps // 2)).astype(jnp.uint32)[:, None]
+    blocks = noise.threefry(key, (pairs, _place(chains, _ACCEPTANCES)))
+    bits = jnp.stack(blocks, 1).reshape(steps, chains)
+    return (bits.astype(dtype) + 0.5) * 2.0**-32
+
+
+def _place(chains: int, block: int) -> jax.Array:
+    chain = jnp.arange(chains, dtype=jnp.uint32)
+    return chain * jnp.uint32(_ACCEPTANCES + 1) + jnp.uint32(block)
+
+
+def checked(propose: Any, x: Any) -> Any:
+    """The moves that `propose` stands for; x is one chain's state, abstract."""
+    if isinstance(propose, Moves):
+        return propose
+    _checks.function("propose", propose, 2)
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    try:
+        y = jax.eval_shape(propose, key, x)
+    except Exception as error:
+        raise ValueError(
+            "propose must be a function of a key and a state that JAX can trace; it "
+            f"failed: {_checks.brief(error)}"
+        ) from error
+    if _types(y) != _types(x):
+        raise ValueError(
+            "propose must return a state with the structure, shapes and dtypes of its "
+            f"argument; for {_checks.shown(x)} it returned {_checks.shown(y)}"
+        )
+    return Whole(as_pytree(propose))
+
+
+def _types(tree: Any) -> Any:
+    leaves = jax.tree.leaves(tree)
+    return jax.tree.structure(tree), [
+        (getattr(leaf, "shape", None), getattr(leaf, "dtype", None)) for leaf in leaves
+    ]

@@ -1,0 +1,210 @@
+"""Expectations under exp(−U/T) from chains on the modified landscape."""
+
+import statistics
+import warnings
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from landmod_jax import _checks
+from landmod_jax import _shapes as shapes
+from landmod_jax._landscape import integral_from_c
+from landmod_jax._numerics import at_height, held_eps
+
+SMALL = 100  # effective samples
+
+
+class Expectation(NamedTuple):
+    """An expectation with its uncertainty.
+
+    Attributes:
+      mean: the estimate, with the shape of one value of the statistic.
+      standard_error: of mean, from the differences between chains; NaN for one chain.
+      low, high: ends of the confidence interval.
+      ess: effective sample size of the weights, (Σ w)² / Σ w². It says nothing of how
+        far a chain's points depend on each other; standard_error does.
+    """
+
+    mean: jax.Array
+    standard_error: jax.Array
+    low: jax.Array
+    high: jax.Array
+    ess: jax.Array
+
+
+def log_weights(
+    value: Any,
+    *,
+    temperature: Any,
+    f: str | shapes.ScalarFn | None = None,
+    c: Any = jnp.inf,
+    logarithm: bool = False,
+    target: Any = None,
+) -> jax.Array:
+    r"""Compute ln w = H − U/T of points sampled from exp(−H), up to a constant.
+
+    With these weights, averages over chains of `metropolis` (or, with
+    ``logarithm=True``, of the improved methods of `anneal`) are expectations under
+    exp(−U/T). Neither landscape's normalization is needed.
+
+    Args:
+      value: U at the points, any shape.
+      temperature: T > 0 that the chains ran at, in units of U.
+      f: shape of their modification; None if there was none.
+      c: their threshold, which broadcasts to value. It must not depend on the points:
+        sample with a `constant` threshold.
+      logarithm: whether they sampled the full H of (2.9).
+      target: the temperature of the expectation, if not that of the chains.
+
+    Returns:
+      ln w, with the shape of value. It is −inf where value is not finite.
+
+    Raises:
+      ValueError: an argument is none of the above.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> from landmod_jax import annealing
+      >>> U = jnp.array([0.0, 1.0, 3.0])
+      >>> print(annealing.log_weights(U, temperature=1.0, f="linear", c=1.0).round(3))
+      [ 0.     0.    -0.901]
+    """
+    value = _checks.real_array("value", value)
+    T = _checks.number("temperature", temperature, above=0)
+    if target is not None:
+        target = _checks.number("target", target, above=0)
+    logarithm = _checks.flag("logarithm", logarithm)
+    T = held_eps(T, value.dtype)
+    at_target = T if target is None else held_eps(target, value.dtype)
+    if f is None:
+        return _finite_or_none(value, value / T - value / at_target)
+    shape = shapes.resolve(f)
+    c = _checks.real_array("c", c).astype(value.dtype)
+    try:
+        c = jnp.broadcast_to(c, value.shape)
+    except ValueError as error:
+        raise ValueError(
+            f"c must broadcast to the shape of value, {value.shape}; got {c.shape}"
+        ) from error
+    above = jnp.where(jnp.isfinite(value), jnp.maximum(value - c, 0), 0)
+    eps = jnp.broadcast_to(T, value.shape)
+    at_c = shape(jnp.zeros_like(value)) + eps
+    below = jnp.minimum(value, c)
+    lowest = jnp.where(jnp.isfinite(value), value, jnp.inf).min()
+    h = (below - lowest) / at_c + integral_from_c(shape, above, eps)
+    if logarithm:
+        h += jnp.log(at_height(shape, above) + eps)
+    return _finite_or_none(value, h - (value - lowest) / at_target)
+
+
+def _finite_or_none(value: jax.Array, log_w: jax.Array) -> jax.Array:
+    return jnp.where(jnp.isfinite(value), log_w, -jnp.inf)
+
+
+def expectation(
+    statistic: Any,
+    value: Any,
+    *,
+    temperature: Any,
+    f: str | shapes.ScalarFn | None = None,
+    c: Any = jnp.inf,
+    logarithm: bool = False,
+    target: Any = None,
+    confidence: float = 0.95,
+) -> Expectation:
+    """Estimate an expectation under exp(−U/T) from chains on the modified landscape.
+
+    The weights of `log_weights`, normalized by their sum. The interval is Student's,
+    from the chains as independent units, so that it holds however much the points of
+    one chain depend on each other. It needs enough chains that carry weight, a few
+    dozen; a warning says when ess is below 100. Under jit there is no warning: look at
+    ess.
+
+    Args:
+      statistic: its values at the points, (records, chains, …).
+      value: U there, (records, chains), as in the trajectory of `metropolis`. Leave out
+        the records of the way to equilibrium.
+      temperature, f, c, logarithm, target: as of `log_weights`.
+      confidence: of the interval, in (0, 1).
+
+    Returns:
+      An `Expectation`.
+
+    Raises:
+      ValueError: an argument is none of the above.
+
+    Example:
+      >>> import jax, jax.numpy as jnp, landmod_jax as lm
+      >>> from landmod_jax import annealing
+      >>> model = annealing.spins.curie_weiss(10)
+      >>> key, start = jax.random.split(jax.random.key(0))
+      >>> law = {"temperature": 1.0, "f": "linear"}
+      >>> path = annealing.metropolis(
+      ...     model,
+      ...     model.flips(),
+      ...     model.sample(start, 200),
+      ...     key,
+      ...     steps=500 * model.n,
+      ...     threshold=lm.constant(-3.0),
+      ...     **law,
+      ... ).trajectory
+      >>> m = path.x.mean(-1)
+      >>> found = annealing.expectation(m**2, path.value, c=-3.0, **law)
+      >>> bool(found.low < 0.3469 < found.high)  # by summation over M
+      True
+    """
+    value = _checks.real_array("value", value)
+    if value.ndim != 2 or not value.size:
+        raise ValueError(f"value must have shape (records, chains), got {value.shape}")
+    g = _checks.real_array("statistic", statistic)
+    if g.shape[:2] != value.shape:
+        raise ValueError(
+            f"statistic must have shape {value.shape} or (*{value.shape}, …), as value "
+            f"has; got {g.shape}"
+        )
+    if _checks.traced(confidence):
+        raise ValueError("confidence must be known when JAX traces the program")
+    confidence = _checks.number("confidence", confidence, above=0, below=1)
+    log_w = log_weights(
+        value, temperature=temperature, f=f, c=c, logarithm=logarithm, target=target
+    )
+    w = jnp.exp(log_w - log_w.max())
+    w /= w.sum()
+    ess = 1 / (w * w).sum()
+    _warn_of_few(ess)
+    each = w.reshape(w.shape + (1,) * (g.ndim - 2))
+    # A point of no weight adds nothing, whatever the statistic is there.
+    g = jnp.where(each > 0, g, 0)
+    mean = (each * g).sum((0, 1))
+    chains = value.shape[1]
+    # Linearized: a chain's part in the error of the ratio Σ w g / Σ w.
+    parts = (each * (g - mean)).sum(0)
+    # No variance comes from one chain: 0/0 is NaN.
+    error = jnp.sqrt(chains * (parts**2).sum(0) / jnp.asarray(chains - 1, w.dtype))
+    half = _student(confidence, chains - 1) * error
+    return Expectation(mean, error, mean - half, mean + half, ess)
+
+
+def _warn_of_few(ess: jax.Array) -> None:
+    if not _checks.traced(ess) and not ess >= SMALL:
+        warnings.warn(
+            f"the effective sample size is {float(ess):.3g}: few points carry the "
+            "weight, and the interval may be too short. Raise c, weaken f, or sample "
+            "more",
+            stacklevel=3,
+        )
+
+
+def _student(confidence: float, freedom: int) -> float:
+    """Student's quantile, expanded in 1 / freedom (Abramowitz and Stegun, 26.7.5)."""
+    z = statistics.NormalDist().inv_cdf((1 + confidence) / 2)
+    if not freedom:
+        return float("nan")
+    terms = (
+        z,
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+    )
+    return sum(term / freedom**k for k, term in enumerate(terms))

@@ -1,0 +1,302 @@
+"""Spin systems for `metropolis`: Ising, Potts and max-cut, dense or sparse.
+
+model = spins.ising(couplings)
+result = metropolis(
+    model, model.flips(), model.sample(start, 99), key, steps=model.n, temperature=1.0
+)
+"""
+
+import dataclasses
+from typing import Any, Literal, get_args
+
+import jax
+import jax.numpy as jnp
+
+from landmod_jax import _checks
+from landmod_jax.annealing import _arguments as arguments
+from landmod_jax.annealing import _couplings as couplings_of
+from landmod_jax.annealing._couplings import Couplings, Uniform, edges, row_of, with_row
+from landmod_jax.annealing._moves import DrawFn
+
+Order = Literal["sequential", "random"]
+
+__all__ = [
+    "Flips",
+    "Ising",
+    "Order",
+    "Potts",
+    "curie_weiss",
+    "edges",
+    "ising",
+    "max_cut",
+    "potts",
+]
+
+
+class _Model:
+    """What Ising and Potts models have in common."""
+
+    couplings: Couplings
+
+    @property
+    def n(self) -> int:
+        """The number of spins. A sweep is n steps of `metropolis`."""
+        return self.couplings.n
+
+    def flips(self, order: Order = "sequential") -> "Flips":
+        """Moves of one spin each, for `metropolis`, with incremental energies.
+
+        Args:
+          order: "sequential" visits the sites in turn, as spin codes usually do; it is
+            the faster one. "random" visits a random site, another in each chain, which
+            makes the chain reversible.
+
+        Raises:
+          ValueError: order is neither.
+        """
+        _checks.choice("order", order, get_args(Order))
+        return Flips(self, order)
+
+    def _state(self, s: Any) -> jax.Array:
+        s = jnp.asarray(s)
+        if s.shape != (self.n,):
+            raise ValueError(f"s must be a state of shape ({self.n},), got {s.shape}")
+        return s
+
+    def _shape(self, key: Any, chains: Any) -> tuple[int, int]:
+        arguments.key(key)
+        return _checks.integer("chains", chains, least=1), self.n
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Ising(_Model):
+    """U(s) = offset − Σ_{i<j} J_ij s_i s_j − Σ_i h_i s_i, with s_i = ±1.
+
+    A callable pytree: U of a state (n,). Made by `ising`, `max_cut` and `curie_weiss`.
+
+    Attributes:
+      couplings: J.
+      fields: h, (n,).
+      offset: scalar.
+    """
+
+    couplings: Couplings
+    fields: jax.Array
+    offset: jax.Array
+
+    def __call__(self, s: Any) -> jax.Array:
+        s = self._state(s).astype(self.fields.dtype)
+        return self.offset - (s * (self.couplings.of_all(s) / 2 + self.fields)).sum()
+
+    def sample(self, key: jax.Array, chains: int) -> jax.Array:
+        """Draw independent states (chains, n) of fair spins."""
+        up = jax.random.bernoulli(key, shape=self._shape(key, chains))
+        return jnp.where(up, 1, -1).astype(self.couplings.dtype)
+
+    def other(self, draw: DrawFn, old: jax.Array) -> jax.Array:
+        del draw
+        return -old
+
+    def change(self, x: jax.Array, i: jax.Array, old: jax.Array, new: Any) -> jax.Array:
+        del new
+        return 2 * old * (self.couplings.at(x, i) + self.fields[i])
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Potts(_Model):
+    """U(s) = −Σ_{i<j} J_ij δ(s_i, s_j) − Σ_i h_i(s_i), with s_i in 0, …, q − 1.
+
+    A callable pytree: U of a state (n,). Made by `potts`.
+
+    Attributes:
+      couplings: J.
+      fields: h, (n, q).
+    """
+
+    couplings: Couplings
+    fields: jax.Array
+
+    @property
+    def q(self) -> int:
+        """The number of colors."""
+        return self.fields.shape[1]
+
+    def __call__(self, s: Any) -> jax.Array:
+        s = self._state(s)
+        same = jax.nn.one_hot(s, self.q, dtype=self.fields.dtype)
+        seen = jax.vmap(self.couplings.of_all, in_axes=-1, out_axes=-1)(same)
+        return -(same * (seen / 2 + self.fields)).sum()
+
+    def sample(self, key: jax.Array, chains: int) -> jax.Array:
+        """Draw independent states (chains, n) of uniform colors."""
+        return jax.random.randint(key, self._shape(key, chains), 0, self.q, jnp.int8)
+
+    def other(self, draw: DrawFn, old: jax.Array) -> jax.Array:
+        """One of the q − 1 other colors."""
+        new = old + 1 + _below(self.q - 1, draw(1)).astype(old.dtype)
+        return jnp.where((new >= self.q) | (new < 0), new - self.q, new)
+
+    def change(
+        self, x: jax.Array, i: jax.Array, old: jax.Array, new: jax.Array
+    ) -> jax.Array:
+        # −1, 0 or 1: which of the two colors each spin has.
+        like = (x == new).astype(jnp.int8) - (x == old).astype(jnp.int8)
+        field = self.fields[i, new] - self.fields[i, old]
+        return -(self.couplings.at(like, i) + field)
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Flips:
+    """Moves of `metropolis` that change one spin, made by a model's `flips()`.
+
+    A move is the site, the spin there and the one to be.
+    """
+
+    model: Any  # Ising or Potts
+    order: Order = dataclasses.field(metadata={"static": True})
+
+    def propose(self, draw: DrawFn, x: jax.Array, step: jax.Array) -> Any:
+        if x.ndim != 2 or len(x) != self.model.n:
+            raise ValueError(
+                f"x0 must have shape (chains, {self.model.n}), got {x.shape[::-1]}"
+            )
+        site = step % self.model.n
+        if self.order == "random":
+            site = _below(self.model.n, draw(0))
+        old = row_of(x, site)
+        return site, old, self.model.other(draw, old)
+
+    def change(self, x: jax.Array, move: Any) -> jax.Array:
+        return self.model.change(x, *move)
+
+    def apply(self, x: jax.Array, move: Any, accepted: jax.Array) -> jax.Array:
+        site, old, new = move
+        return with_row(x, site, jnp.where(accepted, new, old))
+
+
+def _below(n: int, bits: jax.Array) -> jax.Array:
+    """Uniform integers under n from uint32, biased by less than n / 2²³."""
+    part = (bits >> 8).astype(jnp.float32) * 2.0**-24
+    return jnp.minimum((part * n).astype(jnp.int32), n - 1)
+
+
+def ising(couplings: Any, fields: Any = 0.0) -> Ising:
+    """An Ising model, U(s) = −Σ_{i<j} J_ij s_i s_j − Σ_i h_i s_i with s_i = ±1.
+
+    Args:
+      couplings: J, a symmetric array (n, n) with zeros on the diagonal, or sparse,
+        `edges(…)`. A step costs n operations per chain for the one, and as many as a
+        site has neighbors for the other.
+      fields: h, (n,), or one number for all sites.
+
+    Returns:
+      A model: `model(s)` is U of a state (n,), `model.sample(key, chains)` draws
+      states, int8 for sparse couplings and floating-point for dense ones, and
+      `model.flips()` are the moves for `metropolis`.
+
+    Raises:
+      ValueError: an argument is none of the above.
+
+    Example:
+      >>> import jax, jax.numpy as jnp
+      >>> from landmod_jax import annealing
+      >>> J = jnp.ones((8, 8)) - jnp.eye(8)
+      >>> model = annealing.spins.ising(J, fields=0.1)
+      >>> key, start = jax.random.split(jax.random.key(0))
+      >>> result = annealing.metropolis(
+      ...     model,
+      ...     model.flips(),
+      ...     model.sample(start, 20),
+      ...     key,
+      ...     steps=50 * model.n,
+      ...     temperature=annealing.geometric(5.0, 0.1, 50 * model.n),
+      ... )
+      >>> print(f"{result.best_value.min():.1f}")
+      -28.8
+    """
+    J = couplings_of.couplings_of("couplings", couplings)
+    h = couplings_of.per_site("fields", fields, (J.n,))
+    return Ising(J, h, jnp.zeros((), h.dtype))
+
+
+def max_cut(weights: Any) -> Ising:
+    """The Ising model whose U is minus the weight of the cut between s = 1 and −1.
+
+    Args:
+      weights: w, as the couplings of `ising`; of either sign.
+
+    Returns:
+      As `ising`; −U is the cut, Σ_{i<j} w_ij (1 − s_i s_j) / 2.
+
+    Raises:
+      ValueError: weights are no such couplings.
+
+    Example:
+      >>> from landmod_jax.annealing import spins
+      >>> square = spins.edges(4, [(0, 1), (1, 2), (2, 3), (3, 0)], 1.0)
+      >>> print(-spins.max_cut(square)([1, -1, 1, -1]))
+      4.0
+    """
+    w = couplings_of.couplings_of("weights", weights)
+    J = couplings_of.mapped(lambda w: -w / 2, w)
+    h = jnp.zeros((J.n,), jnp.float32)
+    total = jax.vmap(J.of_all, in_axes=-1)(jnp.ones((J.n, 1))).sum() / 2
+    return Ising(J, h.astype(total.dtype), total)
+
+
+def curie_weiss(n: int, coupling: Any = 1.0, field: Any = 0.0) -> Ising:
+    """The Curie–Weiss model, U(s) = −J M² / (2n) − h M with M = Σ_i s_i.
+
+    Args:
+      n: number of spins, at least 2.
+      coupling: J.
+      field: h.
+
+    Returns:
+      As `ising`.
+
+    Raises:
+      ValueError: an argument is none of the above.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> from landmod_jax.annealing import spins
+      >>> print(spins.curie_weiss(4)(jnp.ones(4)))
+      -2.0
+    """
+    n = _checks.integer("n", n, least=2)
+    J = jnp.asarray(_checks.number("coupling", coupling), jnp.float32)
+    h = jnp.asarray(_checks.number("field", field), jnp.float32)
+    return Ising(Uniform(J / n, n), jnp.broadcast_to(h, (n,)), -J / 2)
+
+
+def potts(couplings: Any, q: int, fields: Any = 0.0) -> Potts:
+    """A Potts model, U(s) = −Σ_{i<j} J_ij δ(s_i, s_j) − Σ_i h_i(s_i).
+
+    With J = −1 on the edges of a graph, U counts the edges within a color.
+
+    Args:
+      couplings: as of `ising`.
+      q: number of colors, from 2 to 127.
+      fields: h, (n, q), or one number.
+
+    Returns:
+      As `ising`; states are int8, from 0 to q − 1.
+
+    Raises:
+      ValueError: an argument is none of the above.
+
+    Example:
+      >>> from landmod_jax.annealing import spins
+      >>> triangle = spins.edges(3, [(0, 1), (1, 2), (0, 2)], -1.0)
+      >>> print(spins.potts(triangle, q=3)([0, 1, 1]))
+      1.0
+    """
+    J = couplings_of.couplings_of("couplings", couplings)
+    q = _checks.integer("q", q, least=2)
+    if q > 127:
+        raise ValueError(f"q must be at most 127, got {q}")
+    return Potts(J, couplings_of.per_site("fields", fields, (J.n, q)))

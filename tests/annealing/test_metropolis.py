@@ -1,0 +1,359 @@
+"""`metropolis` around the laws: resuming, best states, pytrees, populations, errors."""
+
+import functools
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import landmod_jax as lm
+from landmod_jax import annealing
+from landmod_jax.annealing import _metropolis, spins
+from landmod_jax.annealing import _metropolis_loop as loop
+
+KEY = jax.random.key(2)
+RNG = np.random.default_rng(0)
+N = 10
+EDGES = spins.edges(
+    N, [(i, (i + k) % N) for i in range(N) for k in (1, 3)], RNG.normal(size=2 * N)
+)
+ISING = spins.ising(EDGES, 0.1)
+MATRIX = np.zeros((N, N))
+for i in range(N):
+    for j, w in zip(EDGES.neighbours[i], EDGES.weights[i]):
+        MATRIX[i, j] = w
+MODELS = {
+    "sparse": ISING,
+    "dense": spins.ising(MATRIX, 0.1),
+    "Potts": spins.potts(EDGES, 3),
+    "uniform": spins.curie_weiss(N),
+}
+
+
+def run(model=ISING, steps=300, chains=5, order="sequential", x0=None, **options):
+    x0 = model.sample(jax.random.key(1), chains) if x0 is None else x0
+    options = {"temperature": 0.5, "records": 10} | options
+    return annealing.metropolis(
+        model, model.flips(order), x0, KEY, steps=steps, **options
+    )
+
+
+def bowl(x):
+    return (x["a"] ** 2).sum() + (x["b"] == 0)
+
+
+def jump(key, x):
+    first, second = jax.random.split(key)
+    a = x["a"] + 0.3 * jax.random.normal(first, x["a"].shape)
+    return {"a": a, "b": jax.random.randint(second, (), 0, 3, jnp.int32)}
+
+
+START = {"a": jnp.ones((5, 2)), "b": jnp.zeros(5, jnp.int32)}
+
+
+def whole(steps=300, x0=START, **options):
+    options = {"temperature": 0.5, "records": 10} | options
+    return annealing.metropolis(bowl, jump, x0, KEY, steps=steps, **options)
+
+
+@pytest.mark.parametrize("make", [run, functools.partial(run, order="random"), whole])
+@pytest.mark.parametrize("options", [{}, {"f": "linear"}])
+def test_going_on_is_not_having_stopped(make, options):
+    options = options | {"temperature": annealing.geometric(1.0, 0.1, 300)}
+    long = make(steps=300, **options)
+    first = make(steps=131, **options)
+    rest = make(steps=169, x0=first.state, **options)
+    chex.assert_trees_all_equal(rest.state, long.state)
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("order", ["sequential", "random"])
+def test_incremental_energies_are_those_of_the_states(name, order, monkeypatch):
+    monkeypatch.setattr(loop, "REFRESH", 2**30)
+    result = run(MODELS[name], steps=400, order=order, records=400)
+    trajectory = result.trajectory
+    expected = jax.vmap(jax.vmap(MODELS[name]))(trajectory.x)
+    np.testing.assert_allclose(trajectory.value, expected, rtol=1e-4, atol=1e-4)
+    moved = np.asarray(trajectory.x[1:] != trajectory.x[:-1]).sum(-1)
+    assert set(np.unique(moved)) == {0, 1}
+    accepted = moved.sum(0) + np.asarray(
+        trajectory.x[0] != MODELS[name].sample(jax.random.key(1), 5)
+    ).sum(-1)
+    np.testing.assert_array_equal(result.state.accepted, accepted)
+
+
+@pytest.mark.parametrize("make", [run, functools.partial(run, order="random"), whole])
+def test_the_best_is_the_best_of_all_states_visited(make):
+    result = make(steps=300, records=300, temperature=1.0, f="linear")
+    value = np.asarray(result.trajectory.value)
+    np.testing.assert_array_equal(result.best_value, result.trajectory.best_value[-1])
+    assert (result.best_value <= value.min(0)).all()
+    energy = bowl if make is whole else ISING
+    np.testing.assert_allclose(
+        jax.vmap(energy)(result.best_x), result.best_value, rtol=1e-4, atol=1e-4
+    )
+    np.testing.assert_array_equal(result.state.c, result.best_value)
+
+
+def test_memory_does_not_grow_with_the_steps():
+    def size(steps):
+        result = jax.eval_shape(functools.partial(run, steps=steps))
+        return [leaf.shape for leaf in jax.tree.leaves(result)]
+
+    assert size(1_000) == size(1_000_000)
+
+
+def test_a_chain_does_not_depend_on_its_neighbours():
+    x0 = ISING.sample(KEY, 6)
+    many, few = run(x0=x0, f="linear"), run(x0=x0[:2], f="linear")
+    np.testing.assert_array_equal(few.state.x, many.state.x[:2])
+
+
+@pytest.mark.parametrize("threshold", [None, lm.population()])
+def test_chains_spread_over_devices_are_the_same_chains(threshold):
+    x0 = ISING.sample(KEY, 16)
+    mesh = jax.make_mesh((2,), ("devices",))
+    over_two = jax.NamedSharding(mesh, jax.P("devices"))
+    here, spread = (
+        run(x0=x, f="linear", threshold=threshold)
+        for x in (x0, jax.device_put(x0, over_two))
+    )
+    assert len(spread.best_x.sharding.device_set) == 2
+    np.testing.assert_array_equal(spread.state.x, here.state.x)
+    np.testing.assert_allclose(spread.state.c, here.state.c, rtol=1e-5)
+
+
+def test_rounding_is_taken_out_of_incremental_energies(monkeypatch):
+    monkeypatch.setattr(loop, "REFRESH", 2 * loop.BLOCK)
+    monkeypatch.setattr(
+        spins.Ising,
+        "change",
+        lambda self, x, i, old, new: 2 * old * (self.couplings.at(x, i)) + 0.5,
+    )
+    _metropolis._program.cache_clear()
+    result = run(steps=2 * loop.BLOCK, records=1)
+    _metropolis._program.cache_clear()
+    np.testing.assert_allclose(
+        result.state.value, jax.vmap(ISING)(result.state.x), rtol=1e-5
+    )
+
+
+def test_numbers_do_not_recompile():
+    run(f="linear", temperature=0.5)
+    before = _metropolis._program.cache_info().misses
+    run(f="linear", temperature=0.7)
+    again = spins.ising(spins.edges(N, [(0, 1)], 2.0), 0.3)
+    run(again, f="linear")
+    assert _metropolis._program.cache_info().misses == before
+
+
+def test_it_may_be_mapped_and_differs_by_what_it_is_mapped_over():
+    Ts = jnp.array([0.2, 2.0])
+    mapped = jax.vmap(lambda T: run(f="linear", temperature=T).state.value)(Ts)
+    for i in range(2):
+        alone = run(f="linear", temperature=float(Ts[i])).state.value
+        np.testing.assert_allclose(mapped[i], alone, rtol=1e-4, atol=1e-4)
+
+
+def test_schedules_of_optax_and_ends_at_zero():
+    result = run(temperature=optax.linear_schedule(1.0, 0.0, 200), steps=300)
+    # At T = 0 nothing rises.
+    value = np.asarray(result.trajectory.value)[6:]
+    assert (np.diff(value, axis=0) <= 1e-5).all()
+
+
+def test_what_is_not_finite_is_not_entered():
+    def walled(x):
+        return jnp.where(jnp.abs(x) > 3, jnp.inf, jnp.where(x == 0, jnp.nan, x / 10))
+
+    def step(key, x):
+        return x + jnp.where(jax.random.bernoulli(key), 1.0, -1.0)
+
+    x0 = jnp.array([1.0, -2.0, 3.5, 9.0])
+    result = annealing.metropolis(
+        walled, step, x0, KEY, steps=200, temperature=5.0, records=200, f="linear"
+    )
+    x = np.asarray(result.trajectory.x)
+    assert ((x[:, 0] >= 1) & (x[:, 0] <= 3)).all()
+    assert ((x[:, 1] <= -1) & (x[:, 1] >= -3)).all()
+    assert np.isfinite(result.trajectory.value[-1, :3]).all()
+    assert np.isinf(result.best_value[3]) or result.best_value[3] <= 0.3
+
+
+def test_off_is_plain():
+    plain = run(temperature=0.7)
+    off = run(temperature=0.7, f="linear", threshold=lm.constant(float("inf")))
+    np.testing.assert_array_equal(plain.trajectory.x, off.trajectory.x)
+
+
+# --- detailed balance ---
+
+
+@pytest.mark.parametrize("logarithm", [False, True])
+@pytest.mark.parametrize(
+    "f", ["linear", "quadratic", lm.bounded(2.0, 0.5), lm.power(1.3)]
+)
+def test_detailed_balance(f, logarithm):
+    """π(x) P(x → y) = π(y) P(y → x) for random pairs of energies, c and T."""
+    rng = np.random.default_rng(7)
+    ux, uy = (jnp.asarray(rng.uniform(-3, 3, 2000), jnp.float32) for _ in range(2))
+    c = jnp.asarray(rng.uniform(-2, 2, 2000), jnp.float32)
+    law = loop.Law(lm._shapes.resolve(f), lm.constant(0.0), logarithm)
+    for T in (0.1, 1.0, 5.0):
+        there, back = (
+            np.asarray(loop.rise(law, a, b - a, b, c, jnp.float32(T)), np.float64)
+            for a, b in ((ux, uy), (uy, ux))
+        )
+        log_pi = [
+            -np.asarray(
+                lm.landscape(u, c, T, f, u_min=0.0, logarithm=logarithm), np.float64
+            )
+            for u in (ux, uy)
+        ]
+        forward = log_pi[0] - np.maximum(there, 0)
+        backward = log_pi[1] - np.maximum(back, 0)
+        # H is up to 3 / T from 0, in float32.
+        np.testing.assert_allclose(forward, backward, rtol=1e-5, atol=2e-4)
+
+
+# --- populations ---
+
+
+@pytest.mark.parametrize("reduce", ["min", "mean"])
+def test_a_population_has_one_c(reduce):
+    threshold = lm.population(reduce)
+    options = {"f": "linear", "threshold": threshold, "records": 300}
+    trajectory = run(steps=300, **options).trajectory
+    value, c = np.asarray(trajectory.value), np.asarray(trajectory.c)
+    start = np.asarray(jax.vmap(ISING)(ISING.sample(jax.random.key(1), 5)))
+    told = getattr(np, reduce)(np.concatenate([start[None], value]), axis=1)
+    expected = np.minimum.accumulate(told)[1:]
+    np.testing.assert_allclose(c, np.tile(expected[:, None], 5), rtol=1e-4, atol=1e-4)
+
+
+def test_a_population_rule_may_let_c_rise():
+    threshold = lm.population("mean", rule=lm.windowed_min(1))
+    trajectory = run(f="linear", threshold=threshold, records=300).trajectory
+    np.testing.assert_allclose(
+        trajectory.c[:, 0], trajectory.value.mean(1), rtol=1e-4, atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("reduce", ["min", "mean"])
+def test_a_population_of_anneal(reduce):
+    U = annealing.objectives.rastrigin(2)
+    x0 = U.sample(jax.random.key(1), 6)
+    result = annealing.anneal(
+        U, x0, KEY, method="improved", steps=50, step_size=1e-3, temperature=1.0,
+        threshold=lm.population(reduce), records=50,
+    )  # fmt: skip
+    values = np.concatenate([jax.vmap(U)(x0)[None], result.trajectory.value])
+    expected = getattr(values, reduce)(axis=1).min()
+    np.testing.assert_allclose(result.state.c, np.full(6, expected), rtol=1e-5)
+
+
+def test_the_dead_of_anneal_do_not_lead_its_population():
+    hole = lambda x: jnp.where(x[0] > 2, jnp.nan, (x**2).sum())
+    x0 = jnp.array([[1.0, 0.0], [2.5, 0.0], [1.5, 0.0]])
+    result = annealing.anneal(
+        hole, x0, KEY, method="improved", steps=100, step_size=0.01, temperature=0.1,
+        threshold=lm.population(), records=0,
+    )  # fmt: skip
+    best = np.asarray(result.best_value)
+    assert result.state.died.tolist() == [-1, 0, -1]
+    np.testing.assert_allclose(result.state.c[np.array([0, 2])], best[[0, 2]].min())
+
+
+# --- errors ---
+
+SETTINGS = {"energy": bowl, "propose": jump, "x0": START, "key": KEY}
+SETTINGS |= {"steps": 3, "temperature": 1.0, "records": 0}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"energy": 3}, "energy must be a function"),
+        ({"energy": lambda x: x["a"]}, "energy must return a real scalar"),
+        ({"energy": lambda x: x["b"]}, "energy must return a floating-point scalar"),
+        ({"energy": lambda x: x.sum()}, "energy must be a function that JAX can trace"),
+        ({"propose": 3}, "propose must be a function"),
+        ({"propose": lambda x: x}, "propose must be a function"),
+        ({"propose": lambda key, x: x["a"]}, "propose must return a state with"),
+        ({"propose": lambda key, x: x["c"]}, "propose must be a function of a key"),
+        ({"x0": {}}, "x0 must be a pytree of arrays"),
+        ({"x0": {"a": "high"}}, "x0 must be a pytree of arrays"),
+        ({"x0": {"a": 1.0}}, "x0 must have a leading axis of chains"),
+        ({"x0": START | {"b": jnp.zeros(4)}}, "the same in all of its arrays"),
+        ({"key": 0}, "key must be a single jax.random key"),
+        ({"steps": 0}, "steps must be an integer of at least 1"),
+        ({"temperature": -1.0}, "temperature must be a finite real number of at least"),
+        ({"temperature": lambda t: -1.0}, r"temperature\(0\) must be"),
+        ({"f": "linaer"}, "did you mean 'linear'"),
+        ({"threshold": lm.running_min()}, "takes threshold only with f"),
+        ({"logarithm": True}, "takes logarithm only with f"),
+        ({"f": "linear", "threshold": 0.5}, "threshold must be a Threshold"),
+        ({"f": "linear", "logarithm": 1}, "logarithm must be True or False"),
+        ({"records": -1}, "records must be an integer of at least 0"),
+    ],
+)
+def test_bad_arguments_are_named(change, message):
+    with pytest.raises(ValueError, match=message):
+        annealing.metropolis(**(SETTINGS | change))
+
+
+def test_a_state_of_other_settings_is_refused():
+    state = whole(steps=3).state
+    with pytest.raises(ValueError, match="x0 must be the state of a run with the same"):
+        annealing.metropolis(
+            bowl, jump, state, KEY, steps=3, temperature=1.0, f="linear"
+        )
+    late = state._replace(step=jnp.int32(2**31 - 2))
+    with pytest.raises(ValueError, match=r"x0.step \+ steps must be at most"):
+        whole(steps=3, x0=late)
+
+
+def test_states_of_another_size_are_named():
+    with pytest.raises(ValueError, match=r"s must be a state of shape \(10,\)"):
+        run(x0=jnp.ones((3, 4)))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: spins.ising(jnp.ones(3)), r"couplings must be an array \(n, n\)"),
+        (lambda: spins.ising(jnp.ones((3, 3))), "couplings must be symmetric"),
+        (
+            lambda: spins.ising(EDGES, jnp.ones(3)),
+            "fields must be a number or of shape",
+        ),
+        (lambda: spins.ising(EDGES, jnp.nan), "fields must be finite"),
+        (lambda: spins.max_cut("graph"), "weights must be an array"),
+        (lambda: spins.potts(EDGES, 1), "q must be an integer of at least 2"),
+        (lambda: spins.potts(EDGES, 200), "q must be at most 127"),
+        (lambda: spins.curie_weiss(1), "n must be an integer of at least 2"),
+        (lambda: spins.curie_weiss(3, jnp.inf), "coupling must be a finite"),
+        (lambda: spins.edges(3, [(0, 3)], 1.0), "pairs must be integers from 0 to 2"),
+        (lambda: spins.edges(3, [(0, 0)], 1.0), "two different sites"),
+        (lambda: spins.edges(3, [(0, 1), (1, 0)], 1.0), "each pair once"),
+        (lambda: spins.edges(3, [0, 1], 1.0), r"pairs must have shape \(m, 2\)"),
+        (lambda: spins.edges(3, [(0, 1)], jnp.ones(2)), r"weights must be a number or"),
+        (lambda: ISING.flips("checkerboard"), "order must be one of 'sequential'"),
+        (lambda: ISING.sample(KEY, 0), "chains must be an integer of at least 1"),
+        (lambda: ISING.sample(0, 1), "key must be a single jax.random key"),
+        (lambda: lm.population("max"), "reduce must be one of 'min', 'mean'"),
+        (
+            lambda: lm.population("min", 3),
+            "axis_name must be the name of a mapped axis",
+        ),
+        (lambda: lm.population("min", None), "axis_name must name the axis"),
+        (lambda: lm.population(rule=lm.running_min), "rule must be a Threshold"),
+        (lambda: lm.population(rule=lm.population()), "rule must be the threshold of"),
+    ],
+)
+def test_bad_arguments_of_models_are_named(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

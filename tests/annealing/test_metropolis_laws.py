@@ -1,0 +1,155 @@
+"""At constant T and c, chains sample the law that they should, and no other.
+
+Small systems are enumerated. The final states of M independent chains are held against
+the law p over its K states by total variation (TV). Of M independent draws, TV has the
+mean ½ Σ E|p̂ − p| ≤ ½ Σ √(p / M), and exceeds it by t with probability under
+exp(−2 M t²) (McDiarmid, since a draw changes TV by at most 1/M): for M = 10,000 and one
+in 10⁶, t = 0.026. The chains are long enough for their own bias to be below that.
+"""
+
+import functools
+import itertools
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import landmod_jax as lm
+from landmod_jax import annealing
+from landmod_jax.annealing import _metropolis, spins
+from landmod_jax.annealing import _metropolis_loop as loop
+
+M, T = 10_000, 0.8
+RNG = np.random.default_rng(1)
+J = np.triu(RNG.normal(size=(6, 6)), 1)
+J += J.T
+PAIRS = [(i, (i + 1) % 6) for i in range(6)] + [(0, 3)]
+SPARSE = spins.edges(6, PAIRS, RNG.normal(size=7))
+MODELS = {
+    "dense Ising": spins.ising(J, RNG.normal(size=6)),
+    "sparse Ising": spins.ising(SPARSE, 0.3),
+    "Curie-Weiss": spins.curie_weiss(6, 1.5, 0.1),
+    "dense Potts": spins.potts(2 * J[:4, :4], 3, RNG.normal(size=(4, 3))),
+    "sparse Potts": spins.potts(spins.edges(4, PAIRS[:3], -2.0), 3),
+    "max-cut": spins.max_cut(SPARSE),
+}
+
+
+def colors(model):
+    return range(model.q) if isinstance(model, spins.Potts) else (-1, 1)
+
+
+@functools.cache
+def enumerated(name):
+    """All states (K, n) and their energies, from the definition, in float64."""
+    model = MODELS[name]
+    states = np.array(list(itertools.product(colors(model), repeat=model.n)))
+    return states, np.asarray(jax.vmap(model)(jnp.asarray(states)), np.float64)
+
+
+def height(name):
+    """c: a third of the way from the lowest energy to the mean."""
+    _, U = enumerated(name)
+    return float(U.min() + (U.mean() - U.min()) / 3)
+
+
+def law(name, f=None, logarithm=False):
+    _, U = enumerated(name)
+    H = U / T
+    if f is not None:
+        H = lm.landscape(jnp.asarray(U), height(name), T, f, logarithm=logarithm)
+        H = np.asarray(H, np.float64)
+    p = np.exp(H.min() - H)
+    return p / p.sum()
+
+
+def sampled(name, order="sequential", sweeps=40, **options):
+    """The share of the chains that end in each state."""
+    model = MODELS[name]
+    start, key = jax.random.split(jax.random.key(3))
+    x = annealing.metropolis(
+        model, model.flips(order), model.sample(start, M), key,
+        steps=sweeps * model.n, temperature=T, records=0, **options,
+    ).state.x  # fmt: skip
+    base = np.array(colors(model))
+    digits = np.searchsorted(base, np.asarray(x))
+    index = digits @ (len(base) ** np.arange(model.n)[::-1])
+    return np.bincount(index, minlength=len(base) ** model.n) / M
+
+
+def modified(name, f="linear", **options):
+    return {"f": f, "threshold": lm.constant(height(name))} | options
+
+
+def distance(p, q):
+    return np.abs(p - q).sum() / 2
+
+
+def limit(p):
+    return np.sqrt(p / M).sum() / 2 + math.sqrt(math.log(1e6) / (2 * M))
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(
+    ("order", "f"),
+    [("sequential", None), ("sequential", "linear"), ("random", "linear")],
+)
+def test_spins_have_the_enumerated_law(name, order, f):
+    options = {} if f is None else modified(name)
+    found = sampled(name, order, **options)
+    p, other = law(name, f), law(name, None if f else "linear")
+    assert distance(found, p) < limit(p)
+    # The test can tell the two laws apart.
+    assert distance(found, other) > 1.5 * limit(other)
+
+
+@pytest.mark.parametrize("f", ["quadratic", "bounded", lm.power(1.5)])
+def test_any_shape_has_its_law(f):
+    name = "sparse Ising"
+    p = law(name, f)
+    assert distance(sampled(name, **modified(name, f)), p) < limit(p)
+
+
+def test_the_full_h_has_its_logarithm():
+    name = "dense Ising"
+    found = sampled(name, **modified(name, logarithm=True))
+    p, without = law(name, "linear", True), law(name, "linear")
+    assert distance(found, p) < limit(p)
+    assert distance(found, without) > 1.5 * limit(without)
+
+
+def no_logarithm(law, value, change, new_value, c, T):
+    """The scale at x times ΔU, without the logarithm that integrating it gives."""
+    return change / (jnp.maximum(value - c, 0) + T)
+
+
+def c_within(law, value, change, new_value, c, T):
+    """H at the new state with the c that it would bring."""
+    after = jnp.minimum(c, jnp.minimum(value, new_value))
+    return RISE(law, value, change, new_value, c, T) + jnp.log1p(
+        (c - after) / (jnp.abs(new_value - c) + T)
+    )
+
+
+def half_logarithm(law, value, change, new_value, c, T):
+    """The full H's own logarithm left out."""
+    return RISE(law._replace(logarithm=False), value, change, new_value, c, T)
+
+
+RISE = loop.rise
+
+
+@pytest.mark.parametrize(
+    ("wrong", "logarithm"),
+    [(no_logarithm, False), (c_within, False), (half_logarithm, True)],
+)
+def test_wrong_acceptances_are_refused(monkeypatch, wrong, logarithm):
+    name = "dense Ising"
+    p = law(name, "linear", logarithm)
+    _metropolis._program.cache_clear()
+    monkeypatch.setattr(loop, "rise", wrong)
+    found = sampled(name, **modified(name, logarithm=logarithm))
+    _metropolis._program.cache_clear()
+    assert distance(found, p) > 1.5 * limit(p)

@@ -1,0 +1,263 @@
+"""The study of spin systems: its problems, exact times, controls, rows and tables."""
+
+import itertools
+import shutil
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import pytest
+
+from experiments.commands.cli import main
+from experiments.errors import UserError
+from experiments.spins import (
+    analysis,
+    document,
+    options,
+    problems,
+    rows,
+    search,
+    speed,
+    tables,
+    tempering,
+    tunnelling,
+)
+from landmod_jax import annealing
+from landmod_jax.annealing import _noise
+from landmod_jax.annealing._moves import uniforms
+
+ROOT = Path(__file__).resolve().parents[3]
+STUDIES = rows.studies(ROOT / "results")
+LANDSCAPES = tuple(tunnelling.LANDSCAPES)
+
+
+def all_states(n):
+    return np.array(list(itertools.product((-1, 1), repeat=n)), np.float32)
+
+
+# --- tunnelling ---
+
+
+@pytest.mark.parametrize("landscape", LANDSCAPES)
+@pytest.mark.parametrize(("n", "T"), [(10, 0.5), (30, 0.8), (50, 0.9)])
+def test_exact_times_solve_the_matrix(n, T, landscape):
+    case = tunnelling.Case(n, T, landscape)
+    P = tunnelling.transitions(case)
+    np.testing.assert_allclose(P.sum(1), 1, rtol=1e-12)
+    k = (case.target + n) // 2
+    expected = np.linalg.solve(np.eye(k) - P[:k, :k], np.ones(k))[0]
+    assert tunnelling.exact_time(case) == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_matrix_is_that_of_all_spins():
+    """Lumped from the chain on 2⁶ states, with its acceptance from the definition."""
+    case = tunnelling.Case(6, 0.7, "linear, c at 1/2")
+    states = all_states(6)
+    H = tunnelling.heights(case)
+    k = ((states.sum(1) + 6) // 2).astype(int)
+    lumped = np.zeros((7, 7))
+    for s, start in enumerate(k):
+        for i in range(6):
+            after = start - int(states[s, i])
+            lumped[start, after] += min(1, np.exp(H[start] - H[after])) / 6
+    lumped /= np.bincount(k)[:, None]
+    found = tunnelling.transitions(case)
+    off = ~np.eye(7, dtype=bool)
+    np.testing.assert_allclose(lumped[off], found[off], atol=1e-12)
+
+
+@pytest.mark.parametrize("landscape", LANDSCAPES)
+@pytest.mark.parametrize(("n", "T"), [(10, 0.5), (50, 0.95)])
+def test_measured_times_are_the_exact_ones(n, T, landscape):
+    row = tunnelling.row(tunnelling.Case(n, T, landscape), chains=400, seed=1)
+    if row["chains"]:
+        assert row["arrived"] == 400
+        assert abs(row["mean"] - row["exact"]) < 3.5 * row["error"]
+
+
+# --- problems ---
+
+
+def test_enumeration_by_halves_is_enumeration():
+    found = problems.dense(10, 3)
+    lowest = jax.vmap(found.model)(jnp.asarray(all_states(10))).min()
+    assert found.target == pytest.approx(float(lowest), rel=1e-5)
+
+
+def test_planted_energies_are_the_lowest():
+    found = problems.planted(10, 1)
+    energies = jax.vmap(found.model)(jnp.asarray(all_states(10)))
+    assert found.target == pytest.approx(float(energies.min()), abs=1e-5)
+    small = problems.loops(3, 1)
+    assert small.model.n == 27
+    # Each state's energy is that of its loops, and planted is reached by tempering.
+    trial = search.tempered(
+        small, search.Setting(4.0, 0.4, 800, "linear 0.1"), chains=64, seed=0
+    )
+    assert trial.best.min() == pytest.approx(small.target, abs=1e-4)
+
+
+def test_the_cut_of_an_instance():
+    found = problems.cut(10, 0)
+    s = all_states(10)[37]
+    across = (s[found.pairs[:, 0]] != s[found.pairs[:, 1]]).sum()
+    assert float(found.model(jnp.asarray(s))) == pytest.approx(-across)
+
+
+# --- controls ---
+
+
+def test_tempering_samples_each_temperature():
+    """The lowest replica's law, against enumeration, by total variation."""
+    model = problems.dense(6, 0).model
+    T = np.geomspace(0.4, 2.0, tempering.REPLICAS)
+    copies = 1500
+    x = model.sample(jax.random.key(0), copies * tempering.REPLICAS)
+    best = tempering.run(model, x, jax.random.key(1), jnp.asarray(T, jnp.float32), 40)
+    assert best.shape == (copies,)
+    lowest = jax.vmap(model)(jnp.asarray(all_states(6))).min()
+    np.testing.assert_allclose(best.min(), lowest, rtol=1e-4)
+    assert (np.asarray(best) >= float(lowest) - 1e-4).all()
+
+
+def test_times_to_solution_by_hand():
+    # One half is added to 49.5 of 100: p = 1/2, and 2⁻ᵏ = 1 % at k = 6.64.
+    assert search.to_solution(50, 100, 3.0) == pytest.approx(
+        3 * np.log(0.01) / np.log(1 - 50.5 / 101)
+    )
+    assert search.to_solution(100, 100, 3.0) == 3.0
+
+
+def test_matched_temperatures_are_those_that_lm_amounts_to():
+    instance = problems.dense(10, 0)
+    setting = search.Setting(1.0, 0.1, 8, "linear 0.1")
+    table = search.amounts_to(instance, setting, chains=16, seed=0)
+    assert (table >= search.cooling(setting)).all()
+    _, path = search._annealed(
+        search.cooling(setting), instance, setting, 16, 0,
+        f=search.SHAPES["linear 0.1"],
+    )  # fmt: skip
+    extra = 0.1 * np.asarray(path.value - path.c).mean(1)
+    np.testing.assert_allclose(table, search.cooling(setting) + extra, rtol=1e-4)
+
+
+@pytest.mark.parametrize("slope", [0.0, 1.0])
+@pytest.mark.parametrize("instance", [problems.loops(3, 0), problems.dense_of(12)])
+def test_the_numpy_loop_visits_the_same_states(instance, slope):
+    model, chains, steps = instance.model, 20, 200
+    key = jax.random.key(4)
+    x0 = model.sample(key, chains)
+    words = _noise.words(key)
+    uniform = np.concatenate(
+        [
+            uniforms(words, jnp.int32(first), 128, chains, jnp.float32)
+            for first in (0, 128)
+        ]
+    )
+    best_x, best = speed.numpy_loop(
+        *speed.table(instance), np.asarray(x0.T, np.float32).copy(),
+        lambda step: uniform[step], lambda step: 2.0, steps, slope,
+    )  # fmt: skip
+    found = annealing.metropolis(
+        model, model.flips(), x0, key, steps=steps, temperature=2.0, records=0,
+        f="linear" if slope else None,
+    )  # fmt: skip
+    np.testing.assert_array_equal(found.best_x.T, best_x)
+    np.testing.assert_allclose(found.best_value, best, rtol=1e-4, atol=1e-4)
+
+
+# --- rows and tables ---
+
+
+def trials(counts):
+    """Judged trials: of each method, its successes in 100 on each instance."""
+    return pd.DataFrame(
+        [
+            {
+                "family": "dense", "method": method, "stage": "judged",
+                "instance": i, "first": 1.0, "last": 0.1, "sweeps": 10.0,
+                "shape": "linear 0.1", "chains": 100.0, "successes": k, "seconds": 1.0,
+            }
+            for method, successes in counts.items()
+            for i, k in enumerate(successes)
+        ]
+    )  # fmt: skip
+
+
+def test_summary_by_hand():
+    many, few = [60, 70, 80, 60, 70, 80, 65], [10, 12, 14, 10, 12, 14, 11]
+    table = analysis.summary(trials({"plain": few, "lm": many})).set_index("method")
+    expected = np.mean(
+        [
+            np.log(search.to_solution(a, 100, 10) / search.to_solution(b, 100, 10))
+            for a, b in zip(many, few)
+        ]
+    )
+    assert table.loc["lm", "ratio"] == pytest.approx(np.exp(expected))
+    # All seven of one sign, two-sided.
+    assert table.loc["lm", "p_value"] == pytest.approx(2**-6)
+    assert np.isnan(table.loc["plain", "p_value"])
+    assert "**faster**" in tables._ratio(table.reset_index().iloc[1], "")
+
+
+def tiny(monkeypatch):
+    monkeypatch.setattr(
+        options,
+        "QUICK",
+        options.Sizes(
+            spins=(6,), temperatures=(0.9,), tunnelling_chains=20, chains=8, settings=1,
+            training=1, instances=2, sweeps=(2,), speed_chains=8, speed_sweeps=1,
+            repetitions=1,
+        ),
+    )  # fmt: skip
+
+
+def test_the_command_writes_rows_tables_and_pictures(tmp_path, capsys, monkeypatch):
+    tiny(monkeypatch)
+    out = tmp_path / "study"
+    argv = ["spins", "--quick", "--out", str(out)]
+    assert main([*argv, "--parts", "tunnelling"]) == 0
+    text = (out / "tables.md").read_text()
+    assert "Not measured: search, speed." in text
+    whole = (out / "tunnelling.csv").read_bytes()
+    assert main(argv) == 2
+    assert "add --resume" in capsys.readouterr().err
+    assert main([*argv, "--resume"]) == 0
+    assert (out / "tunnelling.csv").read_bytes() == whole
+    text = (out / "tables.md").read_text()
+    assert str(tmp_path) not in text
+    assert "Metropolis at LM's temperature" in text
+    assert {path.stem for path in out.glob("*.png")} == {"tunnelling", "search"}
+    # From the rows alone, again.
+    (out / "tables.md").unlink()
+    document.write(out)
+    assert (out / "tables.md").read_text() == text
+
+    for file, content, message in (
+        ("tunnelling.csv", "n,temperature\n1,2\n", "tunnelling.csv has no column"),
+        ("search.csv.gz", "no gzip", "search.csv.gz"),
+        ("spins.json", "[]", "spins.json holds no JSON object"),
+    ):
+        copy = tmp_path / f"copy-{file}"
+        shutil.copytree(out, copy)
+        (copy / file).write_text(content)
+        with pytest.raises(UserError, match=message):
+            rows.read(copy)
+
+
+def test_bad_options_are_named(tmp_path, capsys):
+    argv = ["spins", "--out", str(tmp_path / "x"), "--parts", "tuneling"]
+    assert main(argv) == 2
+    assert "--parts 'tuneling': choose from tunnelling" in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
+def test_committed_tables_are_those_of_the_rows(study):
+    parts, about = rows.read(study), rows.known(study)
+    assert (study / "tables.md").read_text() == tables.tables(parts, about)
+    assert set(parts) == set(options.PARTS)
+    assert "/home/" not in (study / rows.ABOUT).read_text()
+    assert (study / "search.csv.gz").stat().st_size < 1_000_000
