@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import ClassVar
 
 from experiments.errors import UserError
 from experiments.machine.setup import Process
@@ -20,12 +21,13 @@ class Config(Study):
     Writes rows, tables.md and pictures.
     """
 
+    example: ClassVar[str] = "python -m experiments spins --quick --parts tunnelling"
     out: Path = Path("spins")
     """Directory of the study."""
     resume: bool = False
     """Measure the parts that the study in the directory lacks."""
     cache_dir: Path | None = None
-    """Where what JAX compiles is kept; by default landmod_jax in the user's cache
+    """Where what JAX compiles is kept; by default, landmod_jax in the user's cache
     directory."""
 
 

@@ -68,11 +68,11 @@ def test_options_are_in_groups():
     groups = dict.fromkeys(each.group for each in help.options(compare.Config))
     assert list(groups) == [
         "options", "arms, seeds and learning rates", "protocol", "what the arms read",
-        "execution", "output", "data and weights", "devices and processes",
+        "execution", "output", "data and weights", "devices and processes", "tables",
     ]  # fmt: skip
-    shown = text_of("train")
-    for group in groups:
-        if group != "arms, seeds and learning rates":
+    for command in ("compare", "train"):
+        shown = text_of(command)
+        for group in dict.fromkeys(e.group for e in help.options(config_of(command))):
             assert f"\n{group}:\n" in shown
 
 
