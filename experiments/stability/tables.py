@@ -20,6 +20,8 @@ def tables(runs: pd.DataFrame, cases: dict[str, Any]) -> str:
     """All tables of the finished cases, and which of the plan are missing."""
     summary, compared = analysis.summary(runs), analysis.comparisons(runs)
     parts = ["# Stability: which learning rates train\n", _how_to_read()]
+    if len(overview := _overview(summary)):
+        parts.append(overview)
     for task, optimizer, arms in analysis.groups(runs):
         own = (runs["task"] == task) & (runs["optimizer"] == optimizer)
         n = runs[own]["seed"].nunique()
@@ -56,6 +58,31 @@ def _how_to_read() -> str:
         "adjusted). The last column: how many seeds would tell such a difference of "
         "accuracy with 80 % power.\n"
     )
+
+
+# Marks the overview, which the documentation shows by itself.
+MARK = "<!-- overview -->"
+OVERVIEW = ("lm", "lm_after", "clip", "momo")
+
+
+def _overview(summary: pd.DataFrame) -> str:
+    """Each arm's margin over the plain optimizer's, for all tasks and optimizers."""
+    known = summary[summary["ratio_low"].notna() & summary["arm"].isin(OVERVIEW)]
+    if known.empty:
+        return ""
+    rows = []
+    for (task, optimizer), own in known.groupby(["task", "optimizer"], sort=False):
+        ratios = {row["arm"]: _ratio(row, "ratio") for row in own.to_dict("records")}
+        rows.append(
+            [
+                TASKS[task].label,
+                OPTIMIZERS[optimizer].label,
+                *(ratios.get(arm, "") for arm in OVERVIEW),
+            ]
+        )
+    head = ("Network", "Optimizer", *(ARMS[arm].label for arm in OVERVIEW))
+    text = "The margin over the plain optimizer's, with its 90 % interval:\n"
+    return f"{text}\n{MARK}\n\n{_table(head, rows)}\n{MARK}\n"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -170,8 +197,9 @@ def _ratio(row: dict[Any, Any], name: str) -> str:
     value, low, high = (row[name + end] for end in ("", "_low", "_high"))
     if np.isnan(value):
         return "both off the grid"
-    bound = f"{row[name + '_bound']} ".lstrip()
-    return f"{bound}{value:.2f} ({low:.2f} … {high:.2f})"
+    if row[name + "_bound"]:
+        return f"{row[name + '_bound']} {value:.2f} ({low:.2f} … {high:.2f})"
+    return f"{value:.2f} ({low:.2f} … {high:.2f})"
 
 
 def _p(p: float) -> str:
