@@ -127,6 +127,7 @@ def test_the_state_of_another_threshold_is_refused(first, then):
         tx.update(1.0, state, value=1.0)
 
 
+@pytest.mark.promotes
 def test_changing_the_threshold_of_a_run_as_the_error_says():
     before = optax.chain(lm.landscape_modify(), optax.adam(0.1))
     after = optax.chain(
