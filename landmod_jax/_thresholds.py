@@ -238,7 +238,8 @@ def population(
       reduce: "min" or "mean".
       axis_name: the mapped axis of the population, or several. In `annealing.anneal`
         and `annealing.metropolis`, "chains" is the axis of the chains. In
-        `landscape_modify`, it is the axis of the vmap or shard_map around `update`.
+        `landscape_modify`, it is the axis of the vmap or shard_map around `update`. A
+        vmap inside a shard_map needs the latter's check_vma=False.
       rule: a threshold of one member; by default `running_min()`.
 
     Raises:
@@ -283,13 +284,21 @@ def population(
 
 def _population_mean(value: jax.Array, axis_name: Any) -> jax.Array:
     seen = jnp.isfinite(value)
-    total = jax.lax.psum(jnp.where(seen, value, 0), axis_name)
-    return total / jax.lax.psum(seen.astype(value.dtype), axis_name)
+    total = _over(jax.lax.psum, jnp.where(seen, value, 0), axis_name)
+    return total / _over(jax.lax.psum, seen.astype(value.dtype), axis_name)
+
+
+def _over(collective: Any, value: jax.Array, axis_name: Any) -> jax.Array:
+    # One after the other: no single call takes a vmap's axis and a mesh's together.
+    for axis in (axis_name,) if isinstance(axis_name, str) else axis_name:
+        value = collective(value, axis)
+    return value
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
 def _population_min(value: jax.Array, axis_name: Any) -> jax.Array:
-    return jax.lax.pmin(jnp.where(jnp.isfinite(value), value, jnp.inf), axis_name)
+    seen = jnp.where(jnp.isfinite(value), value, jnp.inf)
+    return _over(jax.lax.pmin, seen, axis_name)
 
 
 @_population_min.defjvp
@@ -298,8 +307,8 @@ def _population_min_jvp(axis_name: Any, primals: Any, tangents: Any) -> Any:
     (value,), (dot,) = primals, tangents
     least = _population_min(value, axis_name)
     at_least = (value == least).astype(value.dtype)
-    total = jax.lax.psum(jnp.where(value == least, dot, 0), axis_name)
-    return least, total / jnp.maximum(jax.lax.psum(at_least, axis_name), 1)
+    total = _over(jax.lax.psum, jnp.where(value == least, dot, 0), axis_name)
+    return least, total / jnp.maximum(_over(jax.lax.psum, at_least, axis_name), 1)
 
 
 def updated(
