@@ -37,11 +37,11 @@ class Dense:
         row = self.matrix[i]
         if row.ndim == 1:
             return row @ x.astype(row.dtype)
-        return (row.T * x).sum(0)
+        return (row.T * x.astype(row.dtype)).sum(0)
 
     def of_all(self, x: jax.Array) -> jax.Array:
         """Σ_j J_ij x_j of one state (n,) for every i."""
-        return jnp.matmul(self.matrix, x, precision="highest")
+        return jnp.matmul(self.matrix, x.astype(self.dtype), precision="highest")
 
 
 @jax.tree_util.register_dataclass
@@ -67,18 +67,18 @@ class Sparse:
         neighbours, weights = self.neighbours[i], self.weights[i]
         if neighbours.ndim == 2:
             found = jnp.take_along_axis(x, neighbours.T, 0, mode="promise_in_bounds")
-            return (weights.T * found).sum(0)
+            return (weights.T * found.astype(weights.dtype)).sum(0)
         if neighbours.size > _UNROLLED:
             return weights @ x[neighbours].astype(weights.dtype)
         # Row by row: a gather of rows does not fuse with what it feeds.
         total = jnp.zeros((), weights.dtype)
         for k in range(neighbours.size):
             row = jax.lax.dynamic_index_in_dim(x, neighbours[k], 0, False)
-            total = total + weights[k] * row
+            total = total + weights[k] * row.astype(weights.dtype)
         return total
 
     def of_all(self, x: jax.Array) -> jax.Array:
-        return (self.weights * x[self.neighbours]).sum(-1)
+        return (self.weights * x[self.neighbours].astype(self.weights.dtype)).sum(-1)
 
 
 @jax.tree_util.register_dataclass
@@ -94,10 +94,12 @@ class Uniform:
         return jnp.int8
 
     def at(self, x: jax.Array, i: jax.Array) -> jax.Array:
-        return self.strength * (x.sum(0, dtype=jnp.int32) - row_of(x, i))
+        others = x.sum(0, dtype=jnp.int32) - row_of(x, i).astype(jnp.int32)
+        return self.strength * others.astype(self.strength.dtype)
 
     def of_all(self, x: jax.Array) -> jax.Array:
-        return self.strength * (x.sum(dtype=jnp.int32) - x)
+        others = x.sum(dtype=jnp.int32) - x.astype(jnp.int32)
+        return self.strength * others.astype(self.strength.dtype)
 
 
 Couplings = Dense | Sparse | Uniform

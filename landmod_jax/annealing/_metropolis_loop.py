@@ -77,11 +77,11 @@ class Law(NamedTuple):
 
 
 class _Going(NamedTuple):
-    """The state, and the move that is next decided on."""
+    """The state, and the move that is next decided on, with its U(y) − U(x)."""
 
     state: MetropolisState
     move: Any
-    measured: jax.Array  # its U(y) − U(x), or U(y) where y is a whole state
+    change: jax.Array
 
 
 def rise(
@@ -170,18 +170,18 @@ def run(
 
     def going_from(state: MetropolisState) -> _Going:
         move = moves.propose(draws_at(state.step), state.x, state.step)
-        if isinstance(moves, Whole):
-            return _Going(state, move, evaluate(move))
+        assert not isinstance(moves, Whole)
         return _Going(state, move, moves.change(state.x, move).astype(dtype))
 
-    def body(going: _Going, uniform: jax.Array) -> tuple[_Going, jax.Array, jax.Array]:
-        """One step, which chains accepted, and whose best it is."""
-        state, move, measured = going
+    def decided(
+        state: MetropolisState,
+        move: Any,
+        change: jax.Array,
+        new_value: jax.Array,
+        uniform: jax.Array,
+    ) -> tuple[MetropolisState, jax.Array, jax.Array]:
+        """The state after a step, which chains accepted, and whose best it is."""
         value, c, kept = state.value, state.c, state.threshold
-        if isinstance(moves, Whole):
-            change, new_value = measured - value, measured
-        else:
-            change, new_value = measured, value + measured
         T = held(jnp.asarray(schedule(state.step), dtype))
         likely = uniform <= jnp.exp(-rise(law, value, change, new_value, c, T))
         accepted = (likely | ~jnp.isfinite(value)) & jnp.isfinite(new_value)
@@ -197,30 +197,35 @@ def run(
             threshold=kept,
             best_value=jnp.where(better, value, state.best_value),
         )
-        return going_from(following), accepted, better
+        return following, accepted, better
 
     def by_whole(first: jax.Array, last: jax.Array, state: Any, uniform: Any) -> Any:
-        def one(step: jax.Array, going: _Going) -> _Going:
-            following, accepted, better = body(going, uniform(step))
-            state = following.state
-            state = state._replace(
-                best_x=_where(better, going.move, state.best_x),
-                accepted=state.accepted + accepted,
+        def one(step: jax.Array, state: MetropolisState) -> MetropolisState:
+            y = moves.propose(draws_at(step), state.x, step)
+            new_value = evaluate(y)
+            following, accepted, better = decided(
+                state, y, new_value - state.value, new_value, uniform(step)
             )
-            return following._replace(state=state)
+            return following._replace(
+                best_x=_where(better, y, state.best_x),
+                accepted=state.accepted + accepted.astype(jnp.int32),
+            )
 
-        return jax.lax.fori_loop(first, last, one, going_from(state)).state
+        return jax.lax.fori_loop(first, last, one, state)
 
     def by_parts(first: jax.Array, last: jax.Array, state: Any, uniform: Any) -> Any:
         """The best state is found again, by repeating the steps on the way to it."""
 
         def one(step: jax.Array, carry: Any) -> Any:
-            going, best_at, flags = carry
-            going, accepted, better = body(going, uniform(step))
+            (state, move, change), best_at, flags = carry
+            state, accepted, better = decided(
+                state, move, change, state.value + change, uniform(step)
+            )
             flags = jax.lax.dynamic_update_index_in_dim(
                 flags, accepted, step - first, 0
             )
-            return going, jnp.where(better, step + 1, best_at), flags
+            best_at = jnp.where(better, step + 1, best_at)
+            return going_from(state), best_at, flags
 
         best_at = for_each(state.value, jnp.zeros((), jnp.int32)) + first
         none = for_each(state.value, jnp.zeros((), bool))

@@ -87,7 +87,8 @@ class Ising(_Model):
 
     def __call__(self, s: Any) -> jax.Array:
         s = self._state(s).astype(self.fields.dtype)
-        return self.offset - (s * (self.couplings.of_all(s) / 2 + self.fields)).sum()
+        seen = self.couplings.of_all(s).astype(s.dtype)
+        return self.offset - (s * (seen / 2 + self.fields)).sum()
 
     def sample(self, key: jax.Array, chains: int) -> jax.Array:
         """Draw independent states (chains, n) of fair spins."""
@@ -100,7 +101,9 @@ class Ising(_Model):
 
     def change(self, x: jax.Array, i: jax.Array, old: jax.Array, new: Any) -> jax.Array:
         del new
-        return 2 * old * (self.couplings.at(x, i) + self.fields[i])
+        dtype = self.fields.dtype
+        seen = self.couplings.at(x, i).astype(dtype)
+        return 2 * old.astype(dtype) * (seen + self.fields[i])
 
 
 @jax.tree_util.register_dataclass
@@ -144,7 +147,7 @@ class Potts(_Model):
         # −1, 0 or 1: which of the two colors each spin has.
         like = (x == new).astype(jnp.int8) - (x == old).astype(jnp.int8)
         field = self.fields[i, new] - self.fields[i, old]
-        return -(self.couplings.at(like, i) + field)
+        return -(self.couplings.at(like, i).astype(field.dtype) + field)
 
 
 @jax.tree_util.register_dataclass

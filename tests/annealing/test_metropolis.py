@@ -42,7 +42,7 @@ def run(model=ISING, steps=300, chains=5, order="sequential", x0=None, **options
 
 
 def bowl(x):
-    return (x["a"] ** 2).sum() + (x["b"] == 0)
+    return (x["a"] ** 2).sum() + (x["b"] == 0).astype(jnp.float32)
 
 
 def jump(key, x):

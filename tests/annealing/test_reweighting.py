@@ -31,7 +31,7 @@ WAYS = {
 def statistics_of(x):
     """The mean spin, and whether all but one agree."""
     total = jnp.asarray(x, jnp.float32).sum(-1)
-    return jnp.stack([total / 6, jnp.abs(total) >= 4], -1)
+    return jnp.stack([total / 6, (jnp.abs(total) >= 4).astype(jnp.float32)], -1)
 
 
 def exact(T):
