@@ -238,7 +238,7 @@ def _scale_by_adagrad(initial: float, eps: float) -> optax.GradientTransformatio
     ) -> tuple[optax.Updates, optax.ScaleByRssState]:
         del params
         sums = jax.tree.map(
-            lambda g, total: total + (g.conj() * g).real,
+            lambda g, total: total + (g.conj() * g).real.astype(total.dtype),
             updates,
             state.sum_of_squares,
         )

@@ -50,6 +50,7 @@ def test_an_ordinary_eps_is_untouched():
 
 @pytest.mark.parametrize("name", ["sgd", "adam", "adagrad", "rmsprop"])
 @pytest.mark.parametrize("injected", [False, True])
+@pytest.mark.promotes
 def test_a_learning_rate_is_held_at_0(name, injected):
     make = getattr(lm.torch_optim, name)
     tx = (optax.inject_hyperparams(make) if injected else make)(lr=TO_ZERO)

@@ -10,6 +10,8 @@ import pytest
 
 import landmod_jax as lm
 
+pytestmark = pytest.mark.promotes
+
 STEPS = 200
 START = np.random.default_rng(0).standard_normal(6)
 CURVATURE = np.array([1e-6, 0.01, 0.3, 1.0, 4.0, 20.0])

@@ -14,6 +14,8 @@ import pytest
 
 import landmod_jax as lm
 
+pytestmark = pytest.mark.promotes
+
 START = {"w": jnp.full((3, 3), 3.0) + jnp.eye(3), "b": jnp.arange(1.0, 4.0)}
 CONSTANT, CHANGING = [4.0] * 4, [4.0, 1.0, 9.0, 2.5]
 contrib = optax.contrib
