@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from experiments.machine.log import LOG
 
@@ -91,9 +92,11 @@ class Stop:
             for number in SIGNALS
             if (number, signal.getsignal(number)) != (signal.SIGHUP, signal.SIG_IGN)
         }
+        hook, sys.unraisablehook = sys.unraisablehook, _without_interrupts
         try:
             yield
         finally:
+            sys.unraisablehook = hook
             for number, handler in previous.items():
                 signal.signal(number, handler)
             signal.set_wakeup_fd(waking)
@@ -127,6 +130,12 @@ class Stop:
                         "saving a checkpoint; Ctrl-C (again) stops at once, without one"
                     )
                 answered = True
+
+
+def _without_interrupts(unraisable: Any) -> None:
+    """A Ctrl-C within a callback of the garbage collector, say, is not an error."""
+    if not issubclass(unraisable.exc_type, KeyboardInterrupt):
+        sys.__unraisablehook__(unraisable)
 
 
 def _again() -> Callable[[int], bool]:

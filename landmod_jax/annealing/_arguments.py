@@ -155,3 +155,14 @@ def box(bounds: Any, x: jax.Array) -> tuple[jax.Array, jax.Array]:
     if not _checks.traced(inside) and not bool(inside.all()):
         raise ValueError("x0 must lie within bounds, but some points are outside")
     return low, high
+
+
+def on_auto_axes(x: Any, what: str) -> None:
+    """x has no chains on an explicit mesh axis, which `what` cannot work with."""
+    for leaf in jax.tree.leaves(x):
+        spec = getattr(jax.typeof(leaf).sharding, "spec", ())
+        if any(axis is not None for axis in spec):
+            raise ValueError(
+                f"{what} does not work with chains on an explicit mesh axis: make the "
+                "mesh with axis_types=(jax.sharding.AxisType.Auto,)"
+            )

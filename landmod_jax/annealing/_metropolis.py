@@ -132,6 +132,10 @@ def metropolis(
     key = arguments.key(key)
     start = x0 if isinstance(x0, MetropolisState) else None
     x = arguments.states(x0 if start is None else start.x)
+    if law.threshold.share is not None:
+        arguments.on_auto_axes(x, "a population's threshold")
+    if not isinstance(propose, moves_of.Moves):
+        arguments.on_auto_axes(x, "a function as propose")
     one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), x)
     arguments.check_energy_of(energy, one)
     energy = compiled.as_pytree(energy)

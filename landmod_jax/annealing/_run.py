@@ -217,6 +217,8 @@ def anneal(
     _checked_threshold(threshold)
     start = x0 if isinstance(x0, AnnealState) else None
     x = arguments.points(x0 if start is None else start.x)
+    if threshold.share is not None:
+        arguments.on_auto_axes(x, "a population's threshold")
     first = 0 if start is None else _checked_start(start, x, how, threshold, steps)
     arguments.check_energy(energy, x)
     schedule = arguments.schedule_of(temperature, first, steps, how.kinetic)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from jax.sharding import AxisType
 
 import landmod_jax as lm
 from landmod_jax import annealing
@@ -112,11 +113,34 @@ def test_a_chain_does_not_depend_on_its_neighbours():
     np.testing.assert_array_equal(few.state.x, many.state.x[:2])
 
 
+def spread_over_two(kind):
+    mesh = jax.make_mesh((2,), ("devices",), axis_types=(kind,))
+    return jax.NamedSharding(mesh, jax.P("devices"))
+
+
+def test_what_cannot_have_chains_on_explicit_axes_says_so():
+    x0 = jax.device_put(ISING.sample(KEY, 16), spread_over_two(AxisType.Explicit))
+    with pytest.raises(ValueError, match="population's threshold does not work"):
+        run(x0=x0, f="linear", threshold=lm.population())
+    points = jax.device_put(jnp.ones((4, 2)), spread_over_two(AxisType.Explicit))
+    settings = {"steps": 2, "temperature": 1.0}
+    with pytest.raises(ValueError, match="a function as propose does not work"):
+        annealing.metropolis(
+            lambda x: x.sum(), lambda key, x: x, points, KEY, **settings
+        )
+    with pytest.raises(ValueError, match="population's threshold does not work"):
+        annealing.anneal(
+            lambda x: x.sum(), points, KEY, step_size=0.1, threshold=lm.population(),
+            **settings,
+        )  # fmt: skip
+
+
 @pytest.mark.parametrize("threshold", [None, lm.population()])
 def test_chains_spread_over_devices_are_the_same_chains(threshold):
     x0 = ISING.sample(KEY, 16)
-    mesh = jax.make_mesh((2,), ("devices",))
-    over_two = jax.NamedSharding(mesh, jax.P("devices"))
+    over_two = spread_over_two(
+        AxisType.Explicit if threshold is None else AxisType.Auto
+    )
     here, spread = (
         run(x0=x, f="linear", threshold=threshold)
         for x in (x0, jax.device_put(x0, over_two))
@@ -131,7 +155,7 @@ def test_rounding_is_taken_out_of_incremental_energies(monkeypatch):
     monkeypatch.setattr(
         spins.Ising,
         "change",
-        lambda self, x, i, old, new: 2 * old * (self.couplings.at(x, i)) + 0.5,
+        lambda self, x, i, old, new: 2 * old * self.couplings.at(x, i) + 0.5,
     )
     _metropolis._program.cache_clear()
     result = run(steps=2 * loop.BLOCK, records=1)

@@ -82,6 +82,8 @@ def test_intervals_cover_as_often_as_they_say(law):
     result = jax.jit(found)(split(x), split(value))
     covered = (result.low < exact(T)) & (exact(T) < result.high)
     assert np.abs(np.asarray(covered).mean(0) - 0.95).max() < 0.02
+    if law is not WAYS["linear"]:
+        return  # the law of the full H is too close to the target for what follows
     # Without the weights they would not.
     plain = jax.vmap(lambda x: statistics_of(x).mean((0, 1)))(split(x))
     half = (result.high - result.low) / 2

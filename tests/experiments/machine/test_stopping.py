@@ -208,6 +208,7 @@ def test_a_signal_saves_a_checkpoint(number, tmp_path):
 
 
 @pytest.mark.parametrize("jobs", [(), ("--jobs", "2")])
+@pytest.mark.slow
 def test_a_broken_pipe_saves_a_checkpoint(jobs, tmp_path):
     command = train(tmp_path / "out", *jobs)
     if jobs:

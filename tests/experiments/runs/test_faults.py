@@ -65,6 +65,7 @@ runpy.run_module("experiments", run_name="__main__")
 """
 
 
+@pytest.mark.slow
 def test_no_room_for_the_run_directory(tmp_path):
     """A limit on the size of a file stands for a full disk where there is no root."""
 

@@ -117,6 +117,7 @@ def test_a_job_that_fails_is_told_of(work, cause, tmp_path, capfd):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.slow
 def test_a_signal_stops_all_jobs_with_a_checkpoint(number, tmp_path):
     out = tmp_path / "out"
     command = [sys.executable, "-u", "-m", "experiments", "compare", "--jobs", "2"]
@@ -149,6 +150,7 @@ def test_a_signal_stops_all_jobs_with_a_checkpoint(number, tmp_path):
 
 
 @pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.slow
 def test_a_terminal_interrupt_ends_jobs_without_a_traceback(times, tmp_path):
     """Ctrl-C reaches the jobs too; a second one leaves none of them behind."""
     out = tmp_path / "out"

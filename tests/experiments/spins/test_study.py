@@ -208,7 +208,7 @@ def tiny(monkeypatch):
         "QUICK",
         options.Sizes(
             spins=(6,), temperatures=(0.9,), tunnelling_chains=20, chains=8, settings=1,
-            training=1, instances=2, sweeps=(2,), speed_chains=8, speed_sweeps=1,
+            training=1, instances=2, sweeps=(16,), speed_chains=8, speed_sweeps=1,
             repetitions=1,
         ),
     )  # fmt: skip

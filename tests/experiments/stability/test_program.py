@@ -14,7 +14,7 @@ from experiments.stability import program, tasks
 
 STEPS = 25
 SEEDS = (2000, 2001)
-RATES = (0.02, 0.2)
+RATES = (0.02, 0.06)
 
 
 @pytest.fixture(scope="module", autouse=True)
