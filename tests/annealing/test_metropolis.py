@@ -155,7 +155,9 @@ def test_rounding_is_taken_out_of_incremental_energies(monkeypatch):
     monkeypatch.setattr(
         spins.Ising,
         "change",
-        lambda self, x, i, old, new: 2 * old * self.couplings.at(x, i) + 0.5,
+        lambda self, x, i, old, new: (
+            2 * old.astype(float) * self.couplings.at(x, i).astype(float) + 0.5
+        ),
     )
     _metropolis._program.cache_clear()
     result = run(steps=2 * loop.BLOCK, records=1)

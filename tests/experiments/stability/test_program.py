@@ -80,10 +80,12 @@ def test_vectorised_runs_are_those_one_by_one(arm, lm_runs):
         for j, rate in enumerate(RATES):
             losses, accuracy = one_by_one(OPTAX[arm], seed, rate)
             # Chaos at the large rate lets rounding grow.
+            same = 15 if j else STEPS
             np.testing.assert_allclose(
-                found.losses[i, j], losses, rtol=2e-3 if j else 2e-4
+                found.losses[i, j, :same], losses[:same], rtol=2e-4
             )
-            assert found.test_accuracy[i, j] == pytest.approx(accuracy, abs=1.5)
+            if same == STEPS:
+                assert found.test_accuracy[i, j] == pytest.approx(accuracy, abs=1.5)
 
 
 def test_a_seed_does_not_depend_on_its_company(lm_runs):
