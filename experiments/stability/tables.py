@@ -60,8 +60,8 @@ def _how_to_read() -> str:
     )
 
 
-# Marks the overview, which the documentation shows by itself.
-MARK = "<!-- overview -->"
+# They enclose the overview, which the documentation shows by itself.
+MARKS = ("<!-- overview -->", "<!-- end of the overview -->")
 OVERVIEW = ("lm", "lm_after", "clip", "momo")
 
 
@@ -82,7 +82,7 @@ def _overview(summary: pd.DataFrame) -> str:
         )
     head = ("Network", "Optimizer", *(ARMS[arm].label for arm in OVERVIEW))
     text = "The margin over the plain optimizer's, with its 90 % interval:\n"
-    return f"{text}\n{MARK}\n\n{_table(head, rows)}\n{MARK}\n"
+    return f"{text}\n{MARKS[0]}\n\n{_table(head, rows)}\n{MARKS[1]}\n"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
