@@ -1,9 +1,7 @@
 """Spin systems for `metropolis`: Ising, Potts and max-cut, dense or sparse.
 
-model = spins.ising(couplings)
-result = metropolis(
-    model, model.flips(), model.sample(start, 99), key, steps=model.n, temperature=1.0
-)
+Make a model, for example with `ising(couplings)`; then pass the model itself, its
+`flips()` and states from its `sample` to `metropolis`.
 """
 
 import dataclasses
