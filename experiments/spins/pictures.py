@@ -45,8 +45,7 @@ def draw_tunnelling(times: pd.DataFrame, path: Path) -> Sequence[Path]:
             axis.set_axis_off()
         for line in axes:
             line[0].set_ylabel("mean steps to the mirror image")
-        handles, labels = axes[0, 0].get_legend_handles_labels()
-        fig.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+        style.legend(fig)
         style.save(fig, path)
     return [path]
 
@@ -76,7 +75,6 @@ def draw_search(trials: pd.DataFrame, path: Path) -> Sequence[Path]:
             axis.set_yticks(-np.arange(len(names)), [known[n].label for n in names])
             axis.set_xlabel(f"{words} to solution, over Metropolis's")
         axes[0, 1].set_yticklabels([])
-        handles, labels = axes[0, 0].get_legend_handles_labels()
-        fig.legend(handles, labels, loc="outside lower center", ncols=3)
+        style.legend(fig)
         style.save(fig, path)
     return [path]

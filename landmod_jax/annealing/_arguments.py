@@ -157,6 +157,30 @@ def box(bounds: Any, x: jax.Array) -> tuple[jax.Array, jax.Array]:
     return low, high
 
 
+def checked_start(start: Any, fresh: Any, steps: int, same: str) -> Any:
+    """The step of `start`, a state in place of x0, after which `steps` can be counted.
+
+    Args:
+      fresh: a state of the same chains at their start; its structure, shapes and dtypes
+        are looked at.
+      same: what the run that start came from must have in common.
+    """
+
+    def types(state: Any) -> Any:
+        return jax.tree.map(
+            lambda leaf: (jnp.shape(leaf), jnp.result_type(leaf)), state
+        )
+
+    if types(start) != types(fresh):
+        raise ValueError(
+            f"x0 must be the state of a run with the same {same} and number of chains; "
+            f"expected {types(fresh)}, got {types(start)}"
+        )
+    if not _checks.traced(start.step):
+        _checks.integer("x0.step + steps", int(start.step) + steps, least=1)
+    return start.step
+
+
 def on_auto_axes(x: Any, what: str) -> None:
     """x has no chains on an explicit mesh axis, which `what` cannot work with."""
     for leaf in jax.tree.leaves(x):

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 
 from landmod_jax import _checks
 from landmod_jax import _shapes as shapes
@@ -182,22 +181,5 @@ def _law(f: Any, threshold: Any, logarithm: Any) -> loop.Law:
 def _checked_start(
     start: MetropolisState, x: Any, energy: Callable, law: loop.Law, steps: int
 ) -> Any:
-    """Its step, after which so many more can be counted."""
-
-    def types(state: Any) -> Any:
-        return jax.tree.map(
-            lambda leaf: (jnp.shape(leaf), jnp.result_type(leaf)), state
-        )
-
-    def fresh(x: Any) -> MetropolisState:
-        return loop.initial(x, jax.vmap(energy)(x), law)
-
-    expected = types(jax.eval_shape(fresh, x))
-    if types(start) != expected:
-        raise ValueError(
-            "x0 must be the state of a run with the same energy, f, threshold and "
-            f"number of chains; expected {expected}, got {types(start)}"
-        )
-    if not _checks.traced(start.step):
-        _checks.integer("x0.step + steps", int(start.step) + steps, least=1)
-    return start.step
+    fresh = jax.eval_shape(lambda x: loop.initial(x, jax.vmap(energy)(x), law), x)
+    return arguments.checked_start(start, fresh, steps, "energy, f, threshold")

@@ -387,22 +387,8 @@ def _initial(x: jax.Array, how: Method, threshold: Threshold) -> AnnealState:
 def _checked_start(
     start: AnnealState, x: jax.Array, how: Method, threshold: Threshold, steps: int
 ) -> Any:
-    """Its step, after which so many more can be counted."""
-
-    def types(state: Any) -> Any:
-        return jax.tree.map(
-            lambda leaf: (jnp.shape(leaf), jnp.result_type(leaf)), state
-        )
-
     fresh = jax.eval_shape(lambda x: _transposed(_initial(x, how, threshold)), x)
-    if types(start) != types(fresh):
-        raise ValueError(
-            "x0 must be the state of a run with the same method, threshold and "
-            f"number of chains; expected {types(fresh)}, got {types(start)}"
-        )
-    if not _checks.traced(start.step):
-        _checks.integer("x0.step + steps", int(start.step) + steps, least=1)
-    return start.step
+    return arguments.checked_start(start, fresh, steps, "method, threshold")
 
 
 def _transposed(state: AnnealState) -> AnnealState:
