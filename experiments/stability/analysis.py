@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments.config.arms import ARMS, BASE, LM
+from experiments.config.arms import BASE, LM
 from experiments.config.optimizers import OPTIMIZERS
 from experiments.report import statistics
 from experiments.stability import margins
+from experiments.stability.arms import ARMS, VARIANTS
 from experiments.stability.options import PLAN
 from experiments.stability.rows import KEYS
 from experiments.stability.tasks import TASKS
@@ -74,6 +75,8 @@ def summary(runs: pd.DataFrame) -> pd.DataFrame:
 def comparisons(runs: pd.DataFrame) -> pd.DataFrame:
     """A row for each of OURS and each other arm of a task and an optimizer.
 
+    Variants of LM are compared by `variants`, a family of its own.
+
     Returns:
       task, optimizer, arm, other, n (pairs); ratio, ratio_low, ratio_high, ratio_bound
       (of margins); collapse (share of the rates at which a seed collapses, less the
@@ -85,10 +88,29 @@ def comparisons(runs: pd.DataFrame) -> pd.DataFrame:
     for task, optimizer, arms in groups(runs):
         for ours in (name for name in OURS if name in arms):
             for other in (name for name in arms if name != ours):
-                if other in OURS[: OURS.index(ours)]:
-                    continue  # compared already, the other way
+                if other in OURS[: OURS.index(ours)] or other in VARIANTS:
+                    continue  # compared already, the other way; or by `variants`
                 row = {"task": task, "optimizer": optimizer, "arm": ours}
                 rows.append(row | {"other": other} | _compared(arms[ours], arms[other]))
+    return _adjusted(rows)
+
+
+def variants(runs: pd.DataFrame) -> pd.DataFrame:
+    """As `comparisons`: LM with another shape or threshold against LM's defaults."""
+    return _adjusted(
+        [
+            {"task": task, "optimizer": optimizer, "arm": arm, "other": LM.name}
+            | _compared(arms[arm], arms[LM.name])
+            for task, optimizer, arms in groups(runs)
+            if LM.name in arms
+            for arm in arms
+            if arm in VARIANTS
+        ]
+    )
+
+
+def _adjusted(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """With the p-values adjusted by Holm over all rows."""
     table = pd.DataFrame(rows)
     for name in ("p_collapse", "p_points") if len(table) else ():
         table[name] = statistics.holm(table[name].to_numpy(float))

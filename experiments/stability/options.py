@@ -4,9 +4,9 @@ import dataclasses
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from experiments.config.arms import ARMS
 from experiments.config.optimizers import OPTIMIZERS
 from experiments.errors import UserError
+from experiments.stability.arms import ARMS, VARIANTS
 
 FIRST_SEED = 2000
 SEEDS = 48
@@ -25,9 +25,12 @@ PLAN = (
     ("mlp6", ("sgd", "adam"), _FEW),
     ("rnn", ("sgd", "adam"), _FEW),
     ("mlp12", ("rmsprop", "adagrad"), _FEW),
-    ("conv10", ("sgd", "adam"), _FEW),
     ("mlp24", ("sgd", "adam"), _FEW),
+    ("mlp12", ("sgd", "adam"), tuple(VARIANTS)),
+    ("conv10", ("sgd", "adam"), (*_FEW, *VARIANTS)),
 )
+# More than nine minutes of a core a case: only where it is asked for by name.
+FOR_A_GPU = ("conv10",)
 QUICK = (("mlp12", ("sgd", "adam"), ("base", "lm", "lm_after", "clip")),)
 QUICK_SEEDS = 8
 
@@ -49,11 +52,13 @@ class Study:
     """Which cases are run, and on how many seeds."""
 
     tasks: tuple[str, ...] | None = None
-    """Networks: mlp6, mlp12, mlp24, conv10, rnn; by default, all of the plan."""
+    """Networks: mlp6, mlp12, mlp24, rnn, conv10; by default, all but conv10, which is
+    for a GPU."""
     optimizers: tuple[str, ...] | None = None
     """Those of sgd, adam, rmsprop, adagrad; by default, the plan's for each task."""
     arms: tuple[str, ...] | None = None
-    """As of `compare`; by default, the plan's for each task and optimizer."""
+    """As of `compare`, and lm_sqrt, lm_quadratic, lm_bounded, lm_smoothed and
+    lm_windowed; by default, the plan's for each task and optimizer."""
     seeds: int = SEEDS
     """How many seeds, from 2000 on."""
     quick: bool = False
@@ -85,10 +90,11 @@ class Study:
             for optimizer in self.optimizers or optimizers
             for arm in self.arms or arms
         ]
+        tasks = self.tasks or set(TASKS) - set(FOR_A_GPU)
         chosen = [
             case
             for case in dict.fromkeys(planned)
-            if case.task in (self.tasks or TASKS) and ARMS[case.arm].serves(case[1])
+            if case.task in tasks and ARMS[case.arm].serves(case[1])
         ]
         if not chosen:
             raise UserError("no case of the plan is of these tasks and optimizers")

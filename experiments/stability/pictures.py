@@ -7,15 +7,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments.config.arms import ARMS, BASE, LM
+from experiments.config.arms import ARMS as COMPARED
+from experiments.config.arms import BASE, LM
 from experiments.config.optimizers import OPTIMIZERS
 from experiments.report import style
 from experiments.stability import analysis
+from experiments.stability.arms import ARMS, VARIANTS
 from experiments.stability.tasks import TASKS
 
 # What a reader may choose from; the controls have a picture of their own.
 REMEDIES = ("base", "lm", "lm_after", "clip", "momo")
-CONTROLS = tuple(arm for arm in ARMS if arm not in REMEDIES[2:])
+CONTROLS = tuple(arm for arm in COMPARED if arm not in REMEDIES[2:])
+LANDSCAPES = (BASE.name, LM.name, *VARIANTS)
 # Of one seed's runs, beside the plain one: those that say how.
 SHOWN = ("lm", "lm_after", "clip", "momo")
 
@@ -23,16 +26,21 @@ SHOWN = ("lm", "lm_after", "clip", "momo")
 def draw(
     runs: pd.DataFrame, curves: pd.DataFrame, out: Path, drawing: style.Drawing
 ) -> None:
-    """collapse.png and how.png of the plan's first task, others.png, controls.png."""
+    """Of the plan's first task collapse.png and how.png; others.png has the rest.
+
+    controls.png and landscapes.png are of the tasks that have these arms.
+    """
     main = runs["task"] == analysis.tasks(runs)[0]
-    drawing.of(draw_collapse, runs[main], REMEDIES, out / "collapse.png")
-    if not main.all():
-        drawing.of(draw_collapse, runs[~main], REMEDIES, out / "others.png")
-    controls = set(CONTROLS) - {BASE.name, LM.name}
-    if controls & set(runs["arm"]):
-        some = [g for g in analysis.groups(runs) if controls & set(g[2])]
-        kept = pd.concat([part for *_, arms in some for part in arms.values()])
-        drawing.of(draw_collapse, kept, CONTROLS, out / "controls.png")
+    remedies = runs["arm"].isin(REMEDIES)
+    for which, name in ((main, "collapse.png"), (~main, "others.png")):
+        if (which & remedies).any():
+            drawing.of(draw_collapse, runs[which & remedies], REMEDIES, out / name)
+    for arms, name in ((CONTROLS, "controls.png"), (LANDSCAPES, "landscapes.png")):
+        telling = set(arms) - {BASE.name, LM.name}
+        some = [g for g in analysis.groups(runs) if telling & set(g[2])]
+        if some:
+            kept = pd.concat([part for *_, own in some for part in own.values()])
+            drawing.of(draw_collapse, kept, arms, out / name)
     drawing.of(draw_how, runs[main], curves, out / "how.png")
 
 

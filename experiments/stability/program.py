@@ -1,6 +1,5 @@
 """The runs of one task, optimizer and arm: all seeds and learning rates at once."""
 
-import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -11,16 +10,15 @@ import numpy as np
 import optax
 
 from experiments.config import replay
-from experiments.config.arms import ARMS
 from experiments.config.optimizers import OPTIMIZERS
-from experiments.config.run import RunConfig
+from experiments.config.precision import MEANINGS
+from experiments.stability.arms import ARMS, parameters
 from experiments.stability.tasks import CLASSES, TASKS, Split, Task, data
 
 COLLAPSED_UNDER = 20.0  # per cent of the test images; guessing has 10
 WINDOW = 20  # steps that a loss is averaged over
 # Below nine tenths of guessing's loss a network has learned something.
 LEARNED = 0.9 * np.log(CLASSES)
-_DEFAULTS = {field.name: field.default for field in dataclasses.fields(RunConfig)}
 
 
 class Outcome(NamedTuple):
@@ -30,11 +28,6 @@ class Outcome(NamedTuple):
     held_out_accuracy: Any
     losses: Any
     scales: Any  # None for an arm that has none
-
-
-def parameters(arm: str) -> dict[str, Any]:
-    """An arm's parameters: the defaults of `compare`."""
-    return {name: _DEFAULTS[name] for name in ARMS[arm].parameters}
 
 
 def batches(seed: int, task: Task, images: int) -> np.ndarray:
@@ -95,6 +88,7 @@ def _program(task: str, optimizer: str, arm: str) -> Any:
         return jax.vmap(one)(rates, replayed)
 
     @jax.jit
+    @jax.default_matmul_precision(MEANINGS["float32"].products)  # not TF32 on a GPU
     def whole(keys, order, replayed, rates):
         if jax.default_backend() != "cpu" or len(jax.local_devices()) > 1:
             return jax.vmap(of_seed, (0, 0, 0, None))(keys, order, replayed, rates)

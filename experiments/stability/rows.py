@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments.config.arms import ARMS
 from experiments.config.optimizers import OPTIMIZERS
 from experiments.errors import UserError
 from experiments.machine import files, untrusted
 from experiments.runs import checks
 from experiments.stability import program
+from experiments.stability.arms import ARMS
 from experiments.stability.options import Case
 from experiments.stability.tasks import TASKS
 

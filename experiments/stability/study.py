@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.config.arms import ARMS, LM
+from experiments.config.arms import LM
 from experiments.errors import UserError
 from experiments.machine.progress import Progress
 from experiments.machine.stopping import Stop
@@ -14,6 +14,7 @@ from experiments.runs.provenance import provenance
 from experiments.runs.remaining import in_words
 from experiments.runs.rows import without_places
 from experiments.stability import program, rows
+from experiments.stability.arms import ARMS
 from experiments.stability.options import Case, Study
 
 

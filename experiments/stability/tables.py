@@ -7,18 +7,19 @@ import numpy as np
 import pandas as pd
 
 from experiments import text
-from experiments.config.arms import ARMS
 from experiments.config.optimizers import OPTIMIZERS
 from experiments.runs import provenance
 from experiments.stability import analysis
 from experiments.stability.analysis import EQUIVALENT, SURE
+from experiments.stability.arms import ARMS
 from experiments.stability.options import PLAN, Case
 from experiments.stability.tasks import TASKS
 
 
 def tables(runs: pd.DataFrame, cases: dict[str, Any]) -> str:
     """All tables of the finished cases, and which of the plan are missing."""
-    summary, compared = analysis.summary(runs), analysis.comparisons(runs)
+    summary = analysis.summary(runs)
+    compared = pd.concat([analysis.comparisons(runs), analysis.variants(runs)])
     parts = ["# Stability: which learning rates train\n", _how_to_read()]
     if len(overview := _overview(summary)):
         parts.append(overview)
@@ -53,10 +54,11 @@ def _how_to_read() -> str:
         "standard deviation.\n\nIn the comparisons, *fewer* and *more* collapses are "
         "said where the share of the rates at which a seed collapses differs with p < "
         f"{SURE} (sign-flip test, paired by seed, Holm over all comparisons of this "
-        f"page), likewise *better* and *worse* accuracy at the chosen rates; *equal* "
-        f"where it lies within ±{EQUIVALENT:g} point (two one-sided tests at 5 %, not "
-        "adjusted). The last column: how many seeds would tell such a difference of "
-        "accuracy with 80 % power.\n"
+        "page; those of LM's shapes and thresholds with its defaults are a family of "
+        "their own), likewise *better* and *worse* accuracy at the chosen rates; "
+        f"*equal* where it lies within ±{EQUIVALENT:g} point (two one-sided tests at "
+        "5 %, not adjusted). The last column: how many seeds would tell such a "
+        "difference of accuracy with 80 % power.\n"
     )
 
 

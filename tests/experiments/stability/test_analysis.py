@@ -152,3 +152,18 @@ def test_before_and_after_are_compared_once(runs):
     table = analysis.comparisons(both)
     pairs = [tuple(pair) for pair in table[["arm", "other"]].to_numpy()]
     assert pairs == [("lm", "base"), ("lm", "lm_after"), ("lm_after", "base")]
+
+
+def test_shapes_and_thresholds_are_a_family_of_their_own(runs):
+    before = analysis.comparisons(runs)
+    plain, ours = (runs[runs["arm"] == arm] for arm in ("base", "lm"))
+    more = pd.concat(
+        [runs, plain.assign(arm="lm_sqrt"), ours.assign(arm="lm_smoothed")],
+        ignore_index=True,
+    )
+    pd.testing.assert_frame_equal(analysis.comparisons(more), before)
+    table = analysis.variants(more).set_index("arm")
+    assert (table["other"] == "lm").all()
+    assert tables.collapses(table.loc["lm_sqrt"]) == "**more**"
+    assert tables.collapses(table.loc["lm_smoothed"]) == "cannot tell"
+    assert len(analysis.variants(runs)) == 0

@@ -9,8 +9,8 @@ import optax
 import pytest
 
 import landmod_jax as lm
-from experiments.config.arms import ARMS
 from experiments.stability import program, tasks
+from experiments.stability.arms import ARMS
 
 STEPS = 25
 SEEDS = (2000, 2001)
@@ -68,6 +68,12 @@ OPTAX = {
     "base": lambda rate: optax.with_extra_args_support(sgd(rate)),
     "lm": lambda rate: optax.chain(lm.landscape_modify(), sgd(rate)),
     "lm_after": lambda rate: optax.chain(sgd(rate), lm.landscape_modify()),
+    "lm_bounded": lambda rate: optax.chain(
+        lm.landscape_modify(lm.bounded(1.0, 1.0)), sgd(rate)
+    ),
+    "lm_windowed": lambda rate: optax.chain(
+        lm.landscape_modify(threshold=lm.windowed_min(100)), sgd(rate)
+    ),
     "momo": lambda rate: optax.contrib.momo(10 * rate, 0.9),
 }
 
@@ -177,6 +183,19 @@ def test_what_collapsed_and_when_by_hand():
     assert steps == [-1, 116, 0, 100, 200]
 
 
+def test_float32_is_asked_for_of_a_gpu():
+    """A GPU would otherwise multiply in TF32."""
+    lowered = program._program("mlp6", "sgd", "lm").lower(
+        jax.vmap(jax.random.key)(jnp.zeros(1, jnp.uint32)),
+        jnp.zeros((1, STEPS, 32), jnp.int32),
+        jnp.ones((1, 1, 1)),
+        jnp.ones(1),
+    )
+    products = [x for x in lowered.as_text().splitlines() if "dot_general" in x]
+    assert products
+    assert all("precision = [HIGHEST, HIGHEST]" in x for x in products)
+
+
 def test_every_arm_of_the_plan_is_an_arm():
     from experiments.stability.options import PLAN, Study
 
@@ -186,4 +205,5 @@ def test_every_arm_of_the_plan_is_an_arm():
         assert set(arms) <= set(ARMS)
     cases = Study().cases()
     assert len(cases) == len(set(cases)) == 71
+    assert len(Study(tasks=("conv10",)).cases()) == 20
     assert not set(Study().seed_numbers()) & {*range(24), *range(1000, 1024)}
