@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 OURS = "ours"
 BLOCKS = 5
 BLOCK_SECONDS = 0.5
-# Of the time that is left, what one network in one precision may wait for its sides.
-PATIENCE = 0.5
+# Of the time that is left, what one network in one precision may wait for its sides:
+# while others follow, and if it is the last.
+PATIENCE, LAST_PATIENCE = 0.5, 0.8
 THREADS = 64  # that wait for a side each
 
 
@@ -74,7 +75,9 @@ def run(config: "Config", torch: bool) -> None:
                 for model, precision in wanted[len(jobs) : number + 2]:
                     jobs.append(_started(config, torch, model, precision, pool))
                 now = time.monotonic()
-                ready_by = now + PATIENCE * (deadline - now)
+                last = number + 1 == len(wanted)
+                patience = LAST_PATIENCE if last else PATIENCE
+                ready_by = now + patience * (deadline - now)
                 for row in _measured(jobs[number], ready_by, deadline):
                     rows.append(row | {"at": round(time.monotonic() - began, 1)})
                     print(f"{rows[-1]['at']:6.1f} s  {_line(rows[-1])}", flush=True)
