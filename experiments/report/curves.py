@@ -133,13 +133,11 @@ def draw_effects(tables: Sequence[Sequence[Run]], path: Path) -> list[Path]:
     Returns:
       [path], or nothing where there is nothing to show.
     """
-    summaries = [
-        summarise(runs) for runs in tables if not runs[0].config.until_above_chance
-    ]
     rows = [
-        row
-        for summary in summaries
-        for row in summary.to_dict("records")
+        row | {"epochs": runs[0].config.epochs}
+        for runs in tables
+        if not runs[0].config.until_above_chance
+        for row in summarise(runs).to_dict("records")
         if not math.isnan(row.get("difference", math.nan))
     ]
     if not rows:
@@ -154,8 +152,8 @@ def draw_effects(tables: Sequence[Sequence[Run]], path: Path) -> list[Path]:
             if not math.isnan(row["low"]):
                 axis.plot([row["low"], row["high"]], [place] * 2, color=colour, lw=1.5)
             axis.plot(row["difference"], place, "o", color=colour, ms=5)
-            of = f"{row['model']} {row['dataset']}: {row['name']}"
-            labels.append(style.words(f"{of}  (n = {row['n']})"))
+            of = f"{row['model']} {row['dataset']}, {row['epochs']} epochs"
+            labels.append(style.words(f"{of}: {row['name']}  (n = {row['n']})"))
         axis.set_yticks(range(len(rows)), labels)
         axis.set_ylim(len(rows) - 0.5, -0.5)
         axis.axvline(0, color="black", lw=0.8)

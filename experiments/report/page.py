@@ -12,6 +12,7 @@ from experiments.report import notes, tables
 from experiments.runs.run_directory import Run
 from experiments.text import html, link
 
+ONE_PANEL = 800  # pixels that the picture of one panel has at most
 _STYLE = """
 :root { color-scheme: light; --line: #ddd; --accent: #D55E00; }
 body { font: 16px/1.5 system-ui, sans-serif; color: #222; background: #fff;
@@ -34,8 +35,8 @@ figure { margin: 0; }
 details { margin: .6rem 0; }
 summary { cursor: pointer; }
 code { font-size: .8rem; overflow-wrap: anywhere; white-space: normal; }
-@media (max-width: 40rem) { .figures figure { overflow-x: auto; }
-  .figures img { max-width: none; width: 52rem; } .figures { display: block; } }
+@media (max-width: 40rem) { figure { overflow-x: auto; }
+  img.broad { max-width: none; width: 52rem; } .figures { display: block; } }
 @media print { body { max-width: none; font-size: 10pt; padding: 0; }
   h2 { break-after: avoid; } figure, tr { break-inside: avoid; }
   .wide { overflow: visible; } table { font-size: 7.5pt; width: 100%; }
@@ -173,9 +174,16 @@ def _cells(tag: str, texts: Sequence[str]) -> str:
 def figure(path: Path, caption: str) -> str:
     """A picture, embedded, with a caption."""
     kind = {".svg": "svg+xml", ".png": "png"}[path.suffix]
-    data = base64.b64encode(path.read_bytes()).decode()
+    data = path.read_bytes()
+    # On a phone, several panels beside each other are scrolled, not shrunk.
+    one = kind == "png" and _png_width(data) <= ONE_PANEL
+    broad = "" if one else ' class="broad"'
     return (
-        f'<figure><img alt="{html(caption)}" '
-        f'src="data:image/{kind};base64,{data}">'
+        f'<figure><img{broad} alt="{html(caption)}" '
+        f'src="data:image/{kind};base64,{base64.b64encode(data).decode()}">'
         f"<figcaption>{html(caption)}</figcaption></figure>\n"
     )
+
+
+def _png_width(data: bytes) -> int:
+    return int.from_bytes(data[16:20], "big")
