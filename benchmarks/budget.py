@@ -8,16 +8,14 @@ side that is not ready in time is left out, and said to be.
 import concurrent.futures
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from benchmarks import report
+from benchmarks.asked import Config
 from benchmarks.side import Framework, Mode, Options, Precision
 from benchmarks.timing import order
 from benchmarks.worker import Worker
 from experiments.errors import UserError
-
-if TYPE_CHECKING:
-    from benchmarks.training import Config
 
 OURS = "ours"
 BLOCKS = 5
@@ -61,7 +59,7 @@ class Starting:
         return answer["seconds"] / answer["steps"]
 
 
-def run(config: "Config", torch: bool) -> None:
+def run(config: Config, torch: bool) -> None:
     """Measure, print and write row by row until the minutes are over."""
     assert config.minutes is not None
     began = time.monotonic()
@@ -92,7 +90,7 @@ def run(config: "Config", torch: bool) -> None:
 
 
 def _started(
-    config: "Config",
+    config: Config,
     torch: bool,
     model: str,
     precision: Precision,
