@@ -367,20 +367,21 @@ def _initial(x: jax.Array, how: Method, threshold: Threshold) -> AnnealState:
     """The state at x before U is known there, chains last."""
     x = x.T
     each = x[0]  # a number for each chain, on the chain's device
+    zero, infinite = (jnp.asarray(number, x.dtype) for number in (0, jnp.inf))
     return AnnealState(
         step=jnp.zeros((), jnp.int32),
         x=x,
-        y=jnp.zeros_like(x) if how.kinetic else None,
-        value=jnp.full_like(each, jnp.inf),
-        grad=jnp.zeros_like(x),
-        c=jnp.full_like(each, jnp.inf),
+        y=for_each(x, zero) if how.kinetic else None,
+        value=for_each(each, infinite),
+        grad=for_each(x, zero),
+        c=for_each(each, infinite),
         threshold=jax.tree.map(
             functools.partial(for_each, each),
             threshold.init(x.dtype) if how.modified else (),
         ),
         best_x=x,
-        best_value=jnp.full_like(each, jnp.inf),
-        died=jnp.full_like(each, -1, jnp.int32),
+        best_value=for_each(each, infinite),
+        died=for_each(each, jnp.asarray(-1, jnp.int32)),
     )
 
 

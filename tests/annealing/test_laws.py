@@ -112,7 +112,10 @@ def test_without_modification_each_step_is_the_plain_one(method, plain, scheme, 
         )
         for name, options in ((method, off), (plain, {}))
     ]  # fmt: skip
-    np.testing.assert_array_equal(runs[0].trajectory.x, runs[1].trajectory.x)
+    # Two programs: XLA may round a sum differently in one of them (jax 0.12 does).
+    np.testing.assert_allclose(
+        runs[0].trajectory.x, runs[1].trajectory.x, rtol=0, atol=1e-6
+    )
 
 
 def test_one_step_of_each_scheme_by_hand():
