@@ -11,6 +11,7 @@ import re
 import sys
 import unicodedata
 import urllib.parse
+from collections.abc import Sequence
 from pathlib import Path
 
 # Control and formatting characters (ANSI sequences, right-to-left overrides), lone
@@ -55,6 +56,12 @@ def markdown(text: object) -> str:
     """The text as Markdown that shows it as it is, on one line."""
     escaped = _MARKUP.sub(r"\\\g<0>", printable(text))
     return _html.escape(escaped, quote=False)
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table of Markdown; its cells are taken as they are."""
+    lines = [f"| {' | '.join(header)} |", f"|{' --- |' * len(header)}"]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
 
 
 def code_block(lines: list[str], language: str = "sh") -> str:

@@ -20,7 +20,7 @@ from experiments.machine.files import replacing, write_text
 from experiments.machine.stopping import Stop
 
 FOLDER = "parts"
-_NOT_PART_OF_IT = ("out", "overwrite", "resume")
+_NOT_PART_OF_IT = ("out", "overwrite", "resume", "dry_run")
 Arrays = Mapping[str, np.ndarray]
 
 
@@ -54,6 +54,10 @@ class Parts:
     def seconds(self) -> float:
         """Spent on the study, the interrupted attempts included."""
         return self._before + time.perf_counter() - self._began
+
+    def kept(self) -> set[str]:
+        """The names of the parts that are there, damaged or not."""
+        return {path.stem for path in self._folder.glob("*.npz")}
 
     def of(self, name: str, measure: Callable[[], Arrays]) -> Arrays:
         """The part of that name: as it was kept, or else measured now and kept.

@@ -117,9 +117,7 @@ def _frame(out: Path, name: str) -> pd.DataFrame:
         "chosen": ("True", "False"),
         "sweep": ("barrier", "temperature"),
     }
-    for column in set(known) & set(frame):
-        if not frame[column].isin(list(known[column])).all():
-            raise ValueError(f"{file}: {column} has an unknown value")
+    untrusted.check_known(file, frame, known)
     if "chosen" in frame:
         frame["chosen"] = frame["chosen"] == "True"
     return frame

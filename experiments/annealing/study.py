@@ -1,8 +1,9 @@
 """All of the study's measurements, problem by problem, on all cores."""
 
 import functools
+import itertools
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -43,7 +44,7 @@ def measure(config: Study, parts: Parts) -> Rows:
         p, method = case
         found = []
         for i in range(config.tunings):
-            name = f"{p.name}-{p.dimension}-{method}-{i}"
+            name = _tuning(p.name, p.dimension, method, i)
             measured = parts.of(name, functools.partial(_tuned, p, method, i, sizes))
             found.append(_pair(measured))
         rates = [(chains["evaluations"] > 0).mean() for _, chains in found]
@@ -74,6 +75,18 @@ def measure(config: Study, parts: Parts) -> Rows:
         | origin
         | {"command": without_places(origin["command"])},
     )
+
+
+def tunings(config: Study) -> Iterator[str]:
+    """The names of the parts that are no escapes."""
+    for objective, d, method in itertools.product(
+        config.objectives, config.dimensions, search.ALL
+    ):
+        yield from (_tuning(objective, d, method, i) for i in range(config.tunings))
+
+
+def _tuning(objective: str, dimension: int, method: str, number: int) -> str:
+    return f"{objective}-{dimension}-{method}-{number}"
 
 
 def _tuned(

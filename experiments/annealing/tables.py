@@ -104,8 +104,8 @@ def tables(rows: Rows) -> str:
 
 
 def _totals(table: pd.DataFrame) -> str:
-    lines = ["| method | against | better | worse | cannot tell | problems |"]
-    lines += ["| --- | --- | --- | --- | --- | --- |"]
+    names = ("method", "against", "better", "worse", "cannot tell", "problems")
+    lines = []
     for method, plain in PLAIN.items():
         compared = table[(table["method"] == method) & table["p_holm"].notna()]
         sure = compared[compared.apply(told, axis=1).astype(bool)]
@@ -116,8 +116,8 @@ def _totals(table: pd.DataFrame) -> str:
             len(compared),
         ]
         cells = [WORDS[method], WORDS[plain], *map(str, counts)]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+        lines.append(cells)
+    return text.table(names, lines)
 
 
 def _table(table: pd.DataFrame) -> str:
@@ -132,7 +132,7 @@ def _table(table: pd.DataFrame) -> str:
         "Evaluations a success",
         "Against the plain one",
     )
-    lines = [f"| {' | '.join(names)} |", f"|{' --- |' * len(names)}"]
+    lines = []
     for _, row in table.iterrows():
         spent = row["evaluations"]
         cells = (
@@ -146,13 +146,13 @@ def _table(table: pd.DataFrame) -> str:
             "—" if np.isinf(spent) else f"{spent:,.0f}",
             verdict(row),
         )
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+        lines.append(cells)
+    return text.table(names, lines)
 
 
 def _escapes(escapes: pd.DataFrame) -> str:
     names = ("Method", "c / barrier", "Barrier", "T", "Over", "Mean time", "Exact")
-    lines = [f"| {' | '.join(names)} |", f"|{' --- |' * len(names)}"]
+    lines = []
     for _, row in escapes.iterrows():
         error = row["mean_time"] / np.sqrt(max(row["escapes"], 1))
         cells = (
@@ -164,8 +164,8 @@ def _escapes(escapes: pd.DataFrame) -> str:
             "—" if row["escapes"] == 0 else f"{row['mean_time']:.4g} ± {error:.2g}",
             "" if np.isnan(row["exact"]) else f"{row['exact']:.4g}",
         )
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+        lines.append(cells)
+    return text.table(names, lines)
 
 
 def _p(p: float) -> str:

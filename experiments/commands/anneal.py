@@ -28,11 +28,13 @@ class Config(Study):
     """Replace an existing study in the directory."""
     resume: bool = False
     """Continue an interrupted study, with the options it was started with."""
+    dry_run: bool = False
+    """Say what would be measured and about how long it takes; write nothing."""
 
 
 def run(config: Config) -> None:
     _check(config)
-    from experiments.annealing import document, parts, rows, study
+    from experiments.annealing import document, outlook, parts, rows, study
     from experiments.machine import log
     from experiments.machine.stopping import Stop
     from experiments.runs import provenance
@@ -48,6 +50,9 @@ def run(config: Config) -> None:
             )
         if complete:
             raise UserError(f"{config.out} holds a study already: add --overwrite")
+    if config.dry_run:
+        print("\n".join(outlook.lines(config, config.out, config.resume)))
+        return
     stop = Stop()
     with stop.listening():
         options = parts.options_of(config)

@@ -18,8 +18,8 @@ class Config:
     """List runs with their state, the epoch that they reached, and their accuracy.
 
     A run is finished, diverged, running, interrupted (--resume continues it), failed
-    (with the error) or damaged (with what is wrong). Studies of `stability` and
-    `anneal` are listed with their cases. Nothing is written.
+    (with the error) or damaged (with what is wrong). Studies of `stability`,
+    `spins` and `anneal` are listed with what is finished. Nothing is written.
     """
 
     example: ClassVar[str] = "python -m experiments list runs"
@@ -79,10 +79,21 @@ def _studies(root: Path) -> Iterator[str]:
     from experiments.annealing import parts
     from experiments.annealing import rows as annealing
     from experiments.machine import untrusted
+    from experiments.spins import rows as spins
     from experiments.stability import rows as stability
 
-    for study in stability.studies(root):
-        yield from _stability(study)
+    for kind, finished, what in (
+        (stability.STUDY, _cases, "cases"),
+        (spins.STUDY, _parts, "parts"),
+    ):
+        for study in kind.below(root):
+            try:
+                known, lines = kind.known(study), list(finished(study))
+            except UserError as error:
+                yield f"{study}: {kind.name}, damaged ({error})"
+                continue
+            yield f"{study}: {kind.name}, {len(known)} {what}"
+            yield from (f"  finished  {line}" for line in lines)
     interrupted = {
         directory.parent
         for directory in untrusted.directories_with("about.json", root)
@@ -92,21 +103,25 @@ def _studies(root: Path) -> Iterator[str]:
         yield f"{study}: study of the annealing methods, {_annealing(study)}"
 
 
-def _stability(study: Path) -> Iterator[str]:
+def _cases(study: Path) -> Iterator[str]:
     from experiments.stability import rows
 
-    try:
-        known, runs = rows.cases(study), rows.read(study)
-    except UserError as error:
-        yield f"{study}: stability study, damaged ({error})"
-        return
-    yield f"{study}: stability study, {len(known)} cases"
-    for (task, optimizer, arm), part in runs.groupby(rows.KEYS, sort=False):
+    for (task, optimizer, arm), part in rows.read(study).groupby(rows.KEYS, sort=False):
         yield (
-            f"  finished  {task} {optimizer} {arm}: {part['seed'].nunique()} seeds at "
+            f"{task} {optimizer} {arm}: {part['seed'].nunique()} seeds at "
             f"{part['rate'].nunique()} rates, {part['collapsed'].sum()} of {len(part)} "
             f"collapsed"
         )
+
+
+def _parts(study: Path) -> Iterator[str]:
+    from experiments.spins import rows
+
+    groups = {"tunnelling": "landscape", "search": "family", "speed": "program"}
+    for part, found in rows.read(study).items():
+        counts = found[groups[part]].value_counts(sort=False)
+        each = ", ".join(f"{name} ({count})" for name, count in counts.items())
+        yield f"{part}: {len(found)} rows, by {groups[part]}: {each}"
 
 
 def _annealing(study: Path) -> str:

@@ -35,12 +35,12 @@ def run(config: Config) -> None:
     from experiments.report import document, style
     from experiments.runs import result_directory, run_directory
     from experiments.stability import document as stability
-    from experiments.stability.rows import studies
+    from experiments.stability import rows
 
     with result_directory.reading(config.runs):
         runs = run_directory.find_some_runs(config.runs)
-        found = {study for root in config.runs for study in studies(root)}
-        sections = [stability.section(study) for study in sorted(found)]
+        found = {study for root in config.runs for study in rows.STUDY.below(root)}
+        sections = stability.sections({s: rows.read(s) for s in sorted(found)})
     drawing = style.Drawing()
     try:
         document.write_markdown(runs, config.out, config.title, config)

@@ -29,20 +29,19 @@ def run(config: Config) -> None:
     from experiments.report import curves, document, groups, style
     from experiments.runs import rows, run_directory
     from experiments.spins import document as spins
-    from experiments.spins.rows import studies as spin_studies
+    from experiments.spins import rows as spin_rows
     from experiments.stability import document as stability
-    from experiments.stability.rows import studies as stability_studies
+    from experiments.stability import rows as stability_rows
 
     drawing = style.Drawing()
     for study in annealing_studies(config.root):
         annealing.write_with(drawing, study)
         print(f"{text.printable(study.name)}: tables.md, pictures")
-    sections = []
-    for study in stability_studies(config.root):
-        stability.write_with(drawing, study)
-        sections.append(stability.section(study))
+    rates = {}
+    for study in stability_rows.STUDY.below(config.root):
+        rates[study] = stability.write_with(drawing, study)
         print(f"{text.printable(study.name)}: tables.md, pictures")
-    for study in spin_studies(config.root):
+    for study in spin_rows.STUDY.below(config.root):
         spins.write_with(drawing, study)
         print(f"{text.printable(study.name)}: tables.md, pictures")
     studies = rows.studies(config.root)
@@ -60,6 +59,7 @@ def run(config: Config) -> None:
                 drawing.of(curves.draw_curves, group, study, "png", number)
         effects = config.root / "effects.png"
         drawing.of(curves.draw_effects, groups.grouped(everything), effects)
+        sections = stability.sections(rates)
         document.write_page(everything, config.root, TITLE, drawing, studies=sections)
     except OSError as error:
         raise UserError(f"cannot write to {config.root}: {error}") from error

@@ -26,6 +26,8 @@ class Config(Study):
     """Directory of the study."""
     resume: bool = False
     """Measure the parts that the study in the directory lacks."""
+    dry_run: bool = False
+    """Say which parts would be measured and about how long they take; write nothing."""
     cache_dir: Path | None = None
     """Where what JAX compiles is kept; by default, landmod_jax in the user's cache
     directory."""
@@ -35,16 +37,21 @@ def run(config: Config) -> None:
     for part in config.parts:
         if part not in PARTS:
             raise UserError(f"--parts {part!r}: choose from {', '.join(PARTS)}")
-    from experiments.machine.progress import progress
-    from experiments.machine.setup import set_up
-    from experiments.machine.stopping import Stop
-    from experiments.spins import document, rows, study
+    from experiments.spins import document, outlook, rows, study
 
-    if rows.known(config.out) and not config.resume:
+    if config.dry_run:
+        print("\n".join(outlook.lines(config, config.out)))
+    if rows.STUDY.known(config.out) and not config.resume:
         raise UserError(
             f"{config.out} holds a study of spins: add --resume to measure the parts "
             "that it lacks, or choose another --out"
         )
+    if config.dry_run:
+        return
+    from experiments.machine.progress import progress
+    from experiments.machine.setup import set_up
+    from experiments.machine.stopping import Stop
+
     set_up(Process(cache_dir=config.cache_dir))
     stop = Stop()
     with stop.listening(), progress(failed=stop.output_failed) as shown:

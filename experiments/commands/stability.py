@@ -44,7 +44,7 @@ def run(config: Config) -> None:
 
     if config.dry_run:
         print("\n".join(outlook.lines(config, config.out)))
-    if rows.cases(config.out) and not config.resume:
+    if rows.STUDY.known(config.out) and not config.resume:
         raise UserError(
             f"{config.out} holds a stability study: add --resume to run the cases that "
             "it lacks, or choose another --out"

@@ -14,7 +14,7 @@ import sys
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -141,6 +141,21 @@ def numbers(
     if missing := [column for column in wanted if column not in frame]:
         raise ValueError(f"{name} has no column {', '.join(missing)}")
     return frame[wanted]
+
+
+def check_known(
+    name: str, frame: "pd.DataFrame", known: Mapping[str, Iterable[Any]]
+) -> None:
+    """Raise ValueError where a column has a value that is not among the known ones.
+
+    Args:
+      name: of the file.
+      frame: its rows.
+      known: values by column; a column that the rows lack is passed over.
+    """
+    for column in known.keys() & set(frame):
+        if not frame[column].isin(list(known[column])).all():
+            raise ValueError(f"{name}: {column} has an unknown value")
 
 
 def records(name: str, content: bytes) -> list[dict[str, str]]:

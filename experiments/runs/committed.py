@@ -6,7 +6,8 @@ from pathlib import Path
 from experiments.config.run import RunConfig
 from experiments.machine import untrusted
 
-FILE = Path(__file__).parents[2] / "results" / "performance" / "cpu-jax-0.10.2.json"
+RESULTS = Path(__file__).parents[2] / "results"
+FILE = RESULTS / "performance" / "cpu-jax-0.10.2.json"
 MACHINE = "two cores of an AMD EPYC (results/performance)"
 
 

@@ -69,14 +69,19 @@ def commit() -> str | None:
 
 def in_words(meta: Mapping[str, Any]) -> str:
     """The machine, the version of JAX and the commit of a run or a study."""
-    machine, versions = meta["machine"] or {}, meta["versions"] or {}
-    device = machine.get("device", "cpu")
+    versions = meta["versions"] or {}
+    return f"{device(meta)}, jax {versions.get('jax')}, commit {meta['commit']}"
+
+
+def device(meta: Mapping[str, Any]) -> str:
+    """The machine of a run or a study, its accelerator first."""
+    machine = meta["machine"] or {}
+    accelerator = machine.get("device", "cpu")
     arithmetic = f" in {machine['arithmetic']}" if "arithmetic" in machine else ""
-    on = "" if machine.get("backend", "cpu") == "cpu" else f"{device}{arithmetic}, "
-    return (
-        f"{on}{machine.get('cpu')}, {machine.get('cores')} core(s), "
-        f"jax {versions.get('jax')}, commit {meta['commit']}"
+    on = (
+        "" if machine.get("backend", "cpu") == "cpu" else f"{accelerator}{arithmetic}, "
     )
+    return f"{on}{machine.get('cpu')}, {machine.get('cores')} core(s)"
 
 
 def versions() -> dict[str, str]:

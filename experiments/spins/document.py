@@ -18,5 +18,5 @@ def write(out: Path) -> None:
 def write_with(drawing: style.Drawing, out: Path) -> None:
     """As `write`; pictures that could not be drawn are left to `drawing`."""
     parts = rows.read(out)
-    files.write_text(out / "tables.md", tables(parts, rows.known(out)))
+    files.write_text(out / "tables.md", tables(parts, rows.STUDY.known(out)))
     pictures.draw(parts, out, drawing)

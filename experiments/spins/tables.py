@@ -1,13 +1,12 @@
 """The study's tables as Markdown, from its rows."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 from scipy import stats
 
 from experiments import text
-from experiments.runs import provenance
+from experiments.runs import studies
 from experiments.spins import analysis
 from experiments.spins.analysis import SURE
 from experiments.spins.options import PARTS
@@ -24,17 +23,8 @@ def tables(parts: dict[str, pd.DataFrame], about: dict[str, Any]) -> str:
     missing = [part for part in PARTS if part not in parts]
     if missing:
         found.append(f"Not measured: {', '.join(missing)}.\n")
-    commands = dict.fromkeys(str(each["command"]) for each in about.values())
-    where = {text.markdown(provenance.in_words(each)): None for each in about.values()}
-    seconds = sum(float(each.get("seconds") or 0) for each in about.values())
-    found.append(text.code_block(list(commands)))
-    found.append(f"Run on: {'; '.join(where)}; {seconds / 60:.0f} minutes in all.\n")
+    found.append(studies.origin(about))
     return "\n".join(found)
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
-    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
 
 
 def _tunnelling(times: pd.DataFrame) -> str:
@@ -61,7 +51,7 @@ def _tunnelling(times: pd.DataFrame) -> str:
         f"over {LONGEST:,}. "
         f"Of {n} measured means, {within} lie within two standard errors of the exact "
         f"one; so few or fewer would in {100 * chance:.0f} % of studies.\n\n"
-        + _table(head, lines)
+        + text.table(head, lines)
     )
 
 
@@ -94,7 +84,7 @@ def _search(trials: pd.DataFrame) -> str:
             "Method", "Sweeps", "T", "f", "Success", "To solution, sweeps",
             "Over Metropolis's", "ms", "Over Metropolis's",
         )  # fmt: skip
-        parts.append(_table(head, lines))
+        parts.append(text.table(head, lines))
     return "\n".join(parts)
 
 
@@ -145,5 +135,7 @@ def _speed(runs: pd.DataFrame) -> str:
         f"{n:.0f} chains at once; the median of repetitions that take turns. The last "
         "column: how many times as fast `metropolis` is (with LM, against NumPy with "
         "LM), with the range over repetitions.\n\n"
-        + _table(("Problem", "Program", "Sweeps/s", "metropolis is faster by"), lines)
+        + text.table(
+            ("Problem", "Program", "Sweeps/s", "metropolis is faster by"), lines
+        )
     )

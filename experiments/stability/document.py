@@ -1,6 +1,9 @@
 """tables.md and the pictures of a study, from its rows."""
 
+from collections.abc import Mapping
 from pathlib import Path
+
+import pandas as pd
 
 from experiments.machine import files
 from experiments.report import page, style
@@ -16,8 +19,21 @@ def write(out: Path) -> None:
     drawing.raise_failures()
 
 
-def section(study: Path) -> str:
-    """The part of a report's page on a study, with the pictures that it has."""
+def sections(found: Mapping[Path, pd.DataFrame]) -> list[str]:
+    """The parts of a report's page on some studies, with the pictures that they have.
+
+    Args:
+      found: the rows of each study, as `rows.read` gives them.
+    """
+    names = [study.name for study in found]
+    if len(set(names)) < len(names):
+        names = [str(study) for study in found]
+    if len(names) == 1:
+        names = [""]
+    return [_section(*each, name) for each, name in zip(found.items(), names)]
+
+
+def _section(study: Path, runs: pd.DataFrame, name: str) -> str:
     captions = {
         "collapse.png": "Share of runs that collapse, by learning rate. Bands: 95 % "
         "intervals (Wilson). Further right is better.",
@@ -28,16 +44,21 @@ def section(study: Path) -> str:
         for name, caption in captions.items()
         if (study / name).is_file()
     )
-    seeds = rows.read(study)["seed"].nunique()
+    title = f"Which learning rates train, with {runs['seed'].nunique()} paired seeds"
     return f"""
-<h2>Which learning rates train, with {seeds} paired seeds</h2>
+<h2>{title}{html(f" ({name})" if name else "")}</h2>
 <div class="figures">{figures}</div>
 <p class="note">Margins and comparisons are in {html(study.name)}/tables.md.</p>
 """
 
 
-def write_with(drawing: style.Drawing, out: Path) -> None:
-    """As `write`; pictures that could not be drawn are left to `drawing`."""
+def write_with(drawing: style.Drawing, out: Path) -> pd.DataFrame:
+    """As `write`; pictures that could not be drawn are left to `drawing`.
+
+    Returns:
+      The rows.
+    """
     runs = rows.read(out)
-    files.write_text(out / "tables.md", tables(runs, rows.cases(out)))
+    files.write_text(out / "tables.md", tables(runs, rows.STUDY.known(out)))
     pictures.draw(runs, rows.read(out, "curves"), out, drawing)
+    return runs

@@ -1,16 +1,11 @@
 """What the study would run, and about how long that takes; writes nothing."""
 
-from collections.abc import Sequence
+from collections import Counter
 from pathlib import Path
 
-from experiments.errors import UserError
-from experiments.runs.provenance import in_words as where
-from experiments.runs.remaining import in_words
 from experiments.stability import rows
 from experiments.stability.options import Case, Study
 from experiments.stability.tasks import TASKS
-
-COMMITTED = Path(__file__).parents[2] / "results" / "stability"
 
 
 def lines(config: Study, out: Path) -> list[str]:
@@ -31,39 +26,16 @@ def lines(config: Study, out: Path) -> list[str]:
         )
     if not missing:
         return [*found, "  nothing is left to run"]
-    runs = sum(len(seeds) * len(config.rates(case)) for case in missing)
-    steps = sum(
-        len(seeds) * len(config.rates(case)) * TASKS[case.task].steps
-        for case in missing
-    )
+    of_task: Counter[str] = Counter()
+    for case in missing:
+        of_task[case.task] += len(seeds) * len(config.rates(case))
+    runs = of_task.total()
+    steps = sum(count * TASKS[task].steps for task, count in of_task.items())
     left = f"  to run: {len(missing)} cases, {runs:,} runs, {steps:,} steps"
-    return [*found, f"{left}; {_time(config, missing, out)}"]
+    return [*found, f"{left}; {rows.STUDY.time(of_task, out, _finished)}"]
 
 
-def _time(config: Study, missing: Sequence[Case], out: Path) -> str:
-    for study in (out, COMMITTED):
-        try:
-            pace, machine = _pace(study)
-        except UserError:  # it holds no finished case
-            continue
-        if all(case.task in pace for case in missing):
-            seconds = sum(
-                pace[case.task] * len(config.seed_numbers()) * len(config.rates(case))
-                for case in missing
-            )
-            at = "here" if study == out else f"of results/stability ({machine})"
-            return f"{in_words(seconds)}, at the pace of the finished cases {at}"
-    return "how long they take is not known before a case of each task is finished"
-
-
-def _pace(study: Path) -> tuple[dict[str, float], str]:
-    """Seconds a run of each task took, and where."""
-    found, known = rows.read(study), rows.cases(study)
-    seconds: dict[str, list[float]] = {}
-    for key, part in found.groupby(rows.KEYS):
-        case = Case(*key)
-        spent = known[case.name].get("seconds")
-        if isinstance(spent, int | float) and spent > 0:
-            seconds.setdefault(case.task, []).append(spent / len(part))
-    machines = dict.fromkeys(where(about) for about in known.values())
-    return {task: sum(s) / len(s) for task, s in seconds.items()}, "; ".join(machines)
+def _finished(study: Path) -> dict[str, tuple[str, float]]:
+    """The task and the number of runs of each case."""
+    found = rows.read(study).groupby(rows.KEYS)
+    return {Case(*key).name: (key[0], len(part)) for key, part in found}

@@ -5,7 +5,6 @@ curves/CASE.csv.gz   of the first seeds: loss and scale, mean by mean of ten ste
 cases.json           of each case: seconds, machine, versions, commit, command
 """
 
-import json
 from collections.abc import Container
 from pathlib import Path
 from typing import Any
@@ -15,14 +14,15 @@ import pandas as pd
 
 from experiments.config.optimizers import OPTIMIZERS
 from experiments.errors import UserError
-from experiments.machine import files, untrusted
-from experiments.runs import checks
+from experiments.machine import untrusted
+from experiments.runs import committed
+from experiments.runs.studies import Kind
 from experiments.stability import program
 from experiments.stability.arms import ARMS
 from experiments.stability.options import Case
 from experiments.stability.tasks import TASKS
 
-CASES = "cases.json"
+STUDY = Kind("stability study", "cases.json", committed.RESULTS / "stability")
 CURVES_OF = 3  # seeds
 EVERY = 10  # steps
 KEYS = ["task", "optimizer", "arm"]
@@ -74,31 +74,12 @@ def write_case(
     curves: pd.DataFrame,
     about: dict[str, Any],
 ) -> None:
-    """Write a case's files, its rows last: they say that it is finished."""
-    known = cases(out)
-    for folder, frame in (("curves", curves), ("rows", runs)):
-        (out / folder).mkdir(parents=True, exist_ok=True)
-        if folder == "rows":
-            text = json.dumps(known | {case.name: about}, indent=1)
-            files.write_text(out / CASES, text + "\n")
-        path = _path(out, folder, case)
-        with files.replacing(path) as part:
-            files.write_frame(frame, part, path.name, float_format="%.6g")
+    frames = {_file("curves", case): curves, _file("rows", case): runs}
+    STUDY.write(out, case.name, about, frames)
 
 
 def finished(out: Path, case: Case) -> bool:
-    return _path(out, "rows", case).exists()
-
-
-def cases(out: Path) -> dict[str, Any]:
-    """What is known of each case of a directory; empty without a study."""
-    if not (out / CASES).exists():
-        return {}
-    try:
-        found = untrusted.json_object(CASES, untrusted.read_bytes(out / CASES))
-        return {name: checks.meta(about) for name, about in found.items()}
-    except (OSError, ValueError, AttributeError) as error:
-        raise UserError(f"{out} holds no sound stability study: {error}") from error
+    return (out / _file("rows", case)).exists()
 
 
 def read(out: Path, folder: str = "rows") -> pd.DataFrame:
@@ -108,15 +89,15 @@ def read(out: Path, folder: str = "rows") -> pd.DataFrame:
       UserError: a file is missing, damaged or nobody's.
     """
     parts = []
-    try:
-        for name in cases(out):
+    with STUDY.reading(out):
+        for name in STUDY.known(out):
             case = Case(*name.split("-"))
             known: tuple[Container[str], ...] = (TASKS, OPTIMIZERS, ARMS)
             if not all(part in of for part, of in zip(case, known, strict=True)):
-                raise ValueError(f"{CASES}: unknown case {name!r}")
+                raise ValueError(f"{STUDY.index}: unknown case {name!r}")
             if not finished(out, case):  # killed just before
                 continue
-            path = _path(out, folder, case)
+            path = out / _file(folder, case)
             columns = _RUN if folder == "rows" else _CURVE
             frame = untrusted.numbers(path.name, untrusted.read_bytes(path), columns)
             keys = ["seed", "rate", "step"] if folder == "curves" else ["seed", "rate"]
@@ -130,10 +111,6 @@ def read(out: Path, folder: str = "rows") -> pd.DataFrame:
                     raise ValueError(f"{path.name}: a test accuracy is missing")
                 frame["collapsed"] = frame["collapsed"] == 1
             parts.append(frame.assign(**dict(zip(KEYS, case, strict=True))))
-    except (OSError, ValueError, TypeError) as error:
-        raise UserError(
-            f"{out} does not contain the rows of a stability study: {error}"
-        ) from error
     if not parts:
         raise UserError(f"{out} holds no finished case of a stability study")
     whole = pd.concat(parts, ignore_index=True)
@@ -156,10 +133,5 @@ def _check_paired(out: Path, whole: pd.DataFrame) -> None:
             )
 
 
-def studies(root: Path) -> list[Path]:
-    """The stability studies at or below a directory, by name."""
-    return sorted(untrusted.directories_with(CASES, root))
-
-
-def _path(out: Path, folder: str, case: Case) -> Path:
-    return out / folder / f"{case.name}.csv.gz"
+def _file(folder: str, case: Case) -> str:
+    return f"{folder}/{case.name}.csv.gz"

@@ -61,7 +61,7 @@ def measure(config: Study, out: Path, stop: Stop, shown: Progress) -> None:
 
 
 def _check(config: Study, out: Path, cases: list[Case]) -> None:
-    if not rows.cases(out):
+    if not rows.STUDY.known(out):
         return
     found = rows.read(out).groupby(rows.KEYS)
     there: dict[Any, Any] = dict(iter(found))

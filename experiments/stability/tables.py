@@ -8,7 +8,7 @@ import pandas as pd
 
 from experiments import text
 from experiments.config.optimizers import OPTIMIZERS
-from experiments.runs import provenance
+from experiments.runs import studies
 from experiments.stability import analysis
 from experiments.stability.analysis import EQUIVALENT, SURE
 from experiments.stability.arms import ARMS
@@ -34,13 +34,7 @@ def tables(runs: pd.DataFrame, cases: dict[str, Any]) -> str:
         if len(compared) and len(found := _of(compared, task, optimizer)):
             parts.append(_comparisons(found))
     parts.append(_missing(cases))
-    commands = dict.fromkeys(str(about["command"]) for about in cases.values())
-    where = {
-        text.markdown(provenance.in_words(about)): None for about in cases.values()
-    }
-    seconds = sum(float(about.get("seconds") or 0) for about in cases.values())
-    parts.append(text.code_block(list(commands)))
-    parts.append(f"Run on: {'; '.join(where)}; {seconds / 60:.0f} minutes in all.\n")
+    parts.append(studies.origin(cases))
     return "\n".join(parts)
 
 
@@ -83,13 +77,8 @@ def _overview(summary: pd.DataFrame) -> str:
             ]
         )
     head = ("Network", "Optimizer", *(ARMS[arm].label for arm in OVERVIEW))
-    text = "The margin over the plain optimizer's, with its 90 % interval:\n"
-    return f"{text}\n{MARKS[0]}\n\n{_table(head, rows)}\n{MARKS[1]}\n"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
-    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
+    title = "The margin over the plain optimizer's, with its 90 % interval:\n"
+    return f"{title}\n{MARKS[0]}\n\n{text.table(head, rows)}\n{MARKS[1]}\n"
 
 
 def _collapse(runs: pd.DataFrame, arms: Sequence[str]) -> str:
@@ -97,7 +86,7 @@ def _collapse(runs: pd.DataFrame, arms: Sequence[str]) -> str:
         index="arm", columns="rate", values="collapsed", aggfunc="sum"
     )
     head = ["Arm", *(f"{rate:g}" for rate in counts.columns)]
-    return _table(
+    return text.table(
         head, [[ARMS[a].label, *(str(int(n)) for n in counts.loc[a])] for a in arms]
     )
 
@@ -117,7 +106,7 @@ def _summary(summary: pd.DataFrame) -> str:
             ]
         )
     head = ("Arm", "Margin", "Over plain's", "Chosen", "Test accuracy", "Collapsed")
-    return _table(head, rows)
+    return text.table(head, rows)
 
 
 def _comparisons(compared: pd.DataFrame) -> str:
@@ -136,7 +125,7 @@ def _comparisons(compared: pd.DataFrame) -> str:
         )
     pairs = f"Pairs to tell {EQUIVALENT:g} point"
     head = ("Comparison", "Ratio of margins", "Collapses", "Accuracy, points", pairs)
-    return _table(head, rows)
+    return text.table(head, rows)
 
 
 def _number(row: dict[Any, Any]) -> float:

@@ -202,3 +202,21 @@ def test_studies_are_listed(capsys):
     assert "results/stability: stability study" in shown
     assert "finished  mlp12 sgd base: 48 seeds at 9 rates" in shown
     assert "results/annealing: study of the annealing methods, finished" in shown
+    assert "results/spins: study of spins, 3 parts" in shown
+    assert "finished  tunnelling: 72 rows, by landscape: plain (18), linear" in shown
+    assert "finished  search: " in shown
+    assert "by family: dense (" in shown
+    assert "finished  speed: " in shown
+
+
+def test_a_damaged_study_is_named(tmp_path, capsys):
+    for name, file in (("spins", "speed.csv"), ("stability", "cases.json")):
+        study = shutil.copytree(f"results/{name}", tmp_path / name)
+        (study / file).write_text("[]")
+    assert main(["list", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert len(shown) == 2
+    assert "stability: stability study, damaged (" in shown[0]
+    assert "cases.json holds no JSON object" in shown[0]
+    assert "spins: study of spins, damaged (" in shown[1]
+    assert "speed.csv" in shown[1]

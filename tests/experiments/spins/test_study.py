@@ -29,7 +29,7 @@ from landmod_jax.annealing import _noise
 from landmod_jax.annealing._moves import uniforms
 
 ROOT = Path(__file__).resolve().parents[3]
-STUDIES = rows.studies(ROOT / "results")
+STUDIES = rows.STUDY.below(ROOT / "results")
 LANDSCAPES = tuple(tunnelling.LANDSCAPES)
 
 
@@ -256,8 +256,8 @@ def test_bad_options_are_named(tmp_path, capsys):
 
 @pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
 def test_committed_tables_are_those_of_the_rows(study):
-    parts, about = rows.read(study), rows.known(study)
+    parts, about = rows.read(study), rows.STUDY.known(study)
     assert (study / "tables.md").read_text() == tables.tables(parts, about)
     assert set(parts) == set(options.PARTS)
-    assert "/home/" not in (study / rows.ABOUT).read_text()
+    assert "/home/" not in (study / rows.STUDY.index).read_text()
     assert (study / "search.csv.gz").stat().st_size < 1_000_000

@@ -11,11 +11,12 @@ import pytest
 from experiments.commands import stability as command
 from experiments.commands.cli import main
 from experiments.errors import UserError
+from experiments.machine import files
 from experiments.stability import document, options, rows, tables, tasks
 from tests.helpers import written
 
 ROOT = Path(__file__).resolve().parents[3]
-STUDIES = rows.studies(ROOT / "results")
+STUDIES = rows.STUDY.below(ROOT / "results")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -99,7 +100,7 @@ def test_arms_with_other_seeds_are_refused(study, tmp_path):
     case = options.Case("mlp6", "sgd", "clip")
     found = rows.read(study)
     part = found[(found["arm"] == "lm") & (found["seed"] == 2000)]
-    about = rows.cases(study)["mlp6-sgd-lm"]
+    about = rows.STUDY.known(study)["mlp6-sgd-lm"]
     for arm in ("lm", "clip"):
         own = found[found["arm"] == "lm"] if arm == "lm" else part
         rows.write_case(
@@ -136,12 +137,12 @@ def test_quick_is_a_small_part():
 
 @pytest.mark.parametrize("study", STUDIES, ids=lambda path: path.name)
 def test_committed_tables_are_those_of_the_rows(study):
-    found, cases = rows.read(study), rows.cases(study)
+    found, cases = rows.read(study), rows.STUDY.known(study)
     assert (study / "tables.md").read_text(encoding="utf-8") == tables.tables(
         found, cases
     )
     assert set(found["seed"]) == set(range(2000, 2048))
-    assert "/home/" not in (study / rows.CASES).read_text(encoding="utf-8")
+    assert "/home/" not in (study / rows.STUDY.index).read_text(encoding="utf-8")
 
 
 def test_a_report_shows_the_studies_below_its_directories(tmp_path, study):
@@ -151,5 +152,62 @@ def test_a_report_shows_the_studies_below_its_directories(tmp_path, study):
     assert main(["report", str(tmp_path / "runs"), "--out", str(out)]) == 0
     page = (out / "report.html").read_text(encoding="utf-8")
     assert page.index("Which learning rates train") < page.index("<tbody>")
+    title = "Which learning rates train, with 2 paired seeds"
+    assert f"<h2>{title}</h2>" in page
     picture = base64.b64encode((study / "collapse.png").read_bytes()).decode()
     assert picture in page
+
+
+def test_sections_of_several_studies_have_titles_of_their_own(tmp_path, study):
+    runs = rows.read(study)
+    named = {study: runs, study.with_name("<other>"): runs}
+    titles = [section.split("</h2>")[0] for section in document.sections(named)]
+    assert titles[0].endswith("with 2 paired seeds (study)")
+    assert titles[1].endswith("with 2 paired seeds (&lt;other&gt;)")
+    twins = {tmp_path / "a" / "study": runs, tmp_path / "b" / "study": runs}
+    first, second = document.sections(twins)
+    assert first.split("</h2>")[0] != second.split("</h2>")[0]
+
+
+def test_results_reads_the_rows_of_a_study_once(tmp_path, study, monkeypatch):
+    for name in ("first", "second"):
+        shutil.copytree(study, tmp_path / name)
+    read, folders = rows.read, []
+
+    def counted(out, folder="rows"):
+        folders.append(folder)
+        return read(out, folder)
+
+    monkeypatch.setattr(rows, "read", counted)
+    main(["results", "--root", str(tmp_path)])
+    assert folders == ["rows", "curves"] * 2
+
+
+@pytest.mark.parametrize("written", [0, 1])
+def test_a_kill_while_a_case_is_written_leaves_it_unfinished(
+    study, tmp_path, monkeypatch, written
+):
+    out = shutil.copytree(study, tmp_path / "copy")
+    case = options.Case("mlp6", "sgd", "clip")
+    runs, curves = (
+        pd.read_csv(study / folder / "mlp6-sgd-lm.csv.gz")
+        for folder in ("rows", "curves")
+    )
+    about = rows.STUDY.known(study)["mlp6-sgd-lm"]
+    write, calls = files.write_frame, []
+
+    def killed(*arguments, **options):
+        calls.append(arguments)
+        if len(calls) > written:
+            raise KeyboardInterrupt
+        write(*arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "write_frame", killed)
+        with pytest.raises(KeyboardInterrupt):
+            rows.write_case(out, case, runs, curves, about)
+    assert not rows.finished(out, case)
+    pd.testing.assert_frame_equal(rows.read(out), rows.read(study))
+    rows.write_case(out, case, runs, curves, about)
+    assert rows.finished(out, case)
+    assert set(rows.read(out)["arm"]) == set(rows.read(study)["arm"]) | {"clip"}

@@ -1,0 +1,147 @@
+"""Studies that are measured part by part: their rows, where they come from, their pace.
+
+A part has files of rows, and its place in the study's index: a JSON file that has of
+each part the seconds, machine, versions, commit and command.
+"""
+
+import contextlib
+import dataclasses
+import json
+import statistics
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from experiments import text
+from experiments.errors import UserError
+from experiments.machine import files, untrusted
+from experiments.runs import checks, provenance
+from experiments.runs.remaining import in_words
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """What all studies of one kind share.
+
+    Attributes:
+      name: such as "stability study".
+      index: the name of the index.
+      committed: the study of this kind in results/.
+    """
+
+    name: str
+    index: str
+    committed: Path
+
+    def write(
+        self,
+        out: Path,
+        part: str,
+        about: Mapping[str, Any],
+        frames: Mapping[str, "pd.DataFrame"],
+    ) -> None:
+        """Write a part; the last of its files says that it is finished.
+
+        Args:
+          part, about: for the index.
+          frames: rows by file, relative to `out`.
+        """
+        known = json.dumps(self.known(out) | {part: about}, indent=1)
+        out.mkdir(parents=True, exist_ok=True)
+        files.write_text(out / self.index, known + "\n")
+        for name, frame in frames.items():
+            path = out / name
+            path.parent.mkdir(exist_ok=True)
+            with files.replacing(path) as being_written:
+                files.write_frame(frame, being_written, path.name, float_format="%.6g")
+
+    def known(self, out: Path) -> dict[str, Any]:
+        """The index: what is known of each part; empty without a study.
+
+        Raises:
+          UserError: it is damaged.
+        """
+        if not (out / self.index).exists():
+            return {}
+        try:
+            content = untrusted.read_bytes(out / self.index)
+            found = untrusted.json_object(self.index, content)
+            return {part: checks.meta(about) for part, about in found.items()}
+        except (OSError, ValueError, AttributeError) as error:
+            raise UserError(f"{out} holds no sound {self.name}: {error}") from error
+
+    @contextlib.contextmanager
+    def reading(self, out: Path) -> Iterator[None]:
+        """While rows of `out` are read: what is wrong with one is a UserError."""
+        try:
+            yield
+        except (OSError, ValueError, TypeError) as error:
+            raise UserError(
+                f"{out} does not contain the rows of a {self.name}: {error}"
+            ) from error
+
+    def below(self, root: Path) -> list[Path]:
+        """The studies at or below a directory, by name."""
+        return sorted(untrusted.directories_with(self.index, root))
+
+    def time(
+        self,
+        amounts: Mapping[str, float],
+        out: Path,
+        finished: Callable[[Path], Mapping[str, tuple[str, float]]],
+    ) -> str:
+        """How long something takes, at the pace of what is finished in `out`.
+
+        Where that does not say it, at the pace of the committed study.
+
+        Args:
+          amounts: how much of each sort there is to do.
+          finished: of each finished part of a study, its sort and how much it was; a
+            UserError where there is none.
+        """
+        for study in (out, self.committed):
+            try:
+                paces = _paces(self.known(study), finished(study))
+            except UserError:
+                continue
+            if amounts.keys() <= paces.keys():
+                seconds = sum(n * paces[sort][0] for sort, n in amounts.items())
+                machines = dict.fromkeys(paces[sort][1] for sort in amounts)
+                of = f"of results/{study.name} ({'; '.join(machines)})"
+                at = "here" if study == out else of
+                return f"{in_words(seconds)}, at the pace of what is finished {at}"
+        return "how long that takes is not known before some of it is finished"
+
+
+def _paces(
+    known: Mapping[str, Mapping[str, Any]], finished: Mapping[str, tuple[str, float]]
+) -> dict[str, tuple[float, str]]:
+    """Of each sort: the seconds of one, on the machine that has most parts of it."""
+    found: dict[str, dict[str, list[float]]] = {}
+    for part, (sort, amount) in finished.items():
+        seconds = known[part].get("seconds")
+        if isinstance(seconds, int | float) and seconds > 0:
+            machines = found.setdefault(sort, {})
+            where = provenance.device(known[part])
+            machines.setdefault(where, []).append(seconds / amount)
+    paces = {}
+    for sort, machines in found.items():
+        where = max(machines, key=lambda machine: len(machines[machine]))
+        paces[sort] = statistics.fmean(machines[where]), where
+    return paces
+
+
+def origin(known: Mapping[str, Mapping[str, Any]]) -> str:
+    """The commands, machines and time of a study as Markdown, from its index."""
+    commands = dict.fromkeys(str(about["command"]) for about in known.values())
+    where = dict.fromkeys(
+        text.markdown(provenance.in_words(about)) for about in known.values()
+    )
+    seconds = sum(float(about.get("seconds") or 0) for about in known.values())
+    return (
+        f"{text.code_block(list(commands))}\n"
+        f"Run on: {'; '.join(where)}; {seconds / 60:.0f} minutes in all.\n"
+    )
