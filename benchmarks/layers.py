@@ -87,7 +87,7 @@ def _layers() -> Iterator[Layer]:
         64,
         64,
         batch_norm(
-            lambda x, scale, bias: norm.normalise(x, scale, bias, 1e-5, None)[0]
+            lambda x, scale, bias: norm.normalize(x, scale, bias, 1e-5, None)[0]
         ),
         batch_norm(_norm_by_autodiff),
     )

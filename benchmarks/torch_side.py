@@ -135,7 +135,7 @@ def _as_its_author(options: Options) -> Callable[[int], int]:
 
 
 class _Images(torch.utils.data.Dataset):
-    """Random images, each cropped, flipped and normalised when it is asked for."""
+    """Random images, each cropped, flipped and normalized when it is asked for."""
 
     def __init__(self, n: int):
         self._images = torch.randint(0, 256, (n, 3, 32, 32), dtype=torch.uint8)

@@ -47,7 +47,7 @@ def create(
     dtype: Dtype = jnp.float32,
     axis_name: Any = None,
 ) -> nn.Module:
-    """Make a network for 32×32 colour images.
+    """Make a network for 32×32 color images.
 
     Args:
       name: one of `NAMES`, or "preresnetD" with any depth D = 9n + 2.
@@ -57,7 +57,7 @@ def create(
 
     Returns:
       A Linen module, `module.apply(variables, images, train=False)` with images
-      (batch, 32, 32, 3), normalised; float32 logits (batch, num_classes) back. With
+      (batch, 32, 32, 3), normalized; float32 logits (batch, num_classes) back. With
       `train=True` it takes `rngs={"dropout": key}` and `mutable=["batch_stats"]`, and
       batch norm leaves out the images after the first `rows=n`, if that is given.
       It can be differentiated in reverse mode, any number of times.

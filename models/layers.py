@@ -1,4 +1,4 @@
-"""Layers with PyTorch's arithmetic and initialisation."""
+"""Layers with PyTorch's arithmetic and initialization."""
 
 import math
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from models.cpu.compiler import compiler_options as compiler_options
 from models.cpu.conv import conv as conv
 from models.cpu.norm import Rows as Rows
 from models.cpu.norm import at_least_float32 as at_least_float32
-from models.cpu.norm import count, normalise, normalised
+from models.cpu.norm import count, normalize, normalized
 from models.cpu.pool import max_pool as max_pool
 from models.cpu.relu import relu_from_result
 
@@ -103,7 +103,7 @@ class Conv(nn.Module):
 
 
 class Dense(nn.Module):
-    """A fully connected layer with PyTorch's default initialisation."""
+    """A fully connected layer with PyTorch's default initialization."""
 
     features: int
     dtype: Dtype = jnp.float32
@@ -117,10 +117,10 @@ class Dense(nn.Module):
 
 
 class BatchNorm(nn.Module):
-    """Batch normalisation over all axes but the last, as PyTorch computes it.
+    """Batch normalization over all axes but the last, as PyTorch computes it.
 
-    Training normalises with the batch's biased variance and keeps
-    0.9 · old + 0.1 · new of the mean and of the *unbiased* variance; testing normalises
+    Training normalizes with the batch's biased variance and keeps
+    0.9 · old + 0.1 · new of the mean and of the *unbiased* variance; testing normalizes
     with those. Statistics and parameters are float32 whatever the dtype. No gradient
     flows through the statistics that are kept, as in PyTorch.
 
@@ -140,7 +140,7 @@ class BatchNorm(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool, rows: Rows = None) -> jax.Array:
-        """Normalise x, or its first `rows` with what comes after them left out."""
+        """Normalize x, or its first `rows` with what comes after them left out."""
         features = x.shape[-1:]
         weight = self.param("scale", nn.initializers.ones, features)
         bias = self.param("bias", nn.initializers.zeros, features)
@@ -148,8 +148,8 @@ class BatchNorm(nn.Module):
         running_var = self.variable("batch_stats", "var", jnp.ones, features)
         if not train:
             rsqrt = jax.lax.rsqrt(running_var.value + self.epsilon)
-            return normalised(x, weight, bias, running_mean.value, rsqrt, self.relu)
-        y, mean, var = normalise(
+            return normalized(x, weight, bias, running_mean.value, rsqrt, self.relu)
+        y, mean, var = normalize(
             x,
             weight,
             bias,

@@ -21,7 +21,7 @@ def wave(x):
 
 
 U = wave(X)
-COLOURS = ("#000000", *style.OTHER_COLOURS)
+COLORS = ("#000000", *style.OTHER_COLORS)
 
 
 def descend(energy, start, tx, steps: int) -> np.ndarray:
@@ -38,10 +38,10 @@ def descend(energy, start, tx, steps: int) -> np.ndarray:
     return np.concatenate([visited, end[None]])
 
 
-def _path(axis, energy, points, colour: str, label: str) -> None:
+def _path(axis, energy, points, color: str, label: str) -> None:
     heights = jax.vmap(energy)(points)
-    axis.plot(points, heights, "o-", color=colour, ms=3, lw=0.8, label=label)
-    axis.plot(points[-1], heights[-1], "*", color=colour, ms=10)
+    axis.plot(points, heights, "o-", color=color, ms=3, lw=0.8, label=label)
+    axis.plot(points[-1], heights[-1], "*", color=color, ms=10)
 
 
 def figure_1_1(path: Path) -> list[Path]:
@@ -152,8 +152,8 @@ def figure_2_2(path: Path) -> list[Path]:
 def _landscapes(path: Path, curves) -> list[Path]:
     with style.figure(1, 1, width=5, height=3) as (fig, axes):
         axis = axes[0][0]
-        for (label, values), colour in zip(curves, COLOURS):
-            axis.plot(X, values, color=colour, label=label)
+        for (label, values), color in zip(curves, COLORS):
+            axis.plot(X, values, color=color, label=label)
         axis.set_xlabel("x")
         fig.legend(loc="outside right center")
         style.save(fig, path)
@@ -209,10 +209,10 @@ def relatives(path: Path) -> list[Path]:
         axis.axvline(c, color="0.8", linewidth=0.8)
         axis.annotate("c", (c, 2.02), ha="center", va="bottom", annotation_clip=False)
         for curves, dash in ((increasing, "-"), (others, "--")):
-            for (label, scale), colour in zip(curves.items(), COLOURS):
+            for (label, scale), color in zip(curves.items(), COLORS):
                 width = 2.2 if label.startswith("LM, f(u) = u;") else 1.4
                 axis.plot(
-                    loss, scale, color=colour, linestyle=dash, label=label, lw=width
+                    loss, scale, color=color, linestyle=dash, label=label, lw=width
                 )
         axis.set_xlabel("loss U")
         axis.set_ylabel("scale")
@@ -247,10 +247,10 @@ def trajectories(path: Path) -> list[Path]:
             heights = lm.landscape(grid, 0.0, u_min=0.0) if row else grid
             axis.contourf(xs, ys, np.log1p(heights), 20, cmap="Greys", alpha=0.75)
             points = descend(himmelblau, start, tx, 150)
-            colour = "#D55E00" if row else "#0072B2"
-            axis.plot(*points.T, ".-", color=colour, ms=2.5, lw=0.9)
+            color = "#D55E00" if row else "#0072B2"
+            axis.plot(*points.T, ".-", color=color, ms=2.5, lw=0.9)
             axis.plot(*start, "o", color="white", mec="black", ms=5)
-            axis.plot(*points[-1], "*", color=colour, mec="black", ms=11)
+            axis.plot(*points[-1], "*", color=color, mec="black", ms=11)
             axis.set_title(optimizer.label + ("-LM" if row else ""))
             axis.grid(False)
             axis.set(xlim=(-5, 5), ylim=(-5, 5), xticks=(-4, 0, 4), yticks=(-4, 0, 4))

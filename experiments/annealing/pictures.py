@@ -10,11 +10,11 @@ import pandas as pd
 
 from experiments.annealing.problems import problem
 from experiments.annealing.rows import PROBLEM, WORDS, Rows
-from experiments.annealing.tables import summarise
+from experiments.annealing.tables import summarize
 from experiments.report import style
 from landmod_jax.annealing import METHODS
 
-COLOURS = {
+COLORS = {
     "langevin": "#000000",
     "improved": "#D55E00",
     "kinetic": "#0072B2",
@@ -26,7 +26,7 @@ COLOURS = {
 
 def draw(rows: Rows, out: Path, drawing: style.Drawing) -> None:
     """curves.png, success.png, escapes.png and paths.png."""
-    table = summarise(rows.chains, rows.about["sizes"]["steps"])
+    table = summarize(rows.chains, rows.about["sizes"]["steps"])
     drawing.of(draw_curves, rows.curves, out / "curves.png")
     drawing.of(draw_success, table, out / "success.png")
     drawing.of(draw_escapes, rows.escapes, out / "escapes.png")
@@ -40,16 +40,14 @@ def draw_curves(curves: pd.DataFrame, path: Path) -> list[Path]:
     with style.figure(-(-len(groups) // columns), columns, 2.5, 2.1) as (fig, axes):
         for axis, ((name, d), group) in zip(axes.flat, groups):
             for method, part in group.groupby("method", sort=False):
-                colour = COLOURS[method]
+                color = COLORS[method]
                 label = WORDS[method]
-                axis.plot(
-                    part["evaluations"], part["median"], color=colour, label=label
-                )
+                axis.plot(part["evaluations"], part["median"], color=color, label=label)
                 axis.fill_between(
                     part["evaluations"],
                     part["quarter"],
                     part["three_quarters"],
-                    color=colour,
+                    color=color,
                     alpha=0.12,
                     lw=0,
                 )
@@ -70,7 +68,7 @@ def draw_curves(curves: pd.DataFrame, path: Path) -> list[Path]:
 def draw_success(table: pd.DataFrame, path: Path) -> list[Path]:
     """Success rate of each method on each problem, with Wilson's interval."""
     problems = list(dict.fromkeys(zip(table["objective"], table["dimension"])))
-    methods = [m for m in COLOURS if m in set(table["method"])]
+    methods = [m for m in COLORS if m in set(table["method"])]
     with style.figure(1, 1, 8.5, 0.42 * len(problems) + 1.2) as (fig, axes):
         axis = axes[0, 0]
         for i, method in enumerate(methods):
@@ -84,7 +82,7 @@ def draw_success(table: pd.DataFrame, path: Path) -> list[Path]:
                 xerr=100 * error,
                 fmt="o",
                 ms=4,
-                color=COLOURS[method],
+                color=COLORS[method],
                 label=WORDS[method],
             )
         axis.set_yticks(
@@ -127,7 +125,7 @@ def draw_escapes(escapes: pd.DataFrame, path: Path) -> list[Path]:
 
 
 def _escape_curve(axis: Any, sweep: str, share: float, case: Any, index: int) -> None:
-    colour = ("#000000", *style.OTHER_COLOURS)[index]
+    color = ("#000000", *style.OTHER_COLORS)[index]
     x = case["barrier"] if sweep == "barrier" else 1 / case["temperature"]
     label = "plain" if np.isnan(share) else f"modified, c = {share:g} E*"
     axis.errorbar(
@@ -136,17 +134,17 @@ def _escape_curve(axis: Any, sweep: str, share: float, case: Any, index: int) ->
         yerr=1.96 * case["mean_time"] / np.sqrt(case["escapes"].clip(lower=1)),
         fmt="o",
         ms=4,
-        color=colour,
+        color=color,
         label=label,
     )
     exact = case["exact"].notna().all()
-    axis.plot(x, case["exact" if exact else "mean_time"], color=colour, lw=1)
+    axis.plot(x, case["exact" if exact else "mean_time"], color=color, lw=1)
     if sweep == "temperature":
         # The slope that the theory has as T goes to 0: the clipped critical height.
         height = case["barrier"].iloc[0] * (1 if np.isnan(share) else share)
         last = case.iloc[x.argmax()]
         line = last["mean_time"] * np.exp(height * (x - x.max()))
-        axis.plot(x, line, color=colour, lw=0.8, ls=":")
+        axis.plot(x, line, color=color, lw=0.8, ls=":")
 
 
 def draw_paths(paths: pd.DataFrame, path: Path) -> list[Path]:
@@ -159,11 +157,11 @@ def draw_paths(paths: pd.DataFrame, path: Path) -> list[Path]:
         for axis, method in zip(axes[0], METHODS):
             axis.contourf(ends, ends, values, 12, cmap="Greys", alpha=0.55)
             part = paths[paths["method"] == method]
-            colours = np.arange(len(part))
-            axis.plot(part["x1"], part["x2"], color=COLOURS[method], lw=0.5, alpha=0.6)
-            axis.scatter(part["x1"], part["x2"], c=colours, s=3, cmap="viridis")
+            colors = np.arange(len(part))
+            axis.plot(part["x1"], part["x2"], color=COLORS[method], lw=0.5, alpha=0.6)
+            axis.scatter(part["x1"], part["x2"], c=colors, s=3, cmap="viridis")
             axis.plot(*part[["x1", "x2"]].iloc[-1], "*", color="red", ms=9)
-            axis.plot(*objective.minimisers[0], "+", color="white", ms=9)
+            axis.plot(*objective.minimizers[0], "+", color="white", ms=9)
             axis.set_title(WORDS[method], fontsize=8)
             axis.set_aspect("equal")
             axis.grid(False)

@@ -24,7 +24,7 @@ class Problem:
       spread: standard deviation of U over the domain, what a user can find out by a few
         evaluations; energies are in units of it.
       tolerance: a value within it of the minimum is a success. Half the height of the
-        next-lowest dent along a coordinate axis through a minimiser, so that only a
+        next-lowest dent along a coordinate axis through a minimizer, so that only a
         global minimum's own valley counts; where there is no other dent, spread / 100.
     """
 
@@ -73,10 +73,10 @@ def problem(name: str, dimension: int) -> Problem:
 def _tolerance(objective: Objective, values: Callable, spread: float) -> float:
     line = np.linspace(objective.low, objective.high, 20_001)
     dents = []
-    minimiser = np.asarray(objective.minimisers[0], np.float32)
+    minimizer = np.asarray(objective.minimizers[0], np.float32)
     # All axes but the first and the last are like one another in these objectives.
     for axis in sorted({0, objective.dimension - 1}):
-        points = np.repeat(minimiser[None], line.size, 0)
+        points = np.repeat(minimizer[None], line.size, 0)
         points[:, axis] = line
         u = np.asarray(values(jnp.asarray(points)), np.float64) - objective.minimum
         inner = u[1:-1]

@@ -14,7 +14,7 @@ from experiments.runs import provenance
 PLAIN = {"improved": "langevin", "improved_kinetic": "kinetic"}
 
 
-def summarise(chains: pd.DataFrame, steps: int) -> pd.DataFrame:
+def summarize(chains: pd.DataFrame, steps: int) -> pd.DataFrame:
     """A row per problem and method, over its tunings and chains.
 
     Returns:
@@ -66,7 +66,7 @@ def told(row: Any) -> bool:
 
 
 def verdict(row: Any) -> str:
-    """The last cell of a row of `summarise`."""
+    """The last cell of a row of `summarize`."""
     if np.isnan(row["p_holm"]):
         return ""
     points = f"{100 * row['difference']:+.1f} points, p {_p(row['p_holm'])}"
@@ -80,7 +80,7 @@ def verdict(row: Any) -> str:
 def tables(rows: Rows) -> str:
     """The tables as Markdown."""
     sizes = rows.about["sizes"]
-    table = summarise(rows.chains, sizes["steps"])
+    table = summarize(rows.chains, sizes["steps"])
     tunings = rows.chains["tuning"].nunique()
     parts = [
         f"**Annealing, {sizes['steps']:,} evaluations a chain, {tunings} tunings of "

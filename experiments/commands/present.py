@@ -76,7 +76,7 @@ def print_table(runs: Sequence[Run], asked: Asked = notes.NOTHING) -> None:
     def shown(words: str) -> str:
         return escape(text.printable(words, keep="\n"))
 
-    summary = tables.summarise(runs, asked)
+    summary = tables.summarize(runs, asked)
     table = Table(
         title=shown(tables.title(runs)),
         caption=shown("\n".join(notes.notes(summary, asked))),

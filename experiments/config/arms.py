@@ -33,7 +33,7 @@ class Arm:
     Attributes:
       name: in configurations and on the command line.
       label: in tables.
-      colour: in pictures.
+      color: in pictures.
       parameters: the fields of `RunConfig` that it reads. In a run of another arm they
         keep their defaults, so that one plain run serves any f and any clip norm.
       ahead: (steps, axis_name, **parameters) to what comes before weight decay and the
@@ -51,7 +51,7 @@ class Arm:
 
     name: str
     label: str
-    colour: str
+    color: str
     parameters: tuple[str, ...] = ()
     ahead: "Callable[..., optax.GradientTransformation | None]" = _nothing
     after: "Callable[..., optax.GradientTransformation | None]" = _nothing
@@ -225,7 +225,7 @@ def _polyak(learning_rate: float, momentum: float, step_cap: float) -> Any:
 _OF_LANDSCAPE = ("f", "eps", "c", "threshold")
 BASE = Arm("base", "plain", "#000000")
 LM = Arm("lm", "LM", "#D55E00", _OF_LANDSCAPE, ahead=_landscape, seen=_landscape_seen)
-# Colours from Okabe and Ito's palette, which the colour-blind can tell apart.
+# Colors from Okabe and Ito's palette, which the color-blind can tell apart.
 ARMS = {
     arm.name: arm
     for arm in (

@@ -18,7 +18,7 @@ def augment(images: jax.Array, key: jax.Array, pipeline: Pipeline) -> jax.Array:
     """Randomly crop and flip each image by itself.
 
     Args:
-      images: (b, h, w, 3) uint8. Padding is black, that is zero before normalising.
+      images: (b, h, w, 3) uint8. Padding is black, that is zero before normalizing.
       key: one key for the batch; image i depends on the key, on i and on b.
 
     Returns:

@@ -11,7 +11,7 @@ TEST = 360  # of 1,797: the first fifth of the canonical order
 
 @functools.cache
 def read() -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """The 8×8 digits as 32×32 colour images, each pixel drawn as 4×4."""
+    """The 8×8 digits as 32×32 color images, each pixel drawn as 4×4."""
     from sklearn.datasets import load_digits
 
     bunch = load_digits()

@@ -20,5 +20,5 @@ def _checksums(images: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def fingerprint(images: np.ndarray, labels: np.ndarray) -> int:
-    """A checksum of labelled images that does not depend on their order."""
+    """A checksum of labeled images that does not depend on their order."""
     return int(_checksums(images, labels).sum(dtype=np.uint64))

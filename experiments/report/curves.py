@@ -10,7 +10,7 @@ import pandas as pd
 from experiments.config.arms import ARMS
 from experiments.config.optimizers import OPTIMIZERS
 from experiments.report import groups, style
-from experiments.report.tables import summarise, title
+from experiments.report.tables import summarize, title
 from experiments.runs.run_directory import WINDOW, Run
 
 # name: (axis label, logarithmic)
@@ -81,16 +81,16 @@ def draw_quantity(axis, runs: Sequence[Run], name: str) -> None:
         if table.isna().all(axis=None):  # c and scale of an arm without a landscape
             continue
         positive |= bool((table > 0).any(axis=None))
-        # The rows of an arm have its colour, each another kind of line.
+        # The rows of an arm have its color, each another kind of line.
         kind = _LINES[arms[:place].count(row.arm) % len(_LINES)]
-        colour = style.colour(row.arm)
+        color = style.color(row.arm)
         label = ARMS[row.arm].label + (f" ({apart[row]})" if apart[row] else "")
         marker = "o" if len(table) == 1 else kind
         axis.plot(
             table.index,
             table.mean(axis=1),
             marker,
-            color=colour,
+            color=color,
             label=style.words(label),
             lw=1.3,
         )
@@ -98,7 +98,7 @@ def draw_quantity(axis, runs: Sequence[Run], name: str) -> None:
             table.index,
             table.min(axis=1),
             table.max(axis=1),
-            color=colour,
+            color=color,
             alpha=0.2,
             lw=0,
         )
@@ -137,7 +137,7 @@ def draw_effects(tables: Sequence[Sequence[Run]], path: Path) -> list[Path]:
         row | {"epochs": runs[0].config.epochs}
         for runs in tables
         if not runs[0].config.until_above_chance
-        for row in summarise(runs).to_dict("records")
+        for row in summarize(runs).to_dict("records")
         if not math.isnan(row.get("difference", math.nan))
     ]
     if not rows:
@@ -146,12 +146,12 @@ def draw_effects(tables: Sequence[Sequence[Run]], path: Path) -> list[Path]:
         axis = axes[0][0]
         labels = []
         for place, row in enumerate(rows):
-            colour = style.colour(row["arm"])
+            color = style.color(row["arm"])
             each = row["differences"]
-            axis.plot(each, [place] * len(each), "x", color=colour, ms=4, alpha=0.6)
+            axis.plot(each, [place] * len(each), "x", color=color, ms=4, alpha=0.6)
             if not math.isnan(row["low"]):
-                axis.plot([row["low"], row["high"]], [place] * 2, color=colour, lw=1.5)
-            axis.plot(row["difference"], place, "o", color=colour, ms=5)
+                axis.plot([row["low"], row["high"]], [place] * 2, color=color, lw=1.5)
+            axis.plot(row["difference"], place, "o", color=color, ms=5)
             of = f"{row['model']} {row['dataset']}, {row['epochs']} epochs"
             labels.append(style.words(f"{of}: {row['name']}  (n = {row['n']})"))
         axis.set_yticks(range(len(rows)), labels)

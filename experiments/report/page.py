@@ -94,7 +94,7 @@ def section(
     asked: Asked = notes.NOTHING,
 ) -> str:
     """The part of the page on one table's runs; links are relative to `out`."""
-    summary = tables.summarise(runs, asked)
+    summary = tables.summarize(runs, asked)
     below = "".join(
         f'<p class="note">{html(n)}</p>' for n in notes.notes(summary, asked)
     )

@@ -1,4 +1,4 @@
-"""One look for every picture: sizes, and colours that the colour-blind can tell."""
+"""One look for every picture: sizes, and colors that the color-blind can tell."""
 
 import os
 import textwrap
@@ -12,7 +12,7 @@ from experiments.errors import UserError
 from experiments.machine import files
 from experiments.text import printable
 
-OTHER_COLOURS = ("#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+OTHER_COLORS = ("#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _SETTINGS: Any = {
     "figure.dpi": 150,
     "savefig.dpi": 150,
@@ -127,7 +127,7 @@ class Drawing:
             )
 
 
-def colour(arm: str, index: int = 0) -> str:
+def color(arm: str, index: int = 0) -> str:
     if arm in ARMS:
-        return ARMS[arm].colour
-    return OTHER_COLOURS[index % len(OTHER_COLOURS)]
+        return ARMS[arm].color
+    return OTHER_COLORS[index % len(OTHER_COLORS)]

@@ -18,7 +18,7 @@ from experiments.report.thesis import Published, published
 from experiments.runs.run_directory import Run, rows
 
 
-def summarise(runs: Sequence[Run], asked: Asked = NOTHING) -> pd.DataFrame:
+def summarize(runs: Sequence[Run], asked: Asked = NOTHING) -> pd.DataFrame:
     """One row per optimizer, arm and settings of a table's runs, over its seeds.
 
     Returns:
@@ -230,7 +230,7 @@ def title(runs: Sequence[Run]) -> str:
 
 def markdown(runs: Sequence[Run], asked: Asked = NOTHING) -> str:
     """The table with its title and notes on what the figures are."""
-    summary = summarise(runs, asked)
+    summary = summarize(runs, asked)
     columns = header(summary, asked)
     body = [tuple(map(text.markdown, row)) for row in cells(summary)]
     body = [columns, ("---",) * len(columns), *body]

@@ -12,7 +12,7 @@ from experiments.spins.problems import families
 from experiments.spins.search import LABELS
 from experiments.spins.tunnelling import LANDSCAPES
 
-COLOURS = dict(zip(LABELS, ("0.35", "#D55E00", "#CC79A7", "#0072B2", "#009E73")))
+COLORS = dict(zip(LABELS, ("0.35", "#D55E00", "#CC79A7", "#0072B2", "#009E73")))
 
 
 def draw(parts: dict[str, pd.DataFrame], out: Path, drawing: style.Drawing) -> None:
@@ -32,11 +32,11 @@ def draw_tunnelling(times: pd.DataFrame, path: Path) -> Sequence[Path]:
             for place, landscape in enumerate(LANDSCAPES):
                 own = times[(times["n"] == n) & (times["landscape"] == landscape)]
                 own = own.sort_values("temperature")
-                colour = "0.35" if landscape == "plain" else style.OTHER_COLOURS[place]
+                color = "0.35" if landscape == "plain" else style.OTHER_COLORS[place]
                 beta = 1 / own["temperature"]
-                axis.plot(beta, own["exact"], color=colour, lw=1.2, label=landscape)
+                axis.plot(beta, own["exact"], color=color, lw=1.2, label=landscape)
                 axis.errorbar(
-                    beta, own["mean"], 2 * own["error"], fmt="o", ms=3.5, color=colour
+                    beta, own["mean"], 2 * own["error"], fmt="o", ms=3.5, color=color
                 )
             axis.set_yscale("log")
             axis.set_title(f"n = {n:.0f}")
@@ -67,7 +67,7 @@ def draw_search(trials: pd.DataFrame, path: Path) -> Sequence[Path]:
                 value = own[f"{name}ratio"]
                 ends = [value - own[f"{name}low"], own[f"{name}high"] - value]
                 axis.errorbar(
-                    value, y, xerr=ends, fmt="o", ms=4, color=COLOURS[method],
+                    value, y, xerr=ends, fmt="o", ms=4, color=COLORS[method],
                     label=LABELS[method],
                 )  # fmt: skip
             axis.axvline(1, color="0.35", lw=0.8)

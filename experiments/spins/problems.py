@@ -107,9 +107,9 @@ def loops(side: int, seed: int, ratio: float = 0.9) -> Instance:
 def _padded(n: int, pairs: np.ndarray, weights: np.ndarray, degree: int = 6) -> Any:
     """Sparse couplings of one shape for all instances, so that programs are shared."""
     J = spins.edges(n, pairs, weights)
-    more = degree - J.neighbours.shape[1]
+    more = degree - J.neighbors.shape[1]
     pad = lambda table: jnp.pad(table, ((0, 0), (0, more)))  # noqa: E731
-    return dataclasses.replace(J, neighbours=pad(J.neighbours), weights=pad(J.weights))
+    return dataclasses.replace(J, neighbors=pad(J.neighbors), weights=pad(J.weights))
 
 
 def _loop(side: int, rng: np.random.Generator) -> list[tuple[int, int]]:

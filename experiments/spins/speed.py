@@ -16,7 +16,7 @@ FIRST, LAST = 3.0, 0.3
 
 
 def numpy_loop(
-    neighbours: np.ndarray,
+    neighbors: np.ndarray,
     weights: np.ndarray,
     x: np.ndarray,
     uniform: Callable[[int], np.ndarray],
@@ -27,7 +27,7 @@ def numpy_loop(
     """Metropolis on all chains at once, sequential flips, the best state kept.
 
     Args:
-      neighbours, weights: (n, degree), of each site.
+      neighbors, weights: (n, degree), of each site.
       x: (n, chains), changed in place.
       uniform: a step's uniforms, (chains,).
       temperature: T of a step.
@@ -39,11 +39,11 @@ def numpy_loop(
     n = len(x)
     value = np.zeros(x.shape[1], np.float32)
     for i in range(n):
-        value -= x[i] * (weights[i] @ x[neighbours[i]]) / 2
+        value -= x[i] * (weights[i] @ x[neighbors[i]]) / 2
     best_x, best = x.copy(), value.copy()
     for step in range(steps):
         i, T = step % n, np.float32(temperature(step))
-        change = 2 * x[i] * (weights[i] @ x[neighbours[i]])
+        change = 2 * x[i] * (weights[i] @ x[neighbors[i]])
         rise = change / T
         if lm_slope:
             low = value - best
@@ -63,14 +63,14 @@ def numpy_loop(
 
 
 def table(instance: Instance) -> tuple[np.ndarray, np.ndarray]:
-    """(n, degree) neighbours and weights of any couplings."""
+    """(n, degree) neighbors and weights of any couplings."""
     n = instance.model.n
     matrix = np.zeros((n, n), np.float32)
     matrix[tuple(instance.pairs.T)] = instance.J
     matrix += matrix.T
     degree = (matrix != 0).sum(1).max()
-    neighbours = np.argsort(matrix == 0, axis=1, kind="stable")[:, :degree]
-    return neighbours, np.take_along_axis(matrix, neighbours, 1)
+    neighbors = np.argsort(matrix == 0, axis=1, kind="stable")[:, :degree]
+    return neighbors, np.take_along_axis(matrix, neighbors, 1)
 
 
 def measure(sizes: Sizes, small: bool) -> Iterator[dict[str, Any]]:
@@ -105,7 +105,7 @@ def _programs(instance: Instance, sizes: Sizes) -> dict[str, Callable[[], Any]]:
     x0 = model.sample(key, chains)
     steps = sizes.speed_sweeps * model.n
     cooling = annealing.geometric(FIRST, LAST, steps)
-    neighbours, weights = table(instance)
+    neighbors, weights = table(instance)
 
     def ours(f: str | None) -> Any:
         return jax.block_until_ready(
@@ -118,7 +118,7 @@ def _programs(instance: Instance, sizes: Sizes) -> dict[str, Callable[[], Any]]:
     def numpy(slope: float) -> Any:
         rng = np.random.default_rng(0)
         return numpy_loop(
-            neighbours,
+            neighbors,
             weights,
             np.asarray(x0.T, np.float32).copy(),
             lambda step: rng.random(chains, np.float32),

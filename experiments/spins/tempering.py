@@ -42,7 +42,7 @@ def run(model: Any, x: jax.Array, key: jax.Array, T: jax.Array, sweeps: Any) -> 
         return x, move, accepted, value, jnp.minimum(best, value), log_u, sweep
 
     def swapped(x: jax.Array, value: jax.Array, sweep: jax.Array, log_u: Any) -> Any:
-        # Neighbours swap with probability min(1, exp((1/T − 1/T′)(U − U′))), the even
+        # Neighbors swap with probability min(1, exp((1/T − 1/T′)(U − U′))), the even
         # rungs with those above them in one sweep, the odd ones in the next.
         above = (rung - sweep) % 2 == 0
         partner = order + jnp.where(above, 1, -1)

@@ -11,8 +11,8 @@ from experiments.config.run import RunConfig
 _DEFAULTS = {field.name: field.default for field in dataclasses.fields(RunConfig)}
 
 
-def _variant(name: str, label: str, colour: str) -> Arm:
-    return dataclasses.replace(LM, name=name, label=label, colour=colour)
+def _variant(name: str, label: str, color: str) -> Arm:
+    return dataclasses.replace(LM, name=name, label=label, color=color)
 
 
 # What each has in place of LM's default, as `--f` and `--threshold` spell it.

@@ -60,12 +60,12 @@ def draw_collapse(runs: pd.DataFrame, arms: Sequence[str], path: Path) -> list[P
                     share,
                     "o-",
                     ms=3,
-                    color=ARMS[arm].colour,
+                    color=ARMS[arm].color,
                     label=ARMS[arm].label,
                 )
                 low, high = 100 * part["low"], 100 * part["high"]
                 axis.fill_between(
-                    part["rate"], low, high, color=ARMS[arm].colour, alpha=0.13, lw=0
+                    part["rate"], low, high, color=ARMS[arm].color, alpha=0.13, lw=0
                 )
             _rate_axis(axis, own["rate"])
             axis.set_ylim(-3, 103)
@@ -109,10 +109,10 @@ def draw_how(runs: pd.DataFrame, curves: pd.DataFrame, path: Path) -> list[Path]
                 part = own[own["arm"] == arm].sort_values("step")
                 if part.empty:
                     continue
-                colour, label = ARMS[arm].colour, ARMS[arm].label
-                top.plot(part["step"], part["loss"], color=colour, label=label)
+                color, label = ARMS[arm].color, ARMS[arm].label
+                top.plot(part["step"], part["loss"], color=color, label=label)
                 if part["scale"].notna().any():
-                    bottom.plot(part["step"], part["scale"], color=colour)
+                    bottom.plot(part["step"], part["scale"], color=color)
             top.axhline(np.log(10), color="0.5", lw=0.8, ls=":")
             top.set_ylim(0, 3)
             top.set_title(f"{OPTIMIZERS[optimizer].label} at {rate:g}, seed {seed}")

@@ -1,7 +1,7 @@
-"""The tasks, each one record: a network without normalisation, on the 8×8 digits.
+"""The tasks, each one record: a network without normalization, on the 8×8 digits.
 
 Networks are pure functions of a list of matrices and vectors, so that `vmap` trains
-hundreds at once. He's initialisation throughout, zero biases.
+hundreds at once. He's initialization throughout, zero biases.
 """
 
 import dataclasses
@@ -112,7 +112,7 @@ def _mlp(depth: int, width: int = 64) -> tuple[Init, Apply]:
 
 
 def _patches(x: jax.Array) -> jax.Array:
-    """(b, h, w, c) to (b, h, w, 9 c): each pixel's 3×3 neighbours, zeros outside."""
+    """(b, h, w, c) to (b, h, w, 9 c): each pixel's 3×3 neighbors, zeros outside."""
     height, width = x.shape[1:3]
     padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
     shifted = [

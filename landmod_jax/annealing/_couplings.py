@@ -14,7 +14,7 @@ import numpy as np
 
 from landmod_jax import _checks
 
-_UNROLLED = 16  # neighbours
+_UNROLLED = 16  # neighbors
 
 
 @jax.tree_util.register_dataclass
@@ -47,38 +47,38 @@ class Dense:
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Sparse:
-    """Each site's neighbours and its couplings to them, both (n, largest degree).
+    """Each site's neighbors and its couplings to them, both (n, largest degree).
 
-    Sites of fewer neighbours are padded with couplings of 0.
+    Sites of fewer neighbors are padded with couplings of 0.
     """
 
-    neighbours: jax.Array
+    neighbors: jax.Array
     weights: jax.Array
 
     @property
     def n(self) -> int:
-        return self.neighbours.shape[0]
+        return self.neighbors.shape[0]
 
     @property
     def dtype(self) -> Any:
         return jnp.int8
 
     def at(self, x: jax.Array, i: jax.Array) -> jax.Array:
-        neighbours, weights = self.neighbours[i], self.weights[i]
-        if neighbours.ndim == 2:
-            found = jnp.take_along_axis(x, neighbours.T, 0, mode="promise_in_bounds")
+        neighbors, weights = self.neighbors[i], self.weights[i]
+        if neighbors.ndim == 2:
+            found = jnp.take_along_axis(x, neighbors.T, 0, mode="promise_in_bounds")
             return (weights.T * found.astype(weights.dtype)).sum(0)
-        if neighbours.size > _UNROLLED:
-            return weights @ x[neighbours].astype(weights.dtype)
+        if neighbors.size > _UNROLLED:
+            return weights @ x[neighbors].astype(weights.dtype)
         # Row by row: a gather of rows does not fuse with what it feeds.
         total = jnp.zeros((), weights.dtype)
-        for k in range(neighbours.size):
-            row = jax.lax.dynamic_index_in_dim(x, neighbours[k], 0, False)
+        for k in range(neighbors.size):
+            row = jax.lax.dynamic_index_in_dim(x, neighbors[k], 0, False)
             total = total + weights[k] * row.astype(weights.dtype)
         return total
 
     def of_all(self, x: jax.Array) -> jax.Array:
-        return (self.weights * x[self.neighbours].astype(self.weights.dtype)).sum(-1)
+        return (self.weights * x[self.neighbors].astype(self.weights.dtype)).sum(-1)
 
 
 @jax.tree_util.register_dataclass
@@ -169,11 +169,11 @@ def edges(n: int, pairs: Any, weights: Any) -> Sparse:
     order = np.argsort(sites, kind="stable")
     degree = np.bincount(sites, minlength=n)
     place = np.arange(len(sites)) - np.repeat(np.cumsum(degree) - degree, degree)
-    neighbours = np.zeros((n, degree.max()), np.int32)
-    neighbours[sites[order], place] = ends[:, ::-1].T.ravel()[order]
-    table = jnp.zeros(neighbours.shape, w.dtype)
+    neighbors = np.zeros((n, degree.max()), np.int32)
+    neighbors[sites[order], place] = ends[:, ::-1].T.ravel()[order]
+    table = jnp.zeros(neighbors.shape, w.dtype)
     table = table.at[sites[order], place].set(jnp.concatenate([w, w])[order])
-    return Sparse(jnp.asarray(neighbours), table)
+    return Sparse(jnp.asarray(neighbors), table)
 
 
 def couplings_of(name: str, value: Any) -> Couplings:
@@ -198,7 +198,7 @@ def mapped(function: Callable, couplings: Couplings) -> Couplings:
     if isinstance(couplings, Dense):
         return Dense(function(couplings.matrix))
     if isinstance(couplings, Sparse):
-        return Sparse(couplings.neighbours, function(couplings.weights))
+        return Sparse(couplings.neighbors, function(couplings.weights))
     return Uniform(function(couplings.strength), couplings.n)
 
 

@@ -27,7 +27,7 @@ class Objective:
       function: maps a point (d,) to a real scalar; differentiable everywhere.
       dimension: d.
       low, high: limits of the domain in each coordinate.
-      minimisers: the global minimizers, each d numbers.
+      minimizers: the global minimizers, each d numbers.
       minimum: the value at the minimizers.
 
     Raises:
@@ -47,7 +47,7 @@ class Objective:
     dimension: int
     low: float
     high: float
-    minimisers: tuple[tuple[float, ...], ...]
+    minimizers: tuple[tuple[float, ...], ...]
     minimum: float
 
     def __post_init__(self) -> None:
@@ -60,15 +60,15 @@ class Objective:
         if not low < high:
             raise ValueError(f"low must be less than high, got {low} and {high}")
         _checks.number("minimum", self.minimum)
-        if not isinstance(self.minimisers, tuple):
+        if not isinstance(self.minimizers, tuple):
             raise ValueError(
-                "minimisers must be a tuple of points, got "
-                f"{_checks.shown(self.minimisers)}"
+                "minimizers must be a tuple of points, got "
+                f"{_checks.shown(self.minimizers)}"
             )
-        for point in self.minimisers:
+        for point in self.minimizers:
             if np.shape(point) != (self.dimension,):
                 raise ValueError(
-                    f"minimisers must be points of {self.dimension} numbers, got "
+                    f"minimizers must be points of {self.dimension} numbers, got "
                     f"{_checks.shown(point)}"
                 )
 
@@ -176,7 +176,7 @@ def griewank(d: int = 2) -> Objective:
     return Objective("griewank", function, d, -600.0, 600.0, ((0.0,) * d,), 0.0)
 
 
-_SCHWEFEL_MINIMISER = 420.96874635998194  # of −x sin √x: tan √x = −√x / 2
+_SCHWEFEL_MINIMIZER = 420.96874635998194  # of −x sin √x: tan √x = −√x / 2
 
 
 @same_for_same_arguments
@@ -198,15 +198,15 @@ def schwefel(d: int = 2) -> Objective:
       0.00
     """
     d = _checks.integer("d", d, least=1)
-    best = _SCHWEFEL_MINIMISER * math.sin(math.sqrt(_SCHWEFEL_MINIMISER))
+    best = _SCHWEFEL_MINIMIZER * math.sin(math.sqrt(_SCHWEFEL_MINIMIZER))
 
     def function(x: jax.Array) -> jax.Array:
         zero = x == 0
         root = jnp.sqrt(jnp.where(zero, 1, jnp.abs(x)))
         return jnp.sum(best - jnp.where(zero, 0, x * jnp.sin(root)))
 
-    minimiser = (_SCHWEFEL_MINIMISER,) * d
-    return Objective("schwefel", function, d, -500.0, 500.0, (minimiser,), 0.0)
+    minimizer = (_SCHWEFEL_MINIMIZER,) * d
+    return Objective("schwefel", function, d, -500.0, 500.0, (minimizer,), 0.0)
 
 
 @same_for_same_arguments
@@ -242,7 +242,7 @@ def levy(d: int = 2) -> Objective:
     return Objective("levy", function, d, -10.0, 10.0, ((1.0,) * d,), 0.0)
 
 
-_STYBLINSKI_TANG_MINIMISER = -2.9035340277711772  # the least root of 4x³ − 32x + 5
+_STYBLINSKI_TANG_MINIMIZER = -2.9035340277711772  # the least root of 4x³ − 32x + 5
 
 
 @same_for_same_arguments
@@ -259,11 +259,11 @@ def styblinski_tang(d: int = 2) -> Objective:
       >>> import jax.numpy as jnp
       >>> from landmod_jax.annealing import objectives
       >>> U = objectives.styblinski_tang(2)
-      >>> print(f"{U(jnp.array(U.minimisers[0])):.2f} {U.minimum:.2f}")
+      >>> print(f"{U(jnp.array(U.minimizers[0])):.2f} {U.minimum:.2f}")
       -78.33 -78.33
     """
     d = _checks.integer("d", d, least=1)
-    x = _STYBLINSKI_TANG_MINIMISER
+    x = _STYBLINSKI_TANG_MINIMIZER
     minimum = d * (x**4 - 16 * x**2 + 5 * x) / 2
 
     def function(x: jax.Array) -> jax.Array:
@@ -311,13 +311,13 @@ def himmelblau() -> Objective:
     def function(x: jax.Array) -> jax.Array:
         return (x[0] ** 2 + x[1] - 11) ** 2 + (x[0] + x[1] ** 2 - 7) ** 2
 
-    minimisers = (
+    minimizers = (
         (3.0, 2.0),
         (-2.805118086952745, 3.131312518250573),
         (-3.779310253377747, -3.283185991286170),
         (3.584428340330492, -1.848126526964404),
     )
-    return Objective("himmelblau", function, 2, -5.0, 5.0, minimisers, 0.0)
+    return Objective("himmelblau", function, 2, -5.0, 5.0, minimizers, 0.0)
 
 
 @same_for_same_arguments
@@ -345,11 +345,11 @@ def double_well(barrier: float = 1.0, d: int = 1) -> Objective:
     def function(x: jax.Array) -> jax.Array:
         return barrier * jnp.sum((x * x - 1) ** 2)
 
-    minimisers = tuple(itertools.product((-1.0, 1.0), repeat=d))
-    return Objective("double_well", function, d, -2.0, 2.0, minimisers, 0.0)
+    minimizers = tuple(itertools.product((-1.0, 1.0), repeat=d))
+    return Objective("double_well", function, d, -2.0, 2.0, minimizers, 0.0)
 
 
-_SINES_MINIMISER = 5.145735285687302
+_SINES_MINIMIZER = 5.145735285687302
 
 
 @same_for_same_arguments
@@ -363,7 +363,7 @@ def sines() -> Objective:
       >>> print(f"{U(jnp.array([5.1457])):.4f}")
       -1.8996
     """
-    x = _SINES_MINIMISER
+    x = _SINES_MINIMIZER
     minimum = math.sin(x) + math.sin(10 * x / 3)
 
     def function(x: jax.Array) -> jax.Array:

@@ -1,4 +1,4 @@
-"""Batch normalisation's arithmetic, with sums that XLA:CPU runs fast."""
+"""Batch normalization's arithmetic, with sums that XLA:CPU runs fast."""
 
 import functools
 import math
@@ -15,7 +15,7 @@ Rows = jax.Array | None
 SLICES = 8
 
 
-def normalise(
+def normalize(
     x: jax.Array,
     weight: jax.Array,
     bias: jax.Array,
@@ -45,22 +45,22 @@ def normalise(
       y of x's shape and dtype, and the channels' mean and biased variance.
     """
     of_x = reverse_only(x, weight, bias)
-    return _normalise(*of_x, near, rows, epsilon, axis_name, relu)
+    return _normalize(*of_x, near, rows, epsilon, axis_name, relu)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(5, 6, 7))
-def _normalise(x, weight, bias, near, rows, epsilon, axis_name, relu):
+def _normalize(x, weight, bias, near, rows, epsilon, axis_name, relu):
     return _forward(x, weight, bias, near, rows, epsilon, axis_name, relu)[0]
 
 
 def _forward(x, weight, bias, near, rows, epsilon, axis_name, relu):
     x, weight, bias = reverse_only(x, weight, bias)
     mean, var = batch_moments(x, axis_name, near, rows)
-    y = normalised(x, weight, bias, mean, jax.lax.rsqrt(var + epsilon), relu)
+    y = normalized(x, weight, bias, mean, jax.lax.rsqrt(var + epsilon), relu)
     return (y, mean, var), (x, weight, bias, mean, var, rows)
 
 
-def normalised(
+def normalized(
     x: jax.Array,
     weight: jax.Array,
     bias: jax.Array,
@@ -87,25 +87,25 @@ def _backward(epsilon, axis_name, relu, saved, gs):
             g = jnp.where(_affine(x, weight, bias, mean, rsqrt) > 0, g, 0)
         return at_least_float32(g)
 
-    def centred(x):
+    def centered(x):
         return at_least_float32(x) - mean
 
     def terms(g, x):
         g = through_relu(g, x)
-        return g, g * centred(x)
+        return g, g * centered(x)
 
     of_g, of_g_x = channel_sums(terms, g, x)
     sums = local = (of_g, of_g_x * rsqrt)
     if axis_name is not None:
         sums = jax.lax.psum(local, axis_name)
     of_g, of_g_x_hat = (total / count(x, axis_name, rows) for total in sums)
-    dx = through_relu(g, x) - of_g - centred(x) * (rsqrt * of_g_x_hat)
+    dx = through_relu(g, x) - of_g - centered(x) * (rsqrt * of_g_x_hat)
     dx = _padded(dx * (weight * rsqrt), rows, 0)
     # Each replica has its part of the parameters' gradients, like any other layer's.
     return dx.astype(x.dtype), local[1], local[0], None, None
 
 
-_normalise.defvjp(_forward, _backward)
+_normalize.defvjp(_forward, _backward)
 
 
 def batch_moments(

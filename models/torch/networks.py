@@ -70,7 +70,7 @@ class VGG(nn.Module):
             nn.ReLU(),
             nn.Linear(512, num_classes),
         )
-        _initialise(self)
+        _initialize(self)
 
     def forward(self, x):
         return self.classifier(self.features(x).flatten(1))
@@ -111,7 +111,7 @@ class PreResNet(nn.Module):
             self.add_module(f"layer{stage + 1}", nn.Sequential(*blocks))
         self.bn = nn.BatchNorm2d(channels)
         self.fc = nn.Linear(channels, num_classes)
-        _initialise(self)
+        _initialize(self)
 
     def forward(self, x):
         x = self.conv1(x)
@@ -120,7 +120,7 @@ class PreResNet(nn.Module):
         return self.fc(self.bn(x).relu().mean((2, 3)))
 
 
-def _initialise(net: nn.Module) -> None:
+def _initialize(net: nn.Module) -> None:
     for module in net.modules():
         if isinstance(module, nn.Conv2d):
             height, width = module.kernel_size

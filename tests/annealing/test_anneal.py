@@ -34,7 +34,7 @@ def test_going_on_is_not_having_stopped(method):
 
 
 @pytest.mark.parametrize("method", list(annealing.METHODS))
-def test_a_chain_does_not_depend_on_its_neighbours(method):
+def test_a_chain_does_not_depend_on_its_neighbors(method):
     start = U.sample(jax.random.key(1), 6)
     many, few = (
         annealing.anneal(U, x, KEY, method=method, steps=50, **SETTINGS)
@@ -188,7 +188,7 @@ OBJECTIVES = [
 @pytest.mark.parametrize("U", OBJECTIVES, ids=lambda U: f"{U.name}-{U.dimension}")
 def test_objectives_have_the_minimum_they_say(U):
     scale = max(1.0, abs(U.minimum))
-    for point in U.minimisers:
+    for point in U.minimizers:
         x = jnp.asarray(point, jnp.float32)
         assert abs(float(U(x)) - U.minimum) < 1e-4 * scale
         assert (x >= U.low).all()

@@ -227,14 +227,14 @@ BAD = [
         "Objective",
         {
             "name": "bowl", "function": lambda x: (x**2).sum(), "dimension": 2,
-            "low": -1.0, "high": 1.0, "minimisers": ((0, 0),), "minimum": 0.0,
+            "low": -1.0, "high": 1.0, "minimizers": ((0, 0),), "minimum": 0.0,
         },
         name=[None, 3],
         function=NOT_FUNCTIONS,
         dimension=NOT_COUNTS,
         low=[*NOT_NUMBERS, 2.0],
         high=[*NOT_NUMBERS, -2.0],
-        minimisers=[None, 3, [(0, 0)], ((0,),), ((0, 0, 0),), (0.0, 0.0)],
+        minimizers=[None, 3, [(0, 0)], ((0,),), ((0, 0, 0),), (0.0, 0.0)],
         minimum=NOT_NUMBERS,
     ),
 ]  # fmt: skip

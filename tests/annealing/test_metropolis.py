@@ -24,7 +24,7 @@ EDGES = spins.edges(
 ISING = spins.ising(EDGES, 0.1)
 MATRIX = np.zeros((N, N))
 for i in range(N):
-    for j, w in zip(EDGES.neighbours[i], EDGES.weights[i]):
+    for j, w in zip(EDGES.neighbors[i], EDGES.weights[i]):
         MATRIX[i, j] = w
 MODELS = {
     "sparse": ISING,
@@ -107,7 +107,7 @@ def test_memory_does_not_grow_with_the_steps():
     assert size(1_000) == size(1_000_000)
 
 
-def test_a_chain_does_not_depend_on_its_neighbours():
+def test_a_chain_does_not_depend_on_its_neighbors():
     x0 = ISING.sample(KEY, 6)
     many, few = run(x0=x0, f="linear"), run(x0=x0[:2], f="linear")
     np.testing.assert_array_equal(few.state.x, many.state.x[:2])

@@ -284,7 +284,7 @@ def test_lookahead_around_lm_rejects_value_and_the_remedy_does_not():
 
 
 def test_sam_needs_a_wrapper_of_three_lines():
-    """Sharpness-aware minimisation: its inner update gets the loss from a closure."""
+    """Sharpness-aware minimization: its inner update gets the loss from a closure."""
     sam = optax.contrib.sam(
         chained(),
         optax.chain(optax.contrib.normalize(), optax.sgd(0.01)),

@@ -167,7 +167,7 @@ def test_batch_norm_of_padded_rows_by_hand(relu):
 
         def both(x, g, rows):
             def of(*a):
-                return norm.normalise(*a, 1e-5, None, relu, rows=rows)
+                return norm.normalize(*a, 1e-5, None, relu, rows=rows)
 
             results, vjp = jax.vjp(of, *map(jnp.asarray, (x, weight, bias)))
             zeros = map(jnp.zeros_like, results[1:])

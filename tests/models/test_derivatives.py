@@ -22,7 +22,7 @@ def plain_pool(x):
     return nn.max_pool(x, (2, 2), (2, 2))
 
 
-def plain_normalise(x, weight, bias, epsilon, axis_name, relu=False):
+def plain_normalize(x, weight, bias, epsilon, axis_name, relu=False):
     mean, var = x.mean((0, 1, 2)), x.var((0, 1, 2))
     y = weight * (x - mean) / jnp.sqrt(var + epsilon) + bias
     return jax.nn.relu(y) if relu else y, mean, var
@@ -89,12 +89,12 @@ def test_second_derivatives_of_batch_norm(relu):
     p = normal_like((jnp.zeros((3, 4, 4, 5)), jnp.zeros(5), jnp.zeros(5)), 0)
     v = normal_like(p, 1)
 
-    def f(normalise, p):
-        return (normalise(*p, 1e-5, None, relu)[0] ** 3).sum()
+    def f(normalize, p):
+        return (normalize(*p, 1e-5, None, relu)[0] ** 3).sum()
 
     ours, plain = (
-        jax.jit(functools.partial(hessian_product, functools.partial(f, normalise)))
-        for normalise in (layers.normalise, plain_normalise)
+        jax.jit(functools.partial(hessian_product, functools.partial(f, normalize)))
+        for normalize in (layers.normalize, plain_normalize)
     )
     assert_close(ours(p, v), plain(p, v), 1e-4)
 
@@ -169,7 +169,7 @@ LAYERS = {
     "convolution": (IMAGE, lambda p: layers.conv(p, jnp.ones((3, 3, 2, 2)), 1, 1)),
     "kernel": ((3, 3, 2, 2), lambda p: layers.conv(jnp.ones(IMAGE), p, 1, 1)),
     "max pooling": (IMAGE, layers.max_pool),
-    "batch norm": (IMAGE, lambda p: layers.normalise(p, *jnp.ones((2, 2)), 1, None)[0]),
+    "batch norm": (IMAGE, lambda p: layers.normalize(p, *jnp.ones((2, 2)), 1, None)[0]),
 }
 
 

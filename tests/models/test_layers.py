@@ -14,7 +14,7 @@ def norm_by_hand(x, mean, var):
 
 
 def test_batch_norm_by_hand():
-    """Training: the biased variance normalises, the unbiased one is kept."""
+    """Training: the biased variance normalizes, the unbiased one is kept."""
     norm = layers.BatchNorm()
     x = 3 + 2 * jax.random.normal(jax.random.key(0), (4, 3, 3, 5))
     variables = norm.init(jax.random.key(1), x, True)

@@ -1,4 +1,4 @@
-"""Networks: sizes, initialisation, shapes, names."""
+"""Networks: sizes, initialization, shapes, names."""
 
 import ast
 import functools
@@ -85,7 +85,7 @@ def test_logits_are_float32_and_state_keeps_its_shapes(name, dtype):
     assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype("float32")}
 
 
-def test_pytorchs_default_initialisation():
+def test_pytorchs_default_initialization():
     """uniform(±1/√fan_in) for weights and biases: bounds, and variance bound²/3."""
     net = models.create("simple_cnn")
     params = net.init(jax.random.key(1), IMAGES)["params"]
@@ -103,7 +103,7 @@ def test_pytorchs_default_initialisation():
     ("name", "layer", "fan_out"),
     [("vgg16", ("Conv_1",), 9 * 64), ("preresnet11", ("Bottleneck_0", "Conv_1"), 144)],
 )
-def test_normal_initialisation_of_vgg_and_preresnet(name, layer, fan_out, monkeypatch):
+def test_normal_initialization_of_vgg_and_preresnet(name, layer, fan_out, monkeypatch):
     narrow = (4,)  # but for the first stage, to compile fast
     monkeypatch.setitem(vgg.STAGES, 16, ((64, 64), *(narrow,) * 4))
     net = models.create(name)

@@ -106,7 +106,7 @@ def chains(**reached):
 
 
 def test_summary_by_hand():
-    table = tables.summarise(
+    table = tables.summarize(
         chains(langevin=[0] * 8 + [50] * 2, improved=[20] * 9 + [0]), steps=100
     ).set_index("method")
     plain, ours = table.loc["langevin"], table.loc["improved"]
@@ -124,7 +124,7 @@ def test_summary_by_hand():
 def test_a_difference_that_the_tunings_do_not_share_is_not_told():
     first = chains(langevin=[0] * 40, improved=[20] * 40)
     second = chains(langevin=[50] * 20, improved=[50] * 19 + [0]).assign(tuning=1)
-    table = tables.summarise(pd.concat([first, second]), steps=100)
+    table = tables.summarize(pd.concat([first, second]), steps=100)
     row = table.set_index("method").loc["improved"]
     assert row["p_holm"] < 0.001
     assert tables.verdict(row).startswith("cannot tell (+65.0 points")
@@ -132,7 +132,7 @@ def test_a_difference_that_the_tunings_do_not_share_is_not_told():
 
 
 def test_no_success_is_said_so():
-    table = tables.summarise(chains(langevin=[0] * 5, improved=[0] * 5), steps=100)
+    table = tables.summarize(chains(langevin=[0] * 5, improved=[0] * 5), steps=100)
     assert np.isinf(table["evaluations"]).all()
     assert tables.verdict(table.iloc[1]).startswith("cannot tell")
 

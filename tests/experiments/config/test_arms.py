@@ -159,8 +159,8 @@ def test_an_arms_parameters_are_fields_of_a_run_and_what_it_takes(name):
     assert set(arm.instead) <= set(OPTIMIZERS)
 
 
-def test_names_labels_and_colours_tell_arms_apart():
-    for field in ("name", "label", "colour"):
+def test_names_labels_and_colors_tell_arms_apart():
+    for field in ("name", "label", "color"):
         assert len({getattr(arm, field) for arm in ARMS.values()}) == len(ARMS)
     assert set().union(*(arm.parameters for arm in ARMS.values())) == PARAMETERS
 

@@ -113,8 +113,8 @@ def test_augmentation_is_what_the_command_says(monkeypatch, argv, augmented):
 
 def test_a_configuration_survives_its_dictionary():
     assert RunConfig.from_dict(dataclasses.asdict(CONFIG)) == CONFIG
-    with pytest.raises(UserError, match="unknown fields: colour"):
-        RunConfig.from_dict(dataclasses.asdict(CONFIG) | {"colour": 1})
+    with pytest.raises(UserError, match="unknown fields: color"):
+        RunConfig.from_dict(dataclasses.asdict(CONFIG) | {"color": 1})
 
 
 # Tables A.1 and A.2: epochs, learning rate, momentum.

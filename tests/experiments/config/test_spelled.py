@@ -84,10 +84,10 @@ def test_what_is_no_shape_is_refused_by_its_option(text):
 
 
 def test_a_constant_threshold_is_the_constant_c():
-    spelt = Protocol(threshold="constant(1)")
+    spelled = Protocol(threshold="constant(1)")
     short = Protocol(c=1.0)
     for_run = ("digits", "simple_cnn", "sgd", "lm", 0)
-    assert spelt.run(*for_run) == short.run(*for_run)
+    assert spelled.run(*for_run) == short.run(*for_run)
     with pytest.raises(UserError, match="choose one of them"):
         Protocol(threshold="constant(1)", c=2.0).run(*for_run)
 

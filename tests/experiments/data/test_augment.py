@@ -1,4 +1,4 @@
-"""Crop, flip and normalisation against NumPy by hand."""
+"""Crop, flip and normalization against NumPy by hand."""
 
 import chex
 import jax
@@ -64,7 +64,7 @@ def test_the_published_order_of_steps(images):
 
 
 @pytest.mark.parametrize("model", ["nn2", "vgg16"])
-def test_without_augmentation_images_are_normalised_as_with_it(images, model):
+def test_without_augmentation_images_are_normalized_as_with_it(images, model):
     plain = pipeline(DATASETS["cifar10"], model, augment=False)
     augmented = pipeline(DATASETS["cifar10"], model)
     np.testing.assert_array_equal(augment(images, jax.random.key(0), plain), images)
@@ -88,7 +88,7 @@ def test_the_same_key_gives_the_same_images_and_another_does_not(images):
     assert not np.array_equal(once, other)
 
 
-def test_normalisation_by_hand(images):
+def test_normalization_by_hand(images):
     expected = images[0, 5, 7] / 255
     expected = (expected - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
     got = normalise(jnp.asarray(images), CIFAR_VGG)

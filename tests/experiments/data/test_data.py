@@ -57,7 +57,7 @@ def write_cache(directory, splits, name="cifar10", classes=CLASSES):
     return directory / f"{name}.npz"
 
 
-def test_digits_are_the_1797_images_in_32_by_32_colour():
+def test_digits_are_the_1797_images_in_32_by_32_color():
     digits = loading.load("digits")
     assert digits.train_images.shape == (1437, 32, 32, 3)
     assert digits.test_images.shape == (360, 32, 32, 3)

@@ -51,7 +51,7 @@ def test_the_spread_is_of_means_over_the_rates(tmp_path):
     assert len(found) == 6
     for row, spread in found.items():
         assert spread == pytest.approx(SPREAD[row.arm])
-    summary = tables.summarise(runs)
+    summary = tables.summarize(runs)
     column = tables.header(summary).index("Spread over rates")
     assert [row[column] for row in tables.cells(summary)] == ["61.00"] * 3 + [
         "10.50"
@@ -110,7 +110,7 @@ def test_epochs_and_steps_to_a_target(tests, words, tmp_path):
 def test_a_target_is_a_column(tmp_path):
     runs = at_rates(tmp_path, {("base", 0.01): (90.0, 70.0), ("lm", 0.01): (95.0, 91)})
     asked = Asked(target=90.0)
-    summary = tables.summarise(runs, asked)
+    summary = tables.summarize(runs, asked)
     column = tables.header(summary, asked).index("Epochs to 90 %")
     shown = [row[column] for row in tables.cells(summary)]
     # Tests after two epochs of 45 steps: the first at 50 %.
@@ -128,7 +128,7 @@ def test_every_table_says_how_many_pairs_a_difference_takes(difference, tmp_path
         for arm in ("base", "lm")
     ]
     asked = Asked(difference=difference)
-    summary = tables.summarise(runs, asked)
+    summary = tables.summarize(runs, asked)
     points = "1 point" if difference == 1 else f"{difference:g} points"
     column = tables.header(summary, asked).index(f"Pairs to tell {points}")
     base, lm = (row[column] for row in tables.cells(summary))
@@ -142,7 +142,7 @@ def test_every_table_says_how_many_pairs_a_difference_takes(difference, tmp_path
 
 def test_a_single_pair_says_nothing_of_pairs(tmp_path):
     runs = [make_run(tmp_path, arm, 0, 80.0) for arm in ("base", "lm")]
-    summary = tables.summarise(runs)
+    summary = tables.summarize(runs)
     column = tables.header(summary).index("Pairs to tell 1 point")
     assert [row[column] for row in tables.cells(summary)] == ["", ""]
 

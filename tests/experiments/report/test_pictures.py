@@ -80,8 +80,8 @@ def test_the_rows_of_an_arm_are_told_apart(tmp_path):
         curves.draw_quantity(axis, runs(tmp_path, **CASES["a grid"]), "loss")
         looks = {(line.get_color(), line.get_linestyle()) for line in axis.lines}
         assert len(looks) == len(axis.lines) == 6
-        colours = {matplotlib.colors.to_hex(colour) for colour, _ in looks}
-        assert len(colours) == 2
+        colors = {matplotlib.colors.to_hex(color) for color, _ in looks}
+        assert len(colors) == 2
 
 
 def test_figures_of_the_thesis_are_whole(tmp_path, looked_at):

@@ -89,9 +89,9 @@ def test_holm_by_hand():
 
 def test_wilson_by_its_formula():
     k, n, z = 3, 10, 1.959963984540054
-    centre = (k + z * z / 2) / (n + z * z)
+    center = (k + z * z / 2) / (n + z * z)
     half = z / (n + z * z) * math.sqrt(k * (n - k) / n + z * z / 4)
-    np.testing.assert_allclose(statistics.wilson(k, n), (centre - half, centre + half))
+    np.testing.assert_allclose(statistics.wilson(k, n), (center - half, center + half))
     low, high = statistics.wilson(0, 5)
     assert low == 0
     assert 0.4 < high < 0.5

@@ -28,7 +28,7 @@ def runs(tmp_path):
 
 
 def test_means_deviations_and_paired_differences_by_hand(runs):
-    base, modified = tables.summarise(runs).to_dict("records")
+    base, modified = tables.summarize(runs).to_dict("records")
     assert (base["arm"], modified["arm"]) == ("base", "lm")
     assert base["n"] == modified["n"] == modified["pairs"] == 3
     np.testing.assert_allclose(base["accuracy_mean"], 177.5 / 3)
@@ -50,7 +50,7 @@ def test_means_deviations_and_paired_differences_by_hand(runs):
 
 def test_only_the_seeds_of_both_arms_are_compared(runs):
     without = [run for run in runs if (run.config.arm, run.config.seed) != ("lm", 10)]
-    modified = tables.summarise(without).iloc[1]
+    modified = tables.summarize(without).iloc[1]
     assert modified["n"] == modified["pairs"] == 2
     np.testing.assert_allclose(modified["difference"], (1.0 - 0.5) / 2)
 
@@ -71,7 +71,7 @@ def test_the_table_has_the_form_of_figure_3_5(runs):
 
 
 def cells(runs):
-    summary = tables.summarise(runs)
+    summary = tables.summarize(runs)
     rows = tables.cells(summary)
     return [dict(zip(tables.header(summary), row)) for row in rows]
 
@@ -129,12 +129,12 @@ def test_other_settings_are_another_row_and_no_further_seeds(
 ):
     base, lm = runs[::2], runs[1::2]
     together = [*base, *lm, *(changed(run, **{field: values[1]}) for run in lm)]
-    plain, first, second = tables.summarise(together).to_dict("records")
+    plain, first, second = tables.summarize(together).to_dict("records")
     assert plain["n"] == first["n"] == second["n"] == 3
     assert (plain["name"], first["name"], second["name"]) == (
         "SGD", f"SGD-LM ({words[0]})", f"SGD-LM ({words[1]})",
     )  # fmt: skip
-    alone = tables.summarise(runs).to_dict("records")[1]
+    alone = tables.summarize(runs).to_dict("records")[1]
     assert first["differences"] == alone["differences"] == (1.0, 75.0, -0.5)
     assert words[1] in second["settings"]
     if field == "momentum":  # no plain run has it
@@ -156,7 +156,7 @@ def test_each_learning_rate_is_held_against_its_own_plain_run(runs):
         )
         for run in runs
     ]
-    summary = tables.summarise([*runs, *other])
+    summary = tables.summarize([*runs, *other])
     assert list(summary["n"]) == [3] * 4
     differences = summary.set_index("name")["differences"]
     assert differences["SGD-LM (lr 0.01)"] == (1.0, 75.0, -0.5)
@@ -166,13 +166,13 @@ def test_each_learning_rate_is_held_against_its_own_plain_run(runs):
 def test_two_runs_of_one_row_and_seed_are_refused_by_name(runs):
     twin = changed(dataclasses.replace(runs[1], path=Path("twin")), clip_norm=0.5)
     with pytest.raises(UserError, match=f"{runs[1].path} and twin have the same"):
-        tables.summarise([*runs, twin])
+        tables.summarize([*runs, twin])
 
 
 def test_only_runs_as_published_stand_beside_the_published_numbers(runs):
     ours = [changed(run, dataset="cifar10", model="vgg16") for run in runs]
     other = [changed(run, eps=5.0) for run in ours[1::2]]
-    summary = tables.summarise([*ours, *other])
+    summary = tables.summarize([*ours, *other])
     assert list(summary["thesis_accuracy"].notna()) == [True, True, False]
 
 

@@ -79,7 +79,7 @@ OPTAX = {
 
 
 @pytest.mark.parametrize("arm", sorted(OPTAX))
-def test_vectorised_runs_are_those_one_by_one(arm, lm_runs):
+def test_vectorized_runs_are_those_one_by_one(arm, lm_runs):
     found = lm_runs if arm == "lm" else program.run("mlp6", "sgd", arm, SEEDS, RATES)
     assert found.losses.shape == (2, 2, STEPS)
     for i, seed in enumerate(SEEDS):

@@ -1,4 +1,4 @@
-"""Batch normalisation's arithmetic against NumPy by hand and autodiff."""
+"""Batch normalization's arithmetic against NumPy by hand and autodiff."""
 
 import chex
 import jax
@@ -31,7 +31,7 @@ def test_the_variance_of_what_does_not_vary_is_not_negative():
     assert (var >= 0).all()
 
 
-def plain_normalise(x, weight, bias):
+def plain_normalize(x, weight, bias):
     """The same by its definition, for autodiff."""
     mean, var = x.mean((0, 1, 2)), x.var((0, 1, 2))
     return weight * (x - mean) / jnp.sqrt(var + 1e-5) + bias
@@ -45,10 +45,10 @@ def test_the_gradient_of_batch_norm_equals_autodiffs(relu):
     g = jax.random.normal(keys[3], x.shape)
 
     def ours(*arrays):
-        return norm.normalise(*arrays, 1e-5, None, relu)[0]
+        return norm.normalize(*arrays, 1e-5, None, relu)[0]
 
     def plain(*arrays):
-        y = plain_normalise(*arrays)
+        y = plain_normalize(*arrays)
         return jax.nn.relu(y) if relu else y
 
     got, expected = (
@@ -83,11 +83,11 @@ def test_the_gradient_of_batch_norm_keeps_its_digits_where_the_mean_is_large():
     x = 100 + jax.random.normal(keys[0], (64, 4, 4, 2))
     g = jax.random.normal(keys[1], x.shape)
     ones = jnp.ones(2)
-    ours = lambda *a: norm.normalise(*a, 1e-5, None)[0]
+    ours = lambda *a: norm.normalize(*a, 1e-5, None)[0]
     got = jax.jit(lambda g: jax.vjp(ours, x, ones, ones)[1](g))(g)
     with jax.enable_x64(True):
         wide = [jnp.asarray(np.asarray(a), jnp.float64) for a in (x, ones, ones, g)]
-        expected = jax.vjp(plain_normalise, *wide[:3])[1](wide[3])
+        expected = jax.vjp(plain_normalize, *wide[:3])[1](wide[3])
     for ours, theirs in zip(got, expected):
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-3)
 
@@ -102,7 +102,7 @@ def test_the_gradient_of_batch_norm_over_an_axis_is_that_of_the_whole_batch():
 
     def local(x, g):
         def function(x, weight, bias):
-            return norm.normalise(x, weight, bias, 1e-5, "i")[0]
+            return norm.normalize(x, weight, bias, 1e-5, "i")[0]
 
         dx, dw, db = jax.vjp(function, x, weight, bias)[1](g)
         return dx, jax.lax.psum(dw, "i"), jax.lax.psum(db, "i")
@@ -110,7 +110,7 @@ def test_the_gradient_of_batch_norm_over_an_axis_is_that_of_the_whole_batch():
     dx, dw, db = jax.pmap(local, axis_name="i")(x, g)
     whole = (array.reshape(8, 3, 3, 5) for array in (x, g))
     x, g = whole
-    expected = jax.vjp(plain_normalise, x, weight, bias)[1](g)
+    expected = jax.vjp(plain_normalize, x, weight, bias)[1](g)
     chex.assert_trees_all_close(
         (dx.reshape(x.shape), dw[0], db[0]), expected, rtol=1e-4, atol=1e-5
     )
