@@ -24,14 +24,13 @@ from benchmarks.side import (
 from experiments.config.precision import MEANINGS
 from experiments.config.run import RunConfig
 from experiments.runs.provenance import machine, versions
+from experiments.train.problem import Problem, make_problem
 from experiments.train.step import (
     Batch,
     Images,
     Metrics,
-    Problem,
     TrainState,
     init_state,
-    make_problem,
     train_step,
 )
 from experiments.train.trainer import DeviceData, Keys, Trainer

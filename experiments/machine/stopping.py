@@ -45,18 +45,31 @@ class Stop:
     """
 
     def __init__(self, minutes: float | None = None, answers: bool = True):
-        self._deadline = None if minutes is None else time.monotonic() + 60 * minutes
+        self.deadline = None if minutes is None else time.monotonic() + 60 * minutes
         self._answers = answers
         self._requested: Stopped | None = None
 
     def __call__(self) -> bool:
         return self._requested is not None or (
-            self._deadline is not None and time.monotonic() >= self._deadline
+            self.deadline is not None and time.monotonic() >= self.deadline
         )
 
     def stopped(self) -> Stopped:
         """What to raise once all is saved."""
         return self._requested or Stopped("the time budget is spent", BUDGET_SPENT)
+
+    @contextmanager
+    def taking(self, errors: type[Exception]) -> Iterator[None]:
+        """Take such an error that comes after a signal for the stop it asked for.
+
+        SIGTERM may end JAX's compiler, a child, before the step lets go.
+        """
+        try:
+            yield
+        except errors as error:
+            if self._requested is None:
+                raise
+            raise self._requested from error
 
     def output_failed(self, error: OSError) -> None:
         """Stop because standard output cannot be written to; nothing more is."""

@@ -13,11 +13,12 @@ any moment can leave rows here that are ahead of the checkpoint, and changes no 
 import contextlib
 import dataclasses
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from experiments.config.run import RunConfig
+from experiments.machine import hosts
 from experiments.machine.stopping import Stopped
 from experiments.runs.run_directory import CSV, remove_if_empty
 
@@ -107,17 +108,27 @@ class Rows:
 
 @contextlib.contextmanager
 def growing(
-    path: Path, config: RunConfig, say: Callable[[str], None]
-) -> Iterator[Rows]:
-    """Rows for the block that trains a run; an error that ends it is written there."""
+    path: Path,
+    config: RunConfig,
+    say: Callable[[str], None],
+    followers: Sequence[Follower] = (),
+) -> Iterator[list[Follower]]:
+    """The followers of the block that trains a run, one that writes its rows first.
+
+    Only the first process has any. An error that ends the run is written to the rows.
+    """
     rows = Rows(path, config, say)
+    told = [rows, *followers] if hosts.is_first() else []
     try:
-        yield rows
+        yield told
     except Stopped:
         raise
     except Exception as error:
         rows.failed(error)
         raise
+    finally:
+        for follower in told:
+            follower.end()
 
 
 def delete(directory: Path) -> None:

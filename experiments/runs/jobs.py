@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,9 @@ def run_apart(
     spawn = multiprocessing.get_context("spawn")  # JAX's threads do not survive a fork
     processes = [
         spawn.Process(
-            target=_job, args=(n, jobs, work, configs, out, each), daemon=True
+            target=_job,
+            args=(n, jobs, work, configs, out, each, stop.deadline),
+            daemon=True,
         )
         for n in range(jobs)
     ]
@@ -101,12 +104,16 @@ def _job(
     configs: Sequence[RunConfig],
     out: Path,
     execution: Execution,
+    deadline: float | None,
 ) -> None:
     """What a process does; it ends with a status other than 0 where it fails."""
     text.replace_what_cannot_be_shown()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         set_up(execution, number, jobs)
+        if deadline is not None:  # the budget that setting up has left
+            minutes = max(deadline - time.monotonic(), 0.0) / 60
+            execution = dataclasses.replace(execution, time_budget=minutes)
         work(configs, out, execution)
     except Stopped as stopped:
         # The parent says the rest, but does not know of this.

@@ -16,7 +16,8 @@ from experiments.machine import hosts
 from experiments.runs import checkpoints
 from experiments.runs.run_directory import is_run, read_run, read_weights
 from experiments.train.placement import AXIS
-from experiments.train.step import TrainState, make_problem, with_weights
+from experiments.train.problem import make_problem
+from experiments.train.step import TrainState, with_weights
 from experiments.train.trainer import DeviceData, Trainer
 
 DatasetKey = tuple[str, int | None, int | None]

@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from experiments.config.run import RunConfig
 from experiments.machine import hosts, log
 from experiments.machine.locks import locked
 from experiments.machine.log import LOG
-from experiments.machine.progress import Progress, progress
+from experiments.machine.progress import Progress, Silent, progress
 from experiments.machine.stopping import Stop
 from experiments.runs import jobs, provenance, result_directory, single
 from experiments.runs.events import Events
@@ -47,8 +47,8 @@ def run_all(
     Raises:
       Stopped: the time budget is spent, or a signal asked to stop.
     """
-    plan = make_plan(configs, out, execution, results=within or out)
     stop = hosts.AgreedStop(execution.time_budget, answers=one_of == 1)
+    plan = make_plan(configs, out, execution, results=within or out)
     with _in_use(out, execution, within):
         if hosts.is_first():
             first = "" if one_of > 1 else f"$ {provenance.command()}"
@@ -57,9 +57,30 @@ def run_all(
             _run_apart(plan, out, stop)
         shown = progress(hosts.is_first(), one_of == 1, stop.output_failed)
         with shown as bar, stop.listening():
-            sweep = _Sweep(plan, bar, stop, one_of)
+            rest = _Rest(plan, bar, one_of)
+            say = bar.line if one_of == 1 else Silent().line
             for number, config in enumerate(plan.configs, start=1):
-                sweep.run_if_missing(config, number)
+                path = plan.path(config)
+                if config not in plan.mine or hosts.from_first(is_run(path)):
+                    continue
+                if stop():
+                    raise stop.stopped()
+                with _claimed(plan, config, say) as mine:
+                    if not mine:
+                        continue
+                    bar.line(f"run {number} of {len(plan.configs)}{rest.time_left()}")
+                    rest.starts(config)
+                    single.run(
+                        config,
+                        plan.trainer(config),
+                        path,
+                        progress=bar,
+                        stop=stop,
+                        checkpoint_minutes=execution.checkpoint_minutes,
+                        prepare=functools.partial(plan.prepare, config),
+                        keep_weights=execution.keep_weights,
+                        followers=[rest, *_events(path, execution.tensorboard, bar)],
+                    )
         return [read_run(path) for path in plan.finished()]
 
 
@@ -87,74 +108,56 @@ def _run_apart(plan: Plan, out: Path, stop: Stop) -> None:
                 jobs.run_apart(work, plan.configs, out, plan.execution, stop)
 
 
-class _Sweep:
-    """The runs of a plan in turn; follows each to say how long the rest takes."""
-
-    def __init__(self, plan: Plan, bar: Progress, stop: Stop, one_of: int):
-        self._plan, self._bar, self._stop, self._one_of = plan, bar, stop, one_of
-        self._remaining = Remaining(one_of)
-
-    def run_if_missing(self, config: RunConfig, number: int) -> None:
-        """Run the `number`-th of the plan, unless it is not for this process."""
-        plan, path = self._plan, self._plan.path(config)
-        if config not in plan.mine or hosts.from_first(is_run(path)):
+@contextlib.contextmanager
+def _claimed(
+    plan: Plan, config: RunConfig, say: Callable[[str], None]
+) -> Iterator[bool]:
+    """Whether a run is for this process to do; it is locked for the block."""
+    path, source = plan.path(config), plan.path(replayed(config))
+    if replays(config) and not hosts.from_first(is_run(source)):
+        why = f"waits for {source.name}, which is not finished: --resume once it is"
+        say(f"{config.run_id}  {why}")
+        yield False
+        return
+    with contextlib.ExitStack() as held:
+        lock = path.with_name(f".{path.name}.lock")
+        mine = hosts.is_first() and held.enter_context(locked(lock))
+        if not hosts.from_first(mine):
+            say(f"{config.run_id}  is being run by another process")
+            yield False
             return
-        if self._stop():
-            raise self._stop.stopped()
-        source = plan.path(replayed(config))
-        if replays(config) and not hosts.from_first(is_run(source)):
-            why = f"waits for {source.name}, which is not finished: --resume once it is"
-            self._leave(config, why)
-            return
-        with contextlib.ExitStack() as held:
-            lock = path.with_name(f".{path.name}.lock")
-            mine = hosts.is_first() and held.enter_context(locked(lock))
-            if not hosts.from_first(mine):
-                self._leave(config, "is being run by another process")
-                return
-            if hosts.from_first(is_run(path)):  # finished since we looked
-                return
-            self._bar.line(f"run {number} of {len(plan.configs)}{self._time_left()}")
-            self._remaining.starts(config)
-            single.run(
-                config,
-                plan.trainer(config),
-                path,
-                progress=self._bar,
-                stop=self._stop,
-                checkpoint_minutes=plan.execution.checkpoint_minutes,
-                prepare=functools.partial(plan.prepare, config),
-                keep_weights=plan.execution.keep_weights,
-                followers=[self, *self._events(path)],
-            )
+        yield not hosts.from_first(is_run(path))  # finished since we looked
 
-    def _events(self, path: Path) -> list[Events]:
-        place = self._plan.execution.tensorboard
-        if place is None or not hosts.is_first():
-            return []
 
-        def failed(error: OSError) -> None:
-            self._bar.line(f"cannot write event files to {place}: {error.strerror}")
+class _Rest(Remaining):
+    """A follower that shows how much of a plan is left.
 
-        return [Events(place / path.name, failed)]
+    Args:
+      one_of: how many processes work on it.
+    """
 
-    def _leave(self, config: RunConfig, reason: str) -> None:
-        if self._one_of == 1:
-            self._bar.line(f"{config.run_id}  {reason}")
-
-    def begin(self, steps: "pd.DataFrame", epochs: "pd.DataFrame") -> None:
-        self._remaining.begin(steps, epochs)
+    def __init__(self, plan: Plan, bar: Progress, one_of: int):
+        super().__init__(one_of)
+        self._plan, self._bar = plan, bar
 
     def add(self, steps: "pd.DataFrame", epochs: "pd.DataFrame") -> None:
-        self._remaining.add(steps, epochs)
+        super().add(steps, epochs)
         left = len(self._plan.missing())
-        self._bar.whole(
-            f"{left} of {len(self._plan.mine)} runs left{self._time_left()}"
-        )
+        self._bar.whole(f"{left} of {len(self._plan.mine)} runs left{self.time_left()}")
 
     def end(self) -> None:
         pass
 
-    def _time_left(self) -> str:
-        seconds = self._remaining.seconds(self._plan.missing())
+    def time_left(self) -> str:
+        seconds = self.seconds(self._plan.missing())
         return "" if seconds is None else f", {in_words(seconds)} left"
+
+
+def _events(path: Path, place: Path | None, bar: Progress) -> list[Events]:
+    if place is None or not hosts.is_first():
+        return []
+
+    def failed(error: OSError) -> None:
+        bar.line(f"cannot write event files to {place}: {error.strerror}")
+
+    return [Events(place / path.name, failed)]

@@ -1,28 +1,18 @@
-"""What is trained, and the pure functions of a step and of an evaluation."""
+"""The pure functions of a step and of a test, and the data that they work on."""
 
 import dataclasses
-import functools
-from collections.abc import Callable, Mapping
-from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
-import models
-from experiments.config import networks
-from experiments.config.arms import ARMS, Arm
-from experiments.config.optimizers import OPTIMIZERS
-from experiments.config.precision import MEANINGS
-from experiments.config.run import RunConfig
-from experiments.data import loading
 from experiments.data.augment import augment, normalise
 from experiments.data.pipeline import Pipeline
 from experiments.errors import UserError
+from experiments.train.problem import Problem
 from models.layers import BatchNorm
-
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
 
 
 class TrainState(NamedTuple):
@@ -79,92 +69,126 @@ class Draw:
         return jax.lax.dynamic_slice(self.order, (self.start,), (self.size,))
 
 
-@dataclasses.dataclass(frozen=True)
-class Problem:
-    """What is trained: the network, the optimizer with or without LM, the pipeline."""
-
-    model: Any  # an nn.Module, or its Accelerated
-    tx: optax.GradientTransformationExtraArgs
-    pipeline: Pipeline
-    classes: int
-    image_shape: tuple[int, int, int]
-    arm: Arm
-    eval_mode: str = "eval"
-    swa_start: int | None = None  # epoch, from 1
-    axis_name: str | None = None  # the mapped axis that a mini-batch is spread over
-    products: str | None = "float32"  # precision of products and convolutions
+def batch_slices(n: int, size: int) -> Iterator[tuple[int, int]]:
+    """(start, length) of each mini-batch; the last, partial one is kept."""
+    for start in range(0, n, size):
+        yield start, min(size, n - start)
 
 
-def _in_its_precision(
-    function: Callable[Concatenate[Problem, _P], _T],
-) -> Callable[Concatenate[Problem, _P], _T]:
-    """Trace a function of a problem with the precision of its products."""
+def train_step(
+    problem: Problem, state: TrainState, batch: Batch, key: jax.Array
+) -> tuple[TrainState, Metrics]:
+    """One step of the optimizer on the mean cross-entropy of a mini-batch.
 
-    @functools.wraps(function)
-    def within(problem: Problem, *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        with jax.default_matmul_precision(problem.products):
-            return function(problem, *args, **kwargs)
+    What comes after the batch's `rows` has no part in loss, statistics or gradients.
 
-    return within
-
-
-def make_optimizer(
-    config: RunConfig, steps_per_epoch: int, axis_name: str | None = None
-) -> optax.GradientTransformationExtraArgs:
-    """The optimizer of a run's arm, with PyTorch's semantics.
-
-    Raises:
-      UserError: f, eps or c is not what landmod_jax takes.
+    Under a mapped axis, `batch` is a replica's part. Gradients *and* loss are averaged
+    over the axis, so that the replicas agree on c and stay equal.
     """
-    arm = ARMS[config.arm]
-    return arm.create(
-        OPTIMIZERS[config.optimizer],
-        _learning_rate(config, steps_per_epoch),
-        {name: getattr(config, name) for name in arm.parameters},
-        steps=config.epochs * steps_per_epoch,
-        momentum=config.momentum,
-        weight_decay=config.weight_decay,
-        axis_name=axis_name,
+    padded = {} if batch.rows is None else {"rows": batch.rows}
+
+    def loss_fn(params: Any) -> tuple[jax.Array, Any]:
+        logits, updated = problem.model.apply(
+            {"params": params, "batch_stats": state.batch_stats},
+            batch.images,
+            train=True,
+            rngs={"dropout": key},
+            mutable=["batch_stats"],
+            **padded,
+        )
+        losses = optax.softmax_cross_entropy_with_integer_labels(logits, batch.labels)
+        return _mean(losses, batch.rows), updated.get("batch_stats", {})
+
+    gradient = jax.value_and_grad(loss_fn, has_aux=True)
+    with jax.default_matmul_precision(problem.products):
+        (loss, batch_stats), grads = gradient(state.params)
+        if problem.axis_name is not None:
+            loss, grads = jax.lax.pmean((loss, grads), problem.axis_name)
+        updates, opt_state = problem.tx.update(
+            grads, state.opt_state, state.params, value=loss
+        )
+    params = optax.apply_updates(state.params, updates)
+    c, scale = problem.arm.seen(opt_state)
+    return (
+        TrainState(state.step + 1, params, batch_stats, opt_state, state.average),
+        Metrics(loss, c, scale),
     )
 
 
-def _learning_rate(config: RunConfig, steps_per_epoch: int) -> float | optax.Schedule:
-    if config.swa_start is None or config.swa_learning_rate is None:
-        return config.learning_rate
-    # Constant, linear between half and nine tenths of the way, constant again.
-    start = config.swa_start * steps_per_epoch
-    return optax.linear_schedule(
-        config.learning_rate,
-        config.swa_learning_rate,
-        transition_steps=round(0.4 * start),
-        transition_begin=round(0.5 * start),
-    )
+def _mean(losses: jax.Array, rows: jax.Array | None) -> jax.Array:
+    if rows is None:
+        return losses.mean()
+    return jnp.where(jnp.arange(len(losses)) < rows, losses, 0).sum() / rows
 
 
-def make_problem(
-    config: RunConfig, steps_per_epoch: int, axis_name: str | None = None
-) -> Problem:
-    """What `config` trains; with an axis_name, for a step that is mapped over it."""
-    dataset = loading.record(config.dataset)
-    precision = MEANINGS[config.precision]
-    model = models.create(
-        config.model,
-        num_classes=dataset.classes,
-        dtype=jnp.dtype(precision.dtype),
-        axis_name=axis_name,
-    )
-    return Problem(
-        model=model,
-        tx=make_optimizer(config, steps_per_epoch, axis_name),
-        pipeline=networks.pipeline(dataset, config.model, config.augment),
-        classes=dataset.classes,
-        image_shape=dataset.image_shape,
-        arm=ARMS[config.arm],
-        eval_mode=config.eval_mode,
-        swa_start=config.swa_start,
-        axis_name=axis_name,
-        products=precision.products,
-    )
+def step_from_data(
+    problem: Problem,
+    state: TrainState,
+    data: Images,
+    draw: Draw,
+    sharding: jax.sharding.NamedSharding | None = None,
+) -> tuple[TrainState, Metrics]:
+    """Train on the mini-batch that `draw` names.
+
+    Under a mapped axis each replica trains on its part of them; a mini-batch that does
+    not divide is trained on whole by every replica, which comes to the same. With a
+    sharding, the compiler spreads the mini-batch so.
+    """
+    step_key = jax.random.fold_in(draw.key, state.step)
+    augment_key, dropout_key = jax.random.split(step_key)
+    batch = make_batch(data, draw.indices, augment_key, problem.pipeline)
+    if problem.axis_name is not None:
+        replica = jax.lax.axis_index(problem.axis_name)
+        part, rest = divmod(draw.size, jax.lax.axis_size(problem.axis_name))
+        if not rest:
+            batch = jax.tree.map(
+                lambda x: jax.lax.dynamic_slice_in_dim(x, replica * part, part), batch
+            )
+            dropout_key = jax.random.fold_in(dropout_key, replica)
+    if sharding is not None and draw.size % sharding.num_devices == 0:
+        batch = jax.lax.with_sharding_constraint(batch, sharding)
+    return train_step(problem, state, batch._replace(rows=draw.rows), dropout_key)
+
+
+def make_batch(
+    data: Images, indices: jax.Array, key: jax.Array, pipeline: Pipeline
+) -> Batch:
+    """Gather, augment and normalise the images at `indices` (b,)."""
+    images = augment(jnp.take(data.images, indices, axis=0), key, pipeline)
+    return Batch(normalise(images, pipeline), jnp.take(data.labels, indices, axis=0))
+
+
+def evaluate_batch(
+    problem: Problem,
+    state: TrainState,
+    test: Images,
+    start: jax.Array,
+    key: jax.Array,
+    size: int,
+) -> tuple[jax.Array, jax.Array]:
+    """The number of correct predictions and the summed loss of `size` test images.
+
+    With eval_mode "train" the network is left in training mode, as in the published
+    script: batch norm takes the test batch's statistics and dropout stays on.
+    """
+    images = jax.lax.dynamic_slice_in_dim(test.images, start, size)
+    labels = jax.lax.dynamic_slice_in_dim(test.labels, start, size)
+    variables = {"params": state.params, "batch_stats": state.batch_stats}
+    images = normalise(images, problem.pipeline)
+    with jax.default_matmul_precision(problem.products):
+        if problem.eval_mode == "eval":
+            logits: Any = problem.model.apply(variables, images, train=False)
+        else:
+            key = jax.random.fold_in(jax.random.fold_in(key, state.step), start)
+            logits, _ = problem.model.apply(
+                variables,
+                images,
+                train=True,
+                rngs={"dropout": key},
+                mutable=["batch_stats"],
+            )
+    losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+    return (logits.argmax(axis=-1) == labels).sum(), losses.sum()
 
 
 def init_state(problem: Problem, key: jax.Array) -> TrainState:
@@ -198,52 +222,6 @@ def with_weights(state: TrainState, weights: Mapping[str, Any]) -> TrainState:
     return state._replace(**jax.tree.map(jnp.asarray, dict(weights)))
 
 
-@_in_its_precision
-def train_step(
-    problem: Problem, state: TrainState, batch: Batch, key: jax.Array
-) -> tuple[TrainState, Metrics]:
-    """One step of the optimizer on the mean cross-entropy of a mini-batch.
-
-    What comes after the batch's `rows` has no part in loss, statistics or gradients.
-
-    Under a mapped axis, `batch` is a replica's part. Gradients *and* loss are averaged
-    over the axis, so that the replicas agree on c and stay equal.
-    """
-
-    padded = {} if batch.rows is None else {"rows": batch.rows}
-
-    def loss_fn(params: Any) -> tuple[jax.Array, Any]:
-        logits, updated = problem.model.apply(
-            {"params": params, "batch_stats": state.batch_stats},
-            batch.images,
-            train=True,
-            rngs={"dropout": key},
-            mutable=["batch_stats"],
-            **padded,
-        )
-        losses = optax.softmax_cross_entropy_with_integer_labels(logits, batch.labels)
-        return _mean(losses, batch.rows), updated.get("batch_stats", {})
-
-    (loss, batch_stats), grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
-    if problem.axis_name is not None:
-        loss, grads = jax.lax.pmean((loss, grads), problem.axis_name)
-    updates, opt_state = problem.tx.update(
-        grads, state.opt_state, state.params, value=loss
-    )
-    params = optax.apply_updates(state.params, updates)
-    c, scale = problem.arm.seen(opt_state)
-    return (
-        TrainState(state.step + 1, params, batch_stats, opt_state, state.average),
-        Metrics(loss, c, scale),
-    )
-
-
-def _mean(losses: jax.Array, rows: jax.Array | None) -> jax.Array:
-    if rows is None:
-        return losses.mean()
-    return jnp.where(jnp.arange(len(losses)) < rows, losses, 0).sum() / rows
-
-
 def add_to_average(state: TrainState) -> TrainState:
     """Take the weights into their mean, as weight averaging does after an epoch."""
     assert isinstance(state.average, Average)
@@ -256,87 +234,27 @@ def add_to_average(state: TrainState) -> TrainState:
     return state._replace(average=Average(count, mean))
 
 
-@_in_its_precision
 def batch_statistics(
     problem: Problem, params: Any, zeros: Any, batch: Batch, key: jax.Array
 ) -> Any:
     """The batch-norm statistics of one mini-batch, in the tree of `zeros`."""
-    _, updated = problem.model.apply(
-        {"params": params, "batch_stats": zeros},
-        batch.images,
-        train=True,
-        rngs={"dropout": key},
-        mutable=["batch_stats"],
-    )
-    # Running statistics are 0.9 of the old ones, here 0, and 0.1 of the batch's.
-    return jax.tree.map(lambda x: x / (1 - BatchNorm.momentum), updated["batch_stats"])
-
-
-def make_batch(
-    data: Images, indices: jax.Array, key: jax.Array, pipeline: Pipeline
-) -> Batch:
-    """Gather, augment and normalise the images at `indices` (b,)."""
-    images = augment(jnp.take(data.images, indices, axis=0), key, pipeline)
-    return Batch(normalise(images, pipeline), jnp.take(data.labels, indices, axis=0))
-
-
-def step_from_data(
-    problem: Problem,
-    state: TrainState,
-    data: Images,
-    draw: Draw,
-    sharding: jax.sharding.NamedSharding | None = None,
-) -> tuple[TrainState, Metrics]:
-    """Train on the mini-batch that `draw` names.
-
-    Under a mapped axis each replica trains on its part of them; a mini-batch that does
-    not divide is trained on whole by every replica, which comes to the same. With a
-    sharding, the compiler spreads the mini-batch so.
-    """
-    step_key = jax.random.fold_in(draw.key, state.step)
-    augment_key, dropout_key = jax.random.split(step_key)
-    batch = make_batch(data, draw.indices, augment_key, problem.pipeline)
-    if problem.axis_name is not None:
-        replica = jax.lax.axis_index(problem.axis_name)
-        part, rest = divmod(draw.size, jax.lax.axis_size(problem.axis_name))
-        if not rest:
-            batch = jax.tree.map(
-                lambda x: jax.lax.dynamic_slice_in_dim(x, replica * part, part), batch
-            )
-            dropout_key = jax.random.fold_in(dropout_key, replica)
-    if sharding is not None and draw.size % sharding.num_devices == 0:
-        batch = jax.lax.with_sharding_constraint(batch, sharding)
-    return train_step(problem, state, batch._replace(rows=draw.rows), dropout_key)
-
-
-@_in_its_precision
-def evaluate_batch(
-    problem: Problem,
-    state: TrainState,
-    test: Images,
-    start: jax.Array,
-    key: jax.Array,
-    size: int,
-) -> tuple[jax.Array, jax.Array]:
-    """The number of correct predictions and the summed loss of `size` test images.
-
-    With eval_mode "train" the network is left in training mode, as in the published
-    script: batch norm takes the test batch's statistics and dropout stays on.
-    """
-    images = jax.lax.dynamic_slice_in_dim(test.images, start, size)
-    labels = jax.lax.dynamic_slice_in_dim(test.labels, start, size)
-    variables = {"params": state.params, "batch_stats": state.batch_stats}
-    images = normalise(images, problem.pipeline)
-    if problem.eval_mode == "eval":
-        logits: Any = problem.model.apply(variables, images, train=False)
-    else:
-        key = jax.random.fold_in(jax.random.fold_in(key, state.step), start)
-        logits, _ = problem.model.apply(
-            variables,
-            images,
+    with jax.default_matmul_precision(problem.products):
+        _, updated = problem.model.apply(
+            {"params": params, "batch_stats": zeros},
+            batch.images,
             train=True,
             rngs={"dropout": key},
             mutable=["batch_stats"],
         )
-    losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
-    return (logits.argmax(axis=-1) == labels).sum(), losses.sum()
+    # Running statistics are 0.9 of the old ones, here 0, and 0.1 of the batch's.
+    return jax.tree.map(lambda x: x / (1 - BatchNorm.momentum), updated["batch_stats"])
+
+
+def statistics_from_data(
+    problem: Problem, params: Any, zeros: Any, data: Images, draw: Draw
+) -> Any:
+    """`batch_statistics` of the mini-batch that `draw` names."""
+    draw_key = jax.random.fold_in(draw.key, draw.start)
+    augment_key, dropout_key = jax.random.split(draw_key)
+    batch = make_batch(data, draw.indices, augment_key, problem.pipeline)
+    return batch_statistics(problem, params, zeros, batch, dropout_key)

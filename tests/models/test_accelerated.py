@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.train.step import Batch, init_state, make_problem, train_step
+from experiments.train.problem import make_problem
+from experiments.train.step import Batch, init_state, train_step
 from experiments.train.trainer import Keys
 from models import layers
 from models.accelerated import Accelerated, Packed

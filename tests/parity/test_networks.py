@@ -13,7 +13,8 @@ import landmod_jax
 import models
 from experiments.config.arms import LM
 from experiments.data.augment import Pipeline
-from experiments.train.step import Batch, Problem, TrainState, train_step
+from experiments.train.problem import Problem
+from experiments.train.step import Batch, TrainState, train_step
 
 torch = pytest.importorskip("torch")
 networks = importlib.import_module("models.torch.networks")

@@ -13,12 +13,8 @@ from experiments.config.arms import ARMS
 from experiments.config.networks import swa_hyperparameters
 from experiments.data import loading
 from experiments.runs.run_directory import find_runs
-from experiments.train.step import (
-    _learning_rate,
-    make_batch,
-    make_optimizer,
-    make_problem,
-)
+from experiments.train.problem import _learning_rate, make_optimizer, make_problem
+from experiments.train.step import make_batch
 from experiments.train.trainer import DeviceData, Keys, Trainer, batch_slices
 from models.layers import conv
 from tests.helpers import CONFIG, small

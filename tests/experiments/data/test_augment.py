@@ -11,7 +11,8 @@ from experiments.config.options import Protocol
 from experiments.data.augment import PAD, augment, normalise
 from experiments.data.datasets import DATASETS
 from experiments.data.pipeline import CIFAR, CIFAR_VGG, DIGITS, Pipeline
-from experiments.train.step import Images, make_batch, make_problem
+from experiments.train.problem import make_problem
+from experiments.train.step import Images, make_batch
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from experiments.data import loading
 from experiments.machine.stopping import Stop
 from experiments.runs import checkpoints, growing, single
 from experiments.runs.run_directory import read_run
-from experiments.train.step import make_problem
+from experiments.train.problem import make_problem
 from experiments.train.trainer import DeviceData, Trainer
 from tests.helpers import CONFIG, Quiet, compare
 

@@ -109,6 +109,21 @@ def test_jobs_are_spread_over_the_devices(tmp_path, monkeypatch):
     assert said == [[0, 1], [0, 1], [1, 1]]
 
 
+def say_budget(configs, out, execution):
+    (out / str(os.getpid())).write_text(json.dumps(execution.time_budget))
+
+
+@pytest.mark.parametrize("minutes", [None, 0, 60])
+def test_the_budget_of_jobs_ends_with_the_sweeps(minutes, tmp_path):
+    """What they take to start is of it: none begins a run when it is spent."""
+    execution = Execution(jobs=2, time_budget=minutes)
+    jobs.run_apart(say_budget, [CONFIG] * 2, tmp_path, execution, Stop(minutes))
+    said = [json.loads(path.read_text()) for path in tmp_path.iterdir()]
+    if minutes == 60:
+        assert all(0 < left < 60 for left in said)
+    assert len(said) == (0 if minutes == 0 else 2)
+
+
 @pytest.mark.parametrize(("work", "cause"), [(refuse, "status 2"), (die, "SIGKILL")])
 def test_a_job_that_fails_is_told_of(work, cause, tmp_path, capfd):
     with pytest.raises(UserError, match=f"3 of 3 jobs failed .{cause}, .*--resume"):

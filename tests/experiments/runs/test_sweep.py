@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 
+import jax
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,7 +19,7 @@ from experiments.errors import UserError
 from experiments.machine.stopping import BUDGET_SPENT, Stop, Stopped
 from experiments.runs import checkpoints, plan, single, sweep
 from experiments.runs.run_directory import read_run
-from experiments.train.step import make_problem
+from experiments.train.problem import make_problem
 from experiments.train.trainer import DeviceData, Trainer
 from tests.helpers import CONFIG, Quiet, small
 
@@ -81,6 +82,27 @@ def test_a_stopped_run_goes_on_bit_for_bit(asked, trainer, uninterrupted, tmp_pa
     run(trainer, path)
     assert_same_run(path, uninterrupted)
     assert [p.name for p in tmp_path.iterdir()] == ["run"]
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_an_error_of_jax_after_a_signal_is_the_stop(
+    asked, trainer, tmp_path, monkeypatch
+):
+    """As when SIGTERM has also ended ptxas, a child of a process that compiles."""
+    stop = Stop(answers=False)
+    failed = jax.errors.JaxRuntimeError("INTERNAL: ptxas exited with code 15")
+
+    def step(*args):
+        if asked:
+            signal.raise_signal(signal.SIGTERM)
+        raise failed
+
+    monkeypatch.setattr(trainer, "_step", step)
+    expected = Stopped if asked else jax.errors.JaxRuntimeError
+    with stop.listening(), pytest.raises(expected) as raised:
+        run(trainer, tmp_path / "run", stop)
+    assert (raised.value.__cause__ is failed) == asked
+    assert (tmp_path / ".run.live" / "failed.txt").exists() == (not asked)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import landmod_jax
 from experiments.config.optimizers import OPTIMIZERS
 from experiments.config.options import Protocol
 from experiments.data import loading
-from experiments.train.step import make_problem
+from experiments.train.problem import make_problem
 from experiments.train.trainer import DeviceData, Keys, Trainer
 
 

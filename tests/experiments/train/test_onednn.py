@@ -10,7 +10,7 @@ import pytest
 import models
 from experiments.commands.cli import main
 from experiments.data import loading
-from experiments.train.step import make_problem
+from experiments.train.problem import make_problem
 from experiments.train.trainer import DeviceData, Keys, Trainer
 from tests.helpers import CONFIG, small
 

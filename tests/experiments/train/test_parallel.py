@@ -9,7 +9,8 @@ import pytest
 
 from experiments.data import loading
 from experiments.train.placement import AXIS
-from experiments.train.step import Draw, make_problem
+from experiments.train.problem import make_problem
+from experiments.train.step import Draw
 from experiments.train.trainer import DeviceData, Keys, Trainer
 from tests.helpers import CONFIG
 

@@ -12,13 +12,13 @@ import pytest
 import models
 from experiments.config.precision import arithmetic
 from experiments.runs.provenance import provenance
+from experiments.train.problem import make_problem
 from experiments.train.step import (
     Batch,
     Images,
     batch_statistics,
     evaluate_batch,
     init_state,
-    make_problem,
     train_step,
 )
 from experiments.train.trainer import Keys

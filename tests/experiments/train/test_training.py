@@ -15,18 +15,17 @@ import optax
 import pytest
 
 from experiments.data.loading import Dataset
+from experiments.train.problem import make_optimizer, make_problem
 from experiments.train.step import (
     Batch,
     Draw,
     Images,
     init_state,
     make_batch,
-    make_optimizer,
-    make_problem,
     step_from_data,
     train_step,
 )
-from experiments.train.trainer import DeviceData, Keys, Trainer, batch_slices
+from experiments.train.trainer import DeviceData, Hooks, Keys, Trainer, batch_slices
 from tests.helpers import CONFIG
 
 
@@ -141,7 +140,7 @@ def test_an_epoch_in_two_parts_is_the_epoch(trainers):
     whole, metrics = trainer.run_epoch(trainer.init(KEYS), KEYS, 1)
     calls = iter([False, False, False, True])
     part, first = trainer.run_epoch(
-        trainer.init(KEYS), KEYS, 1, stop=lambda: next(calls)
+        trainer.init(KEYS), KEYS, 1, hooks=Hooks(stop=lambda: next(calls))
     )
     assert int(part.step) == 3
     rest, second = trainer.run_epoch(part, KEYS, 1, first=3)
@@ -160,24 +159,24 @@ def test_a_scanned_epoch_is_the_stepped_epoch(trainers, device_data):
     chex.assert_trees_all_close(a.params, b.params, rtol=1e-4, atol=1e-6)
 
 
-def test_a_scanned_epochs_test_is_the_test_after_it(trainers, device_data):
-    """The state is the same one, so that all digits but the last are."""
+def test_a_scanned_test_is_the_test_in_mini_batches(trainers, device_data):
     scanned = Trainer(problem(), device_data, 32, scan=True)
-    state, metrics, got = scanned.train_and_test(scanned.init(KEYS), KEYS, 1)
-    assert metrics.loss.shape == (7,)
-    expected = trainers["lm"].evaluate(state, KEYS)
+    state = scanned.init(KEYS)
+    got, expected = (t.evaluate(state, KEYS) for t in (scanned, trainers["lm"]))
     assert got.accuracy == expected.accuracy
     np.testing.assert_allclose(got.loss, expected.loss, rtol=1e-6)
 
 
-def test_an_epoch_that_is_cut_short_is_not_tested(trainers):
-    calls = iter([False, False, True])
-    trainer = trainers["lm"]
-    _, metrics, evaluation = trainer.train_and_test(
-        trainer.init(KEYS), KEYS, 1, stop=lambda: next(calls)
-    )
-    assert metrics.loss.shape == (2,)
-    assert evaluation is None
+@pytest.mark.parametrize("scan", [False, True])
+def test_an_epoch_begins_nothing_after_a_stop(scan, device_data):
+    """A first dispatch would compile, which takes a minute on a GPU."""
+    trainer = Trainer(problem(), device_data, 32, scan=scan)
+    compiled = []
+    hooks = Hooks(stop=lambda: True, compiling=compiled.append)
+    state, metrics = trainer.run_epoch(trainer.init(KEYS), KEYS, 1, hooks=hooks)
+    assert int(state.step) == 0
+    assert metrics.loss.shape == (0,)
+    assert not compiled
 
 
 def test_a_scanned_epoch_of_batch_norm_keeps_the_partial_batch(device_data):
