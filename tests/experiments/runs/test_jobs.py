@@ -43,14 +43,6 @@ def test_jobs_make_the_runs_of_one_process(tmp_path, capfd):
     assert not list((tmp_path / "jobs" / "runs").glob(".*"))
 
 
-def test_a_run_says_the_command_that_made_it(tmp_path):
-    out = tmp_path / "out"
-    command = [sys.executable, "-m", "experiments", *pairs(out, "--jobs", "2")]
-    subprocess.run(command, check=True, capture_output=True)
-    for run in find_runs([out]):
-        assert run.meta["command"].startswith("python -m experiments compare --limit")
-
-
 @pytest.mark.parametrize(
     ("cores", "n", "shares"),
     [

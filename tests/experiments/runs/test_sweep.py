@@ -13,23 +13,21 @@ import pytest
 
 from experiments.commands.cli import main
 from experiments.config.execution import Execution, parse_shard
-from experiments.data import loading
 from experiments.errors import UserError
 from experiments.machine.stopping import BUDGET_SPENT, Stop, Stopped
 from experiments.runs import checkpoints, plan, single, sweep
 from experiments.runs.run_directory import read_run
 from experiments.train.step import make_problem
-from experiments.train.trainer import DeviceData, Trainer
-from tests.helpers import CONFIG, Quiet, small
+from experiments.train.trainer import Trainer
+from tests.helpers import CONFIG, Quiet, few_images, small
 
-LIMITED = dataclasses.replace(CONFIG, limit_train=200, epochs=3, batch_size=32)
+LIMITED = dataclasses.replace(CONFIG, limit_train=50, epochs=3, batch_size=8)
 PER_EPOCH = 7
 
 
 @pytest.fixture(scope="module")
 def trainer():
-    device_data = DeviceData.put(loading.load("digits", limit_train=200))
-    return Trainer(make_problem(LIMITED, PER_EPOCH), device_data, 32)
+    return Trainer(make_problem(LIMITED, PER_EPOCH), few_images(50), 8)
 
 
 class StopAt(Stop):
@@ -85,8 +83,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(asked, trainer, uninterrupted, tmp_pa
 
 @pytest.fixture(scope="module")
 def scanned():
-    device_data = DeviceData.put(loading.load("digits", limit_train=200))
-    return Trainer(make_problem(LIMITED, PER_EPOCH), device_data, 32, scan=True)
+    return Trainer(make_problem(LIMITED, PER_EPOCH), few_images(50), 8, scan=True)
 
 
 def test_a_stopped_run_of_scanned_epochs_goes_on_bit_for_bit(scanned, tmp_path):
@@ -131,8 +128,7 @@ def test_with_no_sound_checkpoint_a_run_starts_again(trainer, uninterrupted, tmp
 
 def test_a_run_that_diverges_is_recorded(tmp_path):
     config = dataclasses.replace(LIMITED, arm="base", learning_rate=1e18)
-    device_data = DeviceData.put(loading.load("digits", limit_train=200))
-    trainer = Trainer(make_problem(config, 7), device_data, 32)
+    trainer = Trainer(make_problem(config, 7), few_images(50), 8)
     single.run(
         config,
         trainer,
