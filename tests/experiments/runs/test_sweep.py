@@ -2,10 +2,6 @@
 
 import dataclasses
 import fcntl
-import os
-import signal
-import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
@@ -244,23 +240,3 @@ def test_a_run_that_another_process_holds_is_left_to_it(tmp_path, capsys):
         assert sweep.run_all([config], tmp_path, Execution(resume=True)) == []
     assert "is being run by another process" in capsys.readouterr().out
     assert len(sweep.run_all([config], tmp_path, Execution(resume=True))) == 1
-
-
-def test_sigterm_saves_a_checkpoint_and_the_run_goes_on(tmp_path):
-    out = tmp_path / "out"
-    command = [sys.executable, "-u", "-m", "experiments", "train", "--epochs", "500"]
-    command += ["--out", str(out)]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        for line in process.stdout:
-            if "epoch 2/" in line:
-                break
-        process.send_signal(signal.SIGTERM)
-        _, error = process.communicate()
-    assert process.returncode == 128 + signal.SIGTERM
-    assert "stopped by SIGTERM: --resume continues from here" in error
-    (work,) = (out / "runs").glob(".*.work")
-    (step,) = (int(path.name) for path in work.iterdir())
-    assert step >= 2 * 45
-    assert os.listdir(work / str(step))
