@@ -73,7 +73,7 @@ def test_jobs_share_a_log_and_their_runs_say_the_command(tmp_path):
     assert sum("epoch 1/1" in line for line in logged) == 4
     assert logged[0].startswith("$ python -m experiments compare")
     for run in find_runs([tmp_path]):
-        assert run.meta["command"].startswith("python -m experiments compare --limit")
+        assert run.meta["command"].startswith("python -m experiments compare --seeds")
 
 
 def test_a_kill_loses_no_line(tmp_path):

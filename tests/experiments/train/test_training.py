@@ -220,7 +220,7 @@ def test_the_step_is_traced_once_per_batch_size(device_data):
         state, _ = jitted(state, device_data.train, draw)
 
 
-@pytest.mark.parametrize("steps", [16, pytest.param(44, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("steps", [24, pytest.param(44, marks=pytest.mark.slow)])
 def test_f_zero_is_the_plain_optimizer_bit_for_bit(steps):
     """An epoch of digits with each optimizer: every loss and every final weight.
 
