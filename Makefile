@@ -12,7 +12,7 @@ NEWEST ?= python3
 help:
 	@echo "make demo     a table on digits and the effect on stability: demo/report.html"
 	@echo "make test     the tests, but for the slow ones"
-	@echo "make test-slow  kill campaigns, several hosts, full disks, the notebook"
+	@echo "make test-slow  larger cases, kill campaigns, several hosts, full disks, notebook"
 	@echo "make newest   the library's tests on the newest JAX (NEWEST=python3.13)"
 	@echo "make parity   the tests against PyTorch (installs torch)"
 	@echo "make results  the tables and pictures of results/, from its rows"

@@ -37,6 +37,15 @@ def small(*argv):
     return [*argv, "--limit-train", "64", "--epochs", "1", "--batch-size", "32"]
 
 
+def few_images(train, test=40):
+    """The first digits, enough for what does not depend on how many they are."""
+    from experiments.data import loading
+    from experiments.train.trainer import DeviceData
+
+    data = DeviceData.put(loading.load("digits", limit_train=train))
+    return data._replace(test=type(data.test)(*(part[:test] for part in data.test)))
+
+
 def make_run(path, arm, seed, accuracy, steps=45, epochs=2, optimizer="sgd"):
     config = dataclasses.replace(CONFIG, arm=arm, seed=seed, optimizer=optimizer)
     step = np.arange(1, steps * epochs + 1)

@@ -6,6 +6,8 @@ the step sizes used here is below that: halving them changes the statistics by l
 their scatter.
 """
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -50,6 +52,13 @@ def sample(method, dt, time=30.0, **options):
     return np.asarray(result.state.x[:, 0], np.float64), result.state
 
 
+@functools.cache
+def sampled(method):
+    """Of the law of LAWS, for the two tests of it."""
+    dt, options, _ = LAWS[method]
+    return sample(method, dt, **options)
+
+
 LANDSCAPE = {"f": F, "threshold": lm.constant(C)}
 LAWS = {
     "langevin": (0.005, {}, lambda: -U / T),
@@ -61,8 +70,8 @@ LAWS = {
 
 @pytest.mark.parametrize("method", list(LAWS))
 def test_each_method_samples_its_law(method):
-    dt, options, law = LAWS[method]
-    x, state = sample(method, dt, **options)
+    law = LAWS[method][2]
+    x, state = sampled(method)
     density = cdf(law())
     assert stats.kstest(x, density).pvalue > 0.001
     weights = np.gradient(density(GRID), GRID)
@@ -79,8 +88,7 @@ def test_each_method_samples_its_law(method):
 @pytest.mark.parametrize("method", ["improved", "improved_kinetic"])
 def test_the_logarithm_of_h_is_part_of_the_law(method):
     """exp(−H) without it, and the plain law, are refused by the same test."""
-    dt, options, _ = LAWS[method]
-    x, _ = sample(method, dt, **options)
+    x, _ = sampled(method)
     assert stats.kstest(x, cdf(modified(logarithm=False))).pvalue < 1e-6
     assert stats.kstest(x, cdf(-U / T)).pvalue < 1e-6
 

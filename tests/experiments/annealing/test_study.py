@@ -171,7 +171,14 @@ def whole(tmp_path_factory):
 
 @pytest.mark.parametrize("place", ["tuned", "escapes"])
 @pytest.mark.parametrize(
-    "number", getattr(stopping, "SIGNALS", (signal.SIGINT, signal.SIGTERM))
+    "number",
+    [
+        signal.SIGTERM,
+        *(
+            pytest.param(number, marks=pytest.mark.slow)
+            for number in (signal.SIGINT, signal.SIGHUP)
+        ),
+    ],
 )
 def test_an_interrupted_study_resumes_with_equal_rows(
     tmp_path, capsys, monkeypatch, whole, number, place

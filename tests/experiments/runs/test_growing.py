@@ -7,15 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.data import loading
 from experiments.machine.stopping import Stop
 from experiments.runs import checkpoints, growing, single
 from experiments.runs.run_directory import read_run
 from experiments.train.problem import make_problem
-from experiments.train.trainer import DeviceData, Trainer
-from tests.helpers import CONFIG, Quiet, compare
+from experiments.train.trainer import Trainer
+from tests.helpers import CONFIG, Quiet, compare, few_images
 
-LIMITED = dataclasses.replace(CONFIG, limit_train=200, epochs=3, batch_size=32)
+LIMITED = dataclasses.replace(CONFIG, limit_train=50, epochs=3, batch_size=8)
 PER_EPOCH = 7
 
 
@@ -25,8 +24,7 @@ class Killed(BaseException):
 
 @pytest.fixture(scope="module")
 def trainer():
-    device_data = DeviceData.put(loading.load("digits", limit_train=200))
-    return Trainer(make_problem(LIMITED, PER_EPOCH), device_data, 32)
+    return Trainer(make_problem(LIMITED, PER_EPOCH), few_images(50), 8)
 
 
 def run(trainer, path, followers=(), checkpoint_minutes=0.0, progress=None):

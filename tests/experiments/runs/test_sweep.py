@@ -2,10 +2,7 @@
 
 import dataclasses
 import fcntl
-import os
 import signal
-import subprocess
-import sys
 
 import jax
 import numpy as np
@@ -14,23 +11,21 @@ import pytest
 
 from experiments.commands.cli import main
 from experiments.config.execution import Execution, parse_shard
-from experiments.data import loading
 from experiments.errors import UserError
 from experiments.machine.stopping import BUDGET_SPENT, Stop, Stopped
 from experiments.runs import checkpoints, plan, single, sweep
 from experiments.runs.run_directory import read_run
 from experiments.train.problem import make_problem
-from experiments.train.trainer import DeviceData, Trainer
-from tests.helpers import CONFIG, Quiet, small
+from experiments.train.trainer import Trainer
+from tests.helpers import CONFIG, Quiet, few_images, small
 
-LIMITED = dataclasses.replace(CONFIG, limit_train=200, epochs=3, batch_size=32)
+LIMITED = dataclasses.replace(CONFIG, limit_train=50, epochs=3, batch_size=8)
 PER_EPOCH = 7
 
 
 @pytest.fixture(scope="module")
 def trainer():
-    device_data = DeviceData.put(loading.load("digits", limit_train=200))
-    return Trainer(make_problem(LIMITED, PER_EPOCH), device_data, 32)
+    return Trainer(make_problem(LIMITED, PER_EPOCH), few_images(50), 8)
 
 
 class StopAt(Stop):
@@ -107,8 +102,7 @@ def test_an_error_of_jax_after_a_signal_is_the_stop(
 
 @pytest.fixture(scope="module")
 def scanned():
-    device_data = DeviceData.put(loading.load("digits", limit_train=200))
-    return Trainer(make_problem(LIMITED, PER_EPOCH), device_data, 32, scan=True)
+    return Trainer(make_problem(LIMITED, PER_EPOCH), few_images(50), 8, scan=True)
 
 
 def test_a_stopped_run_of_scanned_epochs_goes_on_bit_for_bit(scanned, tmp_path):
@@ -153,8 +147,7 @@ def test_with_no_sound_checkpoint_a_run_starts_again(trainer, uninterrupted, tmp
 
 def test_a_run_that_diverges_is_recorded(tmp_path):
     config = dataclasses.replace(LIMITED, arm="base", learning_rate=1e18)
-    device_data = DeviceData.put(loading.load("digits", limit_train=200))
-    trainer = Trainer(make_problem(config, 7), device_data, 32)
+    trainer = Trainer(make_problem(config, 7), few_images(50), 8)
     single.run(
         config,
         trainer,
@@ -270,23 +263,3 @@ def test_a_run_that_another_process_holds_is_left_to_it(tmp_path, capsys):
         assert sweep.run_all([config], tmp_path, Execution(resume=True)) == []
     assert "is being run by another process" in capsys.readouterr().out
     assert len(sweep.run_all([config], tmp_path, Execution(resume=True))) == 1
-
-
-def test_sigterm_saves_a_checkpoint_and_the_run_goes_on(tmp_path):
-    out = tmp_path / "out"
-    command = [sys.executable, "-u", "-m", "experiments", "train", "--epochs", "500"]
-    command += ["--out", str(out)]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        for line in process.stdout:
-            if "epoch 2/" in line:
-                break
-        process.send_signal(signal.SIGTERM)
-        _, error = process.communicate()
-    assert process.returncode == 128 + signal.SIGTERM
-    assert "stopped by SIGTERM: --resume continues from here" in error
-    (work,) = (out / "runs").glob(".*.work")
-    (step,) = (int(path.name) for path in work.iterdir())
-    assert step >= 2 * 45
-    assert os.listdir(work / str(step))

@@ -69,7 +69,9 @@ def test_the_matrix_is_that_of_all_spins():
 
 
 @pytest.mark.parametrize("landscape", LANDSCAPES)
-@pytest.mark.parametrize(("n", "T"), [(10, 0.5), (50, 0.95)])
+@pytest.mark.parametrize(
+    ("n", "T"), [(10, 0.5), pytest.param(50, 0.95, marks=pytest.mark.slow)]
+)
 def test_measured_times_are_the_exact_ones(n, T, landscape):
     row = tunnelling.row(tunnelling.Case(n, T, landscape), chains=400, seed=1)
     if row["chains"]:

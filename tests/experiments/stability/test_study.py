@@ -135,7 +135,18 @@ def test_quick_is_a_small_part():
     assert len(quick.rates(case)) == 5
 
 
-@pytest.mark.parametrize("study", STUDIES, ids=lambda path: path.name)
+# The resamples of the large study take a quarter of a minute.
+CHECKED = [
+    pytest.param(
+        study,
+        id=study.name,
+        marks=pytest.mark.slow if study.name == "stability" else (),
+    )
+    for study in STUDIES
+]
+
+
+@pytest.mark.parametrize("study", CHECKED)
 def test_committed_tables_are_those_of_the_rows(study):
     found, cases = rows.read(study), rows.STUDY.known(study)
     assert (study / "tables.md").read_text(encoding="utf-8") == tables.tables(

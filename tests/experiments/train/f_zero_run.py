@@ -27,13 +27,15 @@ def losses_and_weights(optimizer, landscape, device_data):
     trainer = Trainer(problem, device_data, config.batch_size)
     keys = Keys.of(0)
     state, metrics = trainer.run_epoch(trainer.init(keys), keys, 1)
-    assert metrics.loss[-5:].mean() < metrics.loss[:5].mean() - 0.1  # it did train
+    assert metrics.loss[-5:].mean() < metrics.loss[:5].mean()  # it did train
     return [metrics.loss, *map(np.asarray, jax.tree.leaves(state.params))]
 
 
 if __name__ == "__main__":
     # Whole batches: a second batch size would be a second program for each run.
-    device_data = DeviceData.put(loading.load("digits", limit_train=44 * 32))
+    device_data = DeviceData.put(
+        loading.load("digits", limit_train=int(sys.argv[1]) * 32)
+    )
     no_op = landmod_jax.landscape_modify(lambda u: 0.0 * u, eps=1.0)
     for optimizer in OPTIMIZERS:
         plain, modified = (

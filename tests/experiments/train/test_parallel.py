@@ -7,19 +7,18 @@ import jax
 import numpy as np
 import pytest
 
-from experiments.data import loading
 from experiments.train.placement import AXIS
 from experiments.train.problem import make_problem
 from experiments.train.step import Draw
-from experiments.train.trainer import DeviceData, Keys, Trainer
-from tests.helpers import CONFIG
+from experiments.train.trainer import Keys, Trainer
+from tests.helpers import CONFIG, few_images
 
 KEYS = Keys.of(0)
 
 
 @pytest.fixture(scope="module")
 def device_data():
-    return DeviceData.put(loading.load("digits", limit_train=660))
+    return few_images(180)
 
 
 # Batch norm makes rounding grow threefold a step at a learning rate of 0.1, so that the
@@ -34,12 +33,12 @@ OPTIONS = {
 def trainer(device_data, model, parallel, scan=False):
     config = dataclasses.replace(CONFIG, model=model, **OPTIONS[model])
     axis_name = AXIS if parallel == "pmap" else None
-    problem = make_problem(config, 21, axis_name)
+    problem = make_problem(config, 6, axis_name)
     return Trainer(problem, device_data, 32, scan, parallel)
 
 
 def one_epoch(trainer):
-    """21 steps: 20 whole mini-batches, and one of 20 images, which 8 do not divide."""
+    """6 steps: 5 whole mini-batches, and one of 20 images, which 8 do not divide."""
     state, metrics = trainer.run_epoch(trainer.init(KEYS), KEYS, 1)
     return state, metrics, trainer.evaluate(state, KEYS)
 
