@@ -23,7 +23,7 @@ if command -v nvidia-cuda-mps-control > /dev/null && nvidia-cuda-mps-control -d;
   at "MPS is on"
 fi
 at "a table, as far as the time goes"
-timeout -s TERM -k 25 $(python3 -c "print(int(60 * $train_minutes) + 60)") \
+timeout -s TERM -k 25 $("$python" -c "print(int(60 * $train_minutes) + 60)") \
   "$python" -m experiments $study --resume --time-budget $train_minutes --out "$out/study"
 at "the table's status is $? (75: the time was up)"
 [ "$device" = cuda ] && echo quit | nvidia-cuda-mps-control 2> /dev/null

@@ -1,4 +1,4 @@
-"""One look for every picture: sizes, and colors that the color-blind can tell."""
+"""One look for every picture: sizes, and colors for the color-blind too."""
 
 import os
 import textwrap
