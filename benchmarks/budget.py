@@ -184,7 +184,7 @@ def _line(row: dict[str, Any]) -> str:
         text += f"  ours is {row['ours_faster']:.2f}× as fast ({low:.2f} to {high:.2f})"
     for name in ("product", "memory"):
         share = row.get(f"share_of_{name}_rate")
-        text += f"  {100 * share:.0f} % of the {name} rate" if share else ""
+        text += f"  {100 * share:.0f}% of the {name} rate" if share else ""
     about = row["about"]
     ready = about["compile_seconds"] + about["first_step_seconds"]
     return text + f"  compiled in {ready:.0f} s"

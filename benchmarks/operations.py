@@ -9,7 +9,7 @@ def operations_a_step(model: str, batch: int) -> int:
 
     Two for each multiply-add of the forward pass, times three: the gradients by the
     input and by the weights cost as much as the forward pass each. (The first layer
-    needs none by its input, which is under 2 % of these networks.) Counted as the
+    needs none by its input, which is under 2% of these networks.) Counted as the
     definition has it: a formulation that computes less, such as Winograd's, can come
     out above the machine's rate. Batch norm, pooling and the optimizer are left out.
     """

@@ -134,7 +134,7 @@ def line(row: dict[str, Any]) -> str:
 def _figures(side: dict[str, Any]) -> str:
     return (
         f"{side['seconds_a_step']:.3f} s/step, "
-        f"{100 * side['share_of_product_rate']:.0f} % of "
+        f"{100 * side['share_of_product_rate']:.0f}% of "
         f"{side['product_flops'] / 1e9:.0f} GFLOP/s, {side['peak_mib']:.0f} MiB"
     )
 

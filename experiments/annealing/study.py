@@ -48,7 +48,7 @@ def measure(config: Study, parts: Parts) -> Rows:
             measured = parts.of(name, functools.partial(_tuned, p, method, i, sizes))
             found.append(_pair(measured))
         rates = [(chains["evaluations"] > 0).mean() for _, chains in found]
-        percent = ", ".join(f"{100 * rate:.0f} %" for rate in rates)
+        percent = ", ".join(f"{100 * rate:.0f}%" for rate in rates)
         say(f"{p.name}, d = {p.dimension}, {method}: {percent}")
         return found
 

@@ -18,7 +18,7 @@ def summarize(chains: pd.DataFrame, steps: int) -> pd.DataFrame:
     """A row per problem and method, over its tunings and chains.
 
     Returns:
-      PROBLEM, method, n, successes, low, high (Wilson, 95 %), worst, best (success rate
+      PROBLEM, method, n, successes, low, high (Wilson, 95%), worst, best (success rate
       of a tuning), median_gap, evaluations (all chains' evaluations, up to the target
       where it was reached, over the successes; inf without any). For the two improved
       methods the difference of the success rates to the plain one's, whether each
@@ -88,7 +88,7 @@ def tables(rows: Rows) -> str:
         _totals(table),
         _table(table),
         "A success is a best value within the tolerance of the minimum, half the "
-        "height of the next dent. Success: rate over all chains, with Wilson's 95 % "
+        "height of the next dent. Success: rate over all chains, with Wilson's 95% "
         "interval for these settings; beside it the rates of the single tunings. Gap: "
         "best value less the minimum. Evaluations: all that were spent, over the "
         "successes. Against the plain one: success rates of chains from the same "
@@ -126,7 +126,7 @@ def _table(table: pd.DataFrame) -> str:
         "d",
         "Method",
         "Success",
-        "95 % interval",
+        "95% interval",
         "By tuning",
         "Median gap",
         "Evaluations a success",
@@ -139,7 +139,7 @@ def _table(table: pd.DataFrame) -> str:
             row["objective"],
             str(row["dimension"]),
             WORDS[row["method"]],
-            f"{100 * row['successes'] / row['n']:.1f} %",
+            f"{100 * row['successes'] / row['n']:.1f}%",
             f"{100 * row['low']:.1f} … {100 * row['high']:.1f}",
             f"{100 * row['worst']:.0f} … {100 * row['best']:.0f}",
             f"{row['median_gap']:.3g}",

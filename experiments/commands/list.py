@@ -58,7 +58,7 @@ def _lines(runs: Sequence) -> Iterator[str]:
         if state.epoch is not None:
             reached = f"{state.epoch}/{state.epochs}"
         if state.accuracy is not None:
-            accuracy = f"{state.accuracy:.2f} %"
+            accuracy = f"{state.accuracy:.2f}%"
         reason = f"  ({state.reason})" if state.reason else ""
         if wide:
             yield (

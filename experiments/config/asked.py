@@ -14,7 +14,7 @@ class Asked:
     group: ClassVar[str] = "tables"
     difference: float = 1.0
     """Points of test accuracy: the tables say how many pairs it takes to tell such a
-    difference with 80 % power."""
+    difference with 80% power."""
     target: float | None = None
     """Test accuracy in per cent: the tables say after how many epochs it is reached; by
     default, no such column."""

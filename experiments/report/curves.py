@@ -123,7 +123,7 @@ def _curve(run: Run, name: str) -> pd.Series:
 
 
 def draw_effects(tables: Sequence[Sequence[Run]], path: Path) -> list[Path]:
-    """Draw what each arm gained over the plain optimizer, with its 95 % interval.
+    """Draw what each arm gained over the plain optimizer, with its 95% interval.
 
     Args:
       tables: runs that belong in one table each. A row of the picture is a row of a
@@ -163,7 +163,7 @@ def draw_effects(tables: Sequence[Sequence[Run]], path: Path) -> list[Path]:
         axis.set_xlim(-reach, reach)
         axis.set_xlabel(
             "accuracy less the plain optimizer's (points)\n"
-            "bar: 95 % interval of the mean, cut at the frame"
+            "bar: 95% interval of the mean, cut at the frame"
         )
         style.save(fig, path)
     return [path]

@@ -17,7 +17,7 @@ def notes(summary: pd.DataFrame, asked: Asked = NOTHING) -> list[str]:
         "Mean ± standard deviation over the n seeds. Average last loss: the mean over "
         "the last complete window of 20 mini-batches. The difference is the arm's test "
         "accuracy less the plain optimizer's over the same seeds, in points, "
-        "with a 95 % interval and the p of a sign-flip test, adjusted by Holm over the "
+        "with a 95% interval and the p of a sign-flip test, adjusted by Holm over the "
         "table; yes or no is said under 0.05 only."
     ]
     found += _notes_on_columns(summary, asked)
@@ -52,7 +52,7 @@ def _notes_on_columns(summary: pd.DataFrame, asked: Asked) -> list[str]:
     if "pairs_needed" in summary:
         found.append(
             f"Pairs to tell {points(asked)}: how many seeds a paired t test needs to "
-            "tell such a difference with 80 % power, if the differences spread as they "
+            "tell such a difference with 80% power, if the differences spread as they "
             "do here."
         )
     if "spread" in summary:
@@ -62,7 +62,7 @@ def _notes_on_columns(summary: pd.DataFrame, asked: Asked) -> list[str]:
         )
     if "reached" in summary:
         found.append(
-            f"Epochs to {asked.target:g} %: the first epoch after which the test "
+            f"Epochs to {asked.target:g}%: the first epoch after which the test "
             "accuracy is that high, and its last step; the median over the seeds. A "
             "run that does not reach it counts as infinitely late."
         )

@@ -62,7 +62,7 @@ def page(
     """
     caption = (
         "What each arm gained over the plain optimizer with the same seed. Crosses are "
-        "seeds, dots their mean, bars its 95 % interval."
+        "seeds, dots their mean, bars its 95% interval."
     )
     overview = "".join(figure(picture, caption) for picture in effects)
     return f"""<!doctype html>
@@ -135,7 +135,7 @@ def _run_row(run: Run, out: Path) -> str:
         status = "collapsed"
     texts = (
         f"{result['average_last_loss']:.4g}",
-        f"{result['test_accuracy']:.2f} %",
+        f"{result['test_accuracy']:.2f}%",
         status,
         f"{result.get('seconds', 0) / 60:.1f} min",
     )

@@ -8,8 +8,8 @@ import numpy as np
 from scipy import stats
 
 CONFIDENCE = 0.95
-# With fewer pairs a bootstrap of the mean covers too rarely (of normal differences 84 %
-# at 5, 92 % at 10 and 93 % at 50, for a nominal 95 %): there the interval is Student's.
+# With fewer pairs a bootstrap of the mean covers too rarely (of normal differences 84%
+# at 5, 92% at 10 and 93% at 50, for a nominal 95%): there the interval is Student's.
 BOOTSTRAP_FROM = 100
 EXACT_UP_TO = 16  # pairs: 2¹⁶ sign patterns
 
@@ -31,7 +31,7 @@ class Paired:
 
 
 def paired(differences: Sequence[float] | np.ndarray) -> Paired:
-    """The mean of differences (n,), its 95 % interval and its sign-flip test."""
+    """The mean of differences (n,), its 95% interval and its sign-flip test."""
     d = np.asarray(differences, np.float64)
     if not d.size:
         return Paired(0, math.nan, math.nan, math.nan, math.nan)
@@ -85,8 +85,8 @@ def equivalence_p(d: Sequence[float] | np.ndarray, margin: float) -> float:
     """p of two one-sided t tests that the mean of d (n,) lies within ±margin.
 
     Under 0.05 it does (Schuirmann 1987); NaN for fewer than two differences. With
-    48 differences whose mean is the margin itself, it is claimed to lie within in 5 %
-    of samples where they are normal or have heavy tails, but in 10 % where they are as
+    48 differences whose mean is the margin itself, it is claimed to lie within in 5%
+    of samples where they are normal or have heavy tails, but in 10% where they are as
     skewed as an exponential.
 
     Raises:

@@ -27,11 +27,11 @@ def summarize(runs: Sequence[Run], asked: Asked = NOTHING) -> pd.DataFrame:
       accuracy_sd (per cent), collapsed, diverged.
       For the arms other than base, of the test accuracy less base's over the same
       seeds, in percentage points: differences (pairs,), pairs, difference, low, high
-      (95 %), p (sign-flip), p_holm (Holm over all rows); apart_n and apart_difference
+      (95%), p (sign-flip), p_holm (Holm over all rows); apart_n and apart_difference
       over the pairs of which neither collapsed; collapse_p (McNemar, of the collapses
       alone); base_rate, base's learning rate. base is the plain optimizer with the same
       momentum and weight decay, and the same learning rate where there is a choice.
-      pairs_needed: to tell a difference of asked.difference points with 80 % power
+      pairs_needed: to tell a difference of asked.difference points with 80% power
       (`statistics.pairs_needed`; infinite over a million, NaN without two pairs).
       spread: over the learning rates of an arm that has several
       (`over_rates.spreads`). reached: `over_rates.Reached`, where asked.target is set.
@@ -152,7 +152,7 @@ def header(summary: pd.DataFrame, asked: Asked = NOTHING) -> tuple[str, ...]:
         "Average Test Accuracy",
         "Collapsed",
         "Did LM overperform?" if only_lm else "Better than the plain one?",
-        "95 % interval",
+        "95% interval",
         "p (Holm)",
         "n",
     ]
@@ -161,7 +161,7 @@ def header(summary: pd.DataFrame, asked: Asked = NOTHING) -> tuple[str, ...]:
     if "spread" in summary:
         ours.append("Spread over rates")
     if "reached" in summary:
-        ours.append(f"Epochs to {asked.target:g} %")
+        ours.append(f"Epochs to {asked.target:g}%")
     if notes.has_thesis(summary):
         ours += ["Thesis: loss", "accuracy"]
     return tuple(ours)

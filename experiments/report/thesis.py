@@ -42,7 +42,7 @@ class Published:
             )
         if not self._is_a_mean_of_three():
             found.append(
-                f"{self.digits} % is not a mean of {RUNS} accuracies on "
+                f"{self.digits}% is not a mean of {RUNS} accuracies on "
                 f"{TEST_IMAGES:,} images"
             )
         return found

@@ -175,7 +175,7 @@ def _epoch_line(
     return (
         f"{config.run_id}  epoch {epoch}/{config.epochs}  "
         f"loss {average_last_loss(metrics.loss):.4f}  "
-        f"test accuracy {evaluation.accuracy:.2f} %  {seconds:.1f} s"
+        f"test accuracy {evaluation.accuracy:.2f}%  {seconds:.1f} s"
     )
 
 

@@ -1,7 +1,7 @@
 """Time to solution: each method tuned on some instances and judged on others.
 
 A trial is one run of many independent chains on one instance. Its time to solution is
-the number of sweeps after which repeated runs have succeeded once with 99 %
+the number of sweeps after which repeated runs have succeeded once with 99%
 probability, S ln 0.01 / ln(1 − p) with S the sweeps of a run and p its success rate.
 """
 
@@ -190,7 +190,7 @@ def draw(family: Family, sizes: Sizes) -> list[Setting]:
 
 
 def to_solution(successes: int, n: int, sweeps: float) -> float:
-    """Sweeps to a success with 99 % probability; adds half a success to each side."""
+    """Sweeps to a success with 99% probability; adds half a success to each side."""
     p = (successes + 0.5) / (n + 1)
     return max(1.0, math.log(0.01) / math.log1p(-p)) * sweeps
 

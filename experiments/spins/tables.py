@@ -50,7 +50,7 @@ def _tunnelling(times: pd.DataFrame) -> str:
         f"Measured over {times['chains'].max():.0f} chains where the exact mean is not "
         f"over {LONGEST:,}. "
         f"Of {n} measured means, {within} lie within two standard errors of the exact "
-        f"one; so few or fewer would in {100 * chance:.0f} % of studies.\n\n"
+        f"one; so few or fewer would in {100 * chance:.0f}% of studies.\n\n"
         + text.table(head, lines)
     )
 
@@ -73,7 +73,7 @@ def _search(trials: pd.DataFrame) -> str:
                     f"{row['length']:.0f}",
                     f"{row['first']:.2g} to {row['last']:.2g}",
                     row["shape"] if row["method"].startswith("lm") else "",
-                    f"{100 * row['p']:.1f} %",
+                    f"{100 * row['p']:.1f}%",
                     f"{row['time']:.3g}",
                     _ratio(row, ""),
                     f"{1e3 * row['seconds_time']:.3g}",
@@ -96,10 +96,10 @@ def _how_to_read(trials: pd.DataFrame) -> str:
         f"Every method was tuned on the same {settings} settings (temperatures, length "
         "of a run, and for LM a shape f), on instances that take no part in what "
         "follows. *To solution*: sweeps of one chain until repeated runs have "
-        "succeeded with 99 % probability, geometric mean over instances; of parallel "
+        "succeeded with 99% probability, geometric mean over instances; of parallel "
         "tempering, all replicas' sweeps count. Milliseconds are of one processor and "
         "include what a call costs, which is most of it for short runs of few spins. "
-        "Ratios have a 95 % interval over instances; *faster* and *slower* are said "
+        "Ratios have a 95% interval over instances; *faster* and *slower* are said "
         f"where p < {SURE} (sign-flip test of logarithms, paired by instance, Holm "
         "over all of this section, for sweeps and for seconds apart).\n"
     )

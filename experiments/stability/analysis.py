@@ -81,7 +81,7 @@ def comparisons(runs: pd.DataFrame) -> pd.DataFrame:
       task, optimizer, arm, other, n (pairs); ratio, ratio_low, ratio_high, ratio_bound
       (of margins); collapse (share of the rates at which a seed collapses, less the
       other's), p_collapse; points, points_low, points_high (test accuracy at each one's
-      chosen rate, less the other's), p_points, p_equivalent, pairs (for 80 % power at
+      chosen rate, less the other's), p_points, p_equivalent, pairs (for 80% power at
       EQUIVALENT points). p_collapse and p_points are adjusted by Holm, each over all.
     """
     rows = []

@@ -35,7 +35,7 @@ def sections(found: Mapping[Path, pd.DataFrame]) -> list[str]:
 
 def _section(study: Path, runs: pd.DataFrame, name: str) -> str:
     captions = {
-        "collapse.png": "Share of runs that collapse, by learning rate. Bands: 95 % "
+        "collapse.png": "Share of runs that collapse, by learning rate. Bands: 95% "
         "intervals (Wilson). Further right is better.",
         "how.png": "One seed at a learning rate at which its plain run collapses.",
     }

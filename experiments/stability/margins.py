@@ -10,15 +10,15 @@ RESAMPLES = 4999
 # Jeffreys' prior for each rate's share: half a seed that always collapses, half a seed
 # that never does. Without it seeds of which none collapses would have no uncertainty.
 PRIOR = 0.5
-# 90 % and not 95 %: where none of 48 seeds collapses, the upper 97.5 % bound is 5.05 %,
+# 90% and not 95%: where none of 48 seeds collapses, the upper 97.5% bound is 5.05%,
 # and every interval would reach below the grid. Over eight simulated collapse curves
-# the interval covers in 85 to 93 % of studies, 90 % on average.
+# the interval covers in 85 to 93% of studies, 90% on average.
 _ENDS = (0.05, 0.95)
 
 
 @dataclasses.dataclass(frozen=True)
 class Margin:
-    """A margin, or a ratio of two, with a 90 % interval.
+    """A margin, or a ratio of two, with a 90% interval.
 
     0 and inf stand for below and above all rates of the grid; NaN, of a ratio, for two
     margins off the same end. `bound` is "≥" or "≤" for a ratio of which one margin is

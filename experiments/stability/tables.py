@@ -41,8 +41,8 @@ def tables(runs: pd.DataFrame, cases: dict[str, Any]) -> str:
 def _how_to_read() -> str:
     return (
         "The questions, and how the rows answer them, were fixed first (`plan.md`). "
-        "*Margin*: the learning rate up to which at most 5 % of seeds collapse, with a "
-        "90 % bootstrap interval over seeds; a ratio with ≥ or ≤ is a bound, because "
+        "*Margin*: the learning rate up to which at most 5% of seeds collapse, with a "
+        "90% bootstrap interval over seeds; a ratio with ≥ or ≤ is a bound, because "
         "one of its margins is off the grid. *Chosen*: the rate with the best accuracy "
         "on held-out images; the accuracy is that of the test images there, mean ± "
         "standard deviation.\n\nIn the comparisons, *fewer* and *more* collapses are "
@@ -51,8 +51,8 @@ def _how_to_read() -> str:
         "page; those of LM's shapes and thresholds with its defaults are a family of "
         "their own), likewise *better* and *worse* accuracy at the chosen rates; "
         f"*equal* where it lies within ±{EQUIVALENT:g} point (two one-sided tests at "
-        "5 %, not adjusted). The last column: how many seeds would tell such a "
-        "difference of accuracy with 80 % power.\n"
+        "5%, not adjusted). The last column: how many seeds would tell such a "
+        "difference of accuracy with 80% power.\n"
     )
 
 
@@ -77,7 +77,7 @@ def _overview(summary: pd.DataFrame) -> str:
             ]
         )
     head = ("Network", "Optimizer", *(ARMS[arm].label for arm in OVERVIEW))
-    title = "The margin over the plain optimizer's, with its 90 % interval:\n"
+    title = "The margin over the plain optimizer's, with its 90% interval:\n"
     return f"{title}\n{MARKS[0]}\n\n{text.table(head, rows)}\n{MARKS[1]}\n"
 
 
@@ -116,7 +116,7 @@ def _comparisons(compared: pd.DataFrame) -> str:
             [
                 f"{ARMS[row['arm']].label} against {ARMS[row['other']].label}",
                 _ratio(row, "ratio"),
-                f"{collapses(row)} ({100 * row['collapse']:+.1f} %, "
+                f"{collapses(row)} ({100 * row['collapse']:+.1f}%, "
                 f"p {_p(row['p_collapse'])})",
                 f"{accuracy(row)} ({row['points']:+.2f}, {row['points_low']:+.2f} … "
                 f"{row['points_high']:+.2f}, p {_p(row['p_points'])})",

@@ -111,9 +111,9 @@ def test_a_target_is_a_column(tmp_path):
     runs = at_rates(tmp_path, {("base", 0.01): (90.0, 70.0), ("lm", 0.01): (95.0, 91)})
     asked = Asked(target=90.0)
     summary = tables.summarize(runs, asked)
-    column = tables.header(summary, asked).index("Epochs to 90 %")
+    column = tables.header(summary, asked).index("Epochs to 90%")
     shown = [row[column] for row in tables.cells(summary)]
-    # Tests after two epochs of 45 steps: the first at 50 %.
+    # Tests after two epochs of 45 steps: the first at 50%.
     assert shown == ["not reached 1/2", "2 (90 steps)"]
     assert "counts as infinitely late" in tables.markdown(runs, asked)
     assert "Epochs to" not in tables.markdown(runs)
@@ -134,7 +134,7 @@ def test_every_table_says_how_many_pairs_a_difference_takes(difference, tmp_path
     base, lm = (row[column] for row in tables.cells(summary))
     expected = statistics.pairs_needed(np.std(gains, ddof=1), difference)
     assert (base, lm) == ("", str(expected))
-    # Two-sided t test at 5 %, power 80 %: about (1.96 + 0.84)² (sd / difference)² + 2.
+    # Two-sided t test at 5%, power 80%: about (1.96 + 0.84)² (sd / difference)² + 2.
     rough = (1.959964 + 0.841621) ** 2 * (np.std(gains, ddof=1) / difference) ** 2
     assert rough <= expected <= rough + 4
     assert f"Pairs to tell {points}" in tables.markdown(runs, asked)

@@ -125,7 +125,7 @@ def test_tempering_samples_each_temperature():
 
 
 def test_times_to_solution_by_hand():
-    # One half is added to 49.5 of 100: p = 1/2, and 2⁻ᵏ = 1 % at k = 6.64.
+    # One half is added to 49.5 of 100: p = 1/2, and 2⁻ᵏ = 1% at k = 6.64.
     assert search.to_solution(50, 100, 3.0) == pytest.approx(
         3 * np.log(0.01) / np.log(1 - 50.5 / 101)
     )
