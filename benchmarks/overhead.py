@@ -17,7 +17,7 @@ class Config:
     pairs: int = 300
     """Timed pairs of calls; the order within a pair alternates."""
     out: Path | None = None
-    """A JSON file for the figures."""
+    """JSON file to write the figures to."""
 
 
 def run(config: Config) -> None:

@@ -20,7 +20,7 @@ def write(out: Path) -> None:
 
 
 def sections(found: Mapping[Path, pd.DataFrame]) -> list[str]:
-    """The parts of a report's page on some studies, with the pictures that they have.
+    """The parts of a report's page about studies, with their pictures.
 
     Args:
       found: the rows of each study, as `rows.read` gives them.
@@ -53,7 +53,7 @@ def _section(study: Path, runs: pd.DataFrame, name: str) -> str:
 
 
 def write_with(drawing: style.Drawing, out: Path) -> pd.DataFrame:
-    """As `write`; pictures that could not be drawn are left to `drawing`.
+    """Like `write`, but `drawing` collects pictures that could not be drawn.
 
     Returns:
       The rows.

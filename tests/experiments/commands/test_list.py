@@ -217,6 +217,6 @@ def test_a_damaged_study_is_named(tmp_path, capsys):
     shown = capsys.readouterr().out.splitlines()
     assert len(shown) == 2
     assert "stability: stability study, damaged (" in shown[0]
-    assert "cases.json holds no JSON object" in shown[0]
+    assert "cases.json contains no JSON object" in shown[0]
     assert "spins: study of spins, damaged (" in shown[1]
     assert "speed.csv" in shown[1]

@@ -240,7 +240,7 @@ def test_the_command_writes_rows_tables_and_pictures(tmp_path, capsys, monkeypat
     for file, content, message in (
         ("tunnelling.csv", "n,temperature\n1,2\n", "tunnelling.csv has no column"),
         ("search.csv.gz", "no gzip", "search.csv.gz"),
-        ("spins.json", "[]", "spins.json holds no JSON object"),
+        ("spins.json", "[]", "spins.json contains no JSON object"),
     ):
         copy = tmp_path / f"copy-{file}"
         shutil.copytree(out, copy)
