@@ -303,7 +303,7 @@ def _population_min(value: jax.Array, axis_name: Any) -> jax.Array:
 
 @_population_min.defjvp
 def _population_min_jvp(axis_name: Any, primals: Any, tangents: Any) -> Any:
-    # pmin has no derivative of its own; equal minima share it.
+    # pmin has no derivative; here, equal minima share it.
     (value,), (dot,) = primals, tangents
     least = _population_min(value, axis_name)
     at_least = (value == least).astype(value.dtype)

@@ -139,8 +139,8 @@ def _loop(side: int, rng: np.random.Generator) -> list[tuple[int, int]]:
 def planted(n: int, seed: int, ratio: float = 0.75) -> Instance:
     """Wishart planted ensemble: dense couplings, ground states ±t and U(t) known.
 
-    U(s) = Σ_k (w_k · s)² / (2n) less its constant part, with every w_k orthogonal to t:
-    no energy is below that of ±t (Hamze et al., Wishart planted ensemble, 2020).
+    U(s) = Σ_k (w_k · s)² / (2n) minus its constant part. Every w_k is orthogonal to t,
+    so no energy is below that of ±t (Hamze et al., Wishart planted ensemble, 2020).
 
     Args:
       ratio: vectors w per spin; fewer are harder.

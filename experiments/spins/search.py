@@ -53,7 +53,7 @@ class Setting:
 class Trial:
     """The results of a run."""
 
-    best: np.ndarray  # (chains,), U less the model's offset
+    best: np.ndarray  # (chains,), U minus the model's offset
     seconds: float  # of the processor, for all chains
     sweeps: int  # for each chain, of all its replicas
 
