@@ -137,7 +137,7 @@ def _time(found: Outlook, jobs: int) -> str:
         return (
             f"{left}; {in_words(seconds)} of steps on {committed.MACHINE}, one by one"
         )
-    return f"{left}; the time is not known until one of them is finished"
+    return f"{left}; the time is not known until one run is finished"
 
 
 def _count(number: int, of: str) -> str:

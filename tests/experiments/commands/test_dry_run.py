@@ -127,7 +127,7 @@ def test_a_table_and_one_run(tmp_path, capsys):
     assert "preresnet110 on cifar100, sgd base: 1 of 87,975 steps" in shown
     _, shown, _ = dry(["train", "--until-above-chance"], capsys, tmp_path)
     assert "at most 360 steps" in shown
-    assert "not known before one is finished" in shown  # batches of 32
+    assert "not known until one run is finished" in shown  # batches of 32
 
 
 def test_a_committed_pace_is_of_what_was_measured(monkeypatch, tmp_path):
