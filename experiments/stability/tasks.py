@@ -33,7 +33,7 @@ class Task:
       steps: number of steps of a run.
       batch: number of images per step.
       rates: factor of the optimizers' learning-rate grids.
-      images: where to look for data sets, to the images of the task.
+      images: `Places` to the task's `Images`.
     """
 
     name: str
