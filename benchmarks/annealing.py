@@ -1,4 +1,4 @@
-"""`annealing`: chain-steps a second against NumPy, evaluations against SciPy."""
+"""`annealing`: chain-steps per second against NumPy, evaluations against SciPy."""
 
 import dataclasses
 import os
@@ -12,10 +12,10 @@ from benchmarks import report
 class Config:
     """Anneal the same objectives with `anneal`, a NumPy loop, and SciPy's optimizers.
 
-    NumPy's loop does the same for all chains at once: the method, bounds, best points,
-    threshold and dead chains. `anneal` spreads its chains over the devices, on a CPU
-    one a core. SciPy's dual_annealing and basinhopping run until they meet the target;
-    `anneal` goes for it with the settings that the study in results/ chose.
+    NumPy's loop does the same work for all chains at once: the method, bounds, best
+    points, threshold and dead chains. `anneal` spreads its chains over the devices, on
+    a CPU one per core. SciPy's dual_annealing and basinhopping run until they reach the
+    target. `anneal` uses the settings that the study in results/ chose.
     """
 
     chains: int = 1000
@@ -23,13 +23,13 @@ class Config:
     steps: int = 2000
     """Steps of a timed block."""
     blocks: int = 7
-    """Blocks of each side, in turn; a median is taken over their ratios."""
+    """Alternating blocks of each side; the result is the median of their ratios."""
     seeds: int = 20
     """Runs of each of SciPy's optimizers."""
     most: int = 20_000
-    """Evaluations after which a run of SciPy's has failed."""
+    """Evaluations after which a run of SciPy counts as failed."""
     out: Path | None = None
-    """A JSON file for the figures."""
+    """JSON file to write the figures to."""
 
 
 def run(config: Config) -> None:

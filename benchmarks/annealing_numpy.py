@@ -57,8 +57,8 @@ def loop(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The best points (chains, d) and values (chains,) of `steps` steps from x.
 
-    As `anneal` with f = "bounded", c the running minimum, ε = T, geometric cooling and
-    reflection; in x's dtype.
+    Like `anneal` with f = "bounded", c the running minimum, ε = T, geometric cooling
+    and reflection; in x's dtype.
     """
     kinetic, modified = METHODS[method].kinetic, METHODS[method].modified
     dt, (low, high) = STEP_SIZE[kinetic], box
@@ -115,7 +115,7 @@ def loop(
 
 
 def compare(chains: int, steps: int, blocks: int) -> list[dict[str, Any]]:
-    """A row per problem and method: microseconds a step, and the ratios to NumPy's."""
+    """A row per problem and method: microseconds per step, and ratios to NumPy's."""
     rows = []
     for objective, evaluate in PROBLEMS:
         start = np.asarray(objective.sample(jax.random.key(0), chains))

@@ -33,7 +33,7 @@ class _Reached(Exception):
 
 
 class _Counted:
-    """U (and ∇U), in NumPy, as SciPy calls it: counts, and ends a run at the target."""
+    """U (and ∇U) in NumPy for SciPy; counts calls, and ends a run at the target."""
 
     def __init__(self, evaluate: Gradient, target: float, most: int, gradient: bool):
         self._evaluate, self._gradient = evaluate, gradient
@@ -55,7 +55,7 @@ def _dual_annealing(p: Problem, u: _Counted, start: np.ndarray, seed: int) -> No
 
 
 def _basinhopping(p: Problem, u: _Counted, start: np.ndarray, seed: int) -> None:
-    # In a box of unit size SciPy's default step is half of it; a tenth does better.
+    # SciPy's default step is half of a unit box; a tenth works better.
     width = p.objective.high - p.objective.low
     optimize.basinhopping(
         u,
@@ -80,9 +80,9 @@ SCIPY: dict[str, tuple[Callable, bool]] = {
 def compare(seeds: int, most: int, study: Path = STUDY) -> list[dict[str, Any]]:
     """A row per problem and optimizer.
 
-    `evaluations` is all that were spent, over the runs that reached the target; for
-    `anneal` the settings are those that the study chose in its first tuning, the chains
-    fresh ones.
+    `evaluations` is the number of all evaluations divided by the number of runs that
+    reached the target. `anneal` uses the settings that the study chose in its first
+    tuning, with fresh chains.
     """
     rows = study_rows.read_rows(study)
     sizes = search.Sizes(**rows.about["sizes"])

@@ -1,4 +1,4 @@
-"""What `training` is asked for on its command line."""
+"""The options of `training`."""
 
 import dataclasses
 import sys
@@ -14,23 +14,23 @@ class Config:
     models: tuple[str, ...] = ("simple_cnn", "nn2", "vgg16", "preresnet110")
     """Networks, see models/."""
     batch: int = 128
-    """Images a step."""
+    """Images per step."""
     blocks: int = 3
-    """Pairs of timed blocks of two processes."""
+    """Pairs of timed blocks for each pair of processes."""
     processes: int = 3
-    """Pairs of processes, one after the other; a median is taken over the ratios of all
-    their blocks. One process may be slower than the next for all its life."""
+    """Pairs of processes, one after the other. The result is the median of the ratios
+    of all their blocks, because one process may be slower than the next throughout."""
     seconds: float = 3.0
-    """About how long a block is."""
+    """Approximate length of a block."""
     precision: Precision = "float32"
-    """Of both sides; tensorfloat32 is for GPUs."""
+    """Precision of both sides; tensorfloat32 is for GPUs."""
     device: Device = "cpu"
-    """Of both sides."""
+    """Device of both sides."""
     torch_compile: bool = False
     """Compile PyTorch's side."""
     author_loop: bool = False
-    """Time whole loops: PyTorch's as the original script has it, with a DataLoader and
-    the loss read at every step, against our trainer. Random images on both sides."""
+    """Time whole loops: PyTorch's as in the original script, with a DataLoader and the
+    loss read at every step, against our trainer. Both sides use random images."""
     torch_python: Path = Path(sys.executable)
     """An interpreter that has torch; JAX is this one's."""
     jax_python: Path = Path(sys.executable)
@@ -38,17 +38,19 @@ class Config:
     keep_memory: bool = True
     """Tell glibc to keep freed memory, on both sides."""
     onednn: bool = True
-    """Compile ours for oneDNN where this JAX has it, as the experiments' --onednn."""
+    """Compile our side for oneDNN if this JAX has it, like --onednn of the
+    experiments."""
     minutes: float | None = None
-    """Measure what fits into so many minutes, the most important first; both sides and
-    all of PyTorch's modes get ready at once, and each row is written as it comes.
-    Of blocks, processes, precision and torch_compile nothing is read then."""
+    """Measure as much as fits into this many minutes, the most important first. Both
+    sides and all of PyTorch's modes get ready at once, and each row is written
+    immediately. Then --blocks, --processes, --precision and --torch-compile have no
+    effect."""
     precisions: tuple[Precision, ...] = ("tensorfloat32", "bfloat16")
-    """With minutes: those of each network."""
+    """With --minutes: the precisions of each network."""
     modes: tuple[Mode, ...] = ("eager", "graphs", "compile")
-    """With minutes: PyTorch's. graphs is torch.compile with CUDA graphs."""
+    """With --minutes: PyTorch's modes. graphs is torch.compile with CUDA graphs."""
     xla_flags: tuple[str, ...] = ()
-    """With minutes: flags for XLA, each tried by itself on our side, such as
+    """With --minutes: XLA flags, each tried separately on our side, such as
     xla_gpu_force_conv_nhwc=true."""
     out: Path | None = None
-    """A JSON file for the figures."""
+    """JSON file to write the figures to."""

@@ -1,8 +1,8 @@
-"""`training --minutes`: what fits into a few minutes on a GPU that is soon gone.
+"""`training --minutes`: as much as fits into a few minutes on a borrowed GPU.
 
-Networks and precisions go in the order of the command line. All sides of one start at
-once, each in its own process, and those of the next get ready while it is measured. A
-side that is not ready in time is left out, and said to be.
+Networks and precisions follow the order of the command line. All sides of one start at
+once, each in its own process, and the sides of the next get ready while it is measured.
+A side that is not ready in time is left out and reported.
 """
 
 import concurrent.futures
@@ -20,10 +20,10 @@ from experiments.errors import UserError
 OURS = "ours"
 BLOCKS = 5
 BLOCK_SECONDS = 0.5
-# Of the time that is left, what one network in one precision may wait for its sides:
-# while others follow, and if it is the last.
+# The share of the remaining time that one network in one precision may wait for its
+# sides: while others follow, and if it is the last.
 PATIENCE, LAST_PATIENCE = 0.5, 0.8
-THREADS = 64  # that wait for a side each
+THREADS = 64  # threads, each of which waits for one side
 
 
 class Job(NamedTuple):
@@ -46,7 +46,7 @@ class Starting:
         self._about = pool.submit(worker.wait)
 
     def ready_by(self, deadline: float) -> dict[str, Any] | None:
-        """What it says of itself, or None if it has failed or is late."""
+        """The side's description, or None if it has failed or is late."""
         try:
             return self._about.result(max(0.0, deadline - time.monotonic()))
         except (UserError, concurrent.futures.TimeoutError):
@@ -121,7 +121,7 @@ def _started(
 
 
 def _measured(job: Job, ready_by: float, deadline: float) -> Iterator[dict[str, Any]]:
-    """A row for each side that is ready in time, ours in turns with it."""
+    """A row for each side that is ready in time, taking turns with ours."""
     import numpy as np
 
     ours = job.sides[OURS]
@@ -155,7 +155,7 @@ def _measured(job: Job, ready_by: float, deadline: float) -> Iterator[dict[str, 
 
 
 def _block(side: Starting) -> int:
-    """Steps of a block, after a few that warm the side up."""
+    """The number of steps of a block, after a few warm-up steps."""
     steps = 1
     for _ in range(3):
         steps = max(1, round(BLOCK_SECONDS / side.seconds(steps)))
@@ -184,7 +184,7 @@ def _line(row: dict[str, Any]) -> str:
         text += f"  ours is {row['ours_faster']:.2f}× as fast ({low:.2f} to {high:.2f})"
     for name in ("product", "memory"):
         share = row.get(f"share_of_{name}_rate")
-        text += f"  {100 * share:.0f} % of the {name} rate" if share else ""
+        text += f"  {100 * share:.0f}% of the {name} rate" if share else ""
     about = row["about"]
     ready = about["compile_seconds"] + about["first_step_seconds"]
     return text + f"  compiled in {ready:.0f} s"

@@ -1,4 +1,4 @@
-"""Reading a compiled program's text: its kernels, and the bytes that each moves."""
+"""Reads a compiled program's text: its kernels, and the bytes that each moves."""
 
 import collections
 import math
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-# Instructions that name a value and run nothing.
+# Instructions that name a value and run no kernel.
 _FREE = {
     "after-all",
     "bitcast",
@@ -23,7 +23,7 @@ _SHAPE = re.compile(r"\b(pred|bf16|[a-z]+\d+)(?:e\d\w*)?\[([\d,]*)\]")
 
 
 class Kind(NamedTuple):
-    """What the kernels of one kind come to."""
+    """The totals of the kernels of one kind."""
 
     kernels: int
     bytes: int  # inputs and outputs of each once, caches aside
@@ -48,7 +48,7 @@ _Computation = list[_Instruction]
 def by_kind(text: str) -> dict[str, Kind]:
     """The kernels of one step: of the body of the program's largest loop.
 
-    A loop inside it, over a network's blocks, counts as often as it goes round.
+    A loop inside it, over a network's blocks, counts once per iteration.
 
     Args:
       text: a compiled program, as XLA prints it.
@@ -56,7 +56,7 @@ def by_kind(text: str) -> dict[str, Kind]:
     Returns:
       Each kind of instruction, or target of a custom call, the most bytes first.
     """
-    # Ahead of the first computation stand tables of files and stack frames.
+    # Tables of files and stack frames precede the first computation.
     _, *parts = re.split(r"\n(?=%|ENTRY)", text)
     program = dict(map(_computation, parts))
     every = (one for computation in program.values() for one in computation)
@@ -94,7 +94,7 @@ def _instructions(text: str) -> Iterator[_Instruction]:
 
 
 def _kinds(program: Mapping[str, _Computation], name: str) -> dict[str, Kind]:
-    """Of a computation, by kind."""
+    """The kernels of a computation, by kind."""
     kernels: collections.Counter[str] = collections.Counter()
     moved: collections.Counter[str] = collections.Counter()
 
@@ -122,7 +122,7 @@ def _kinds(program: Mapping[str, _Computation], name: str) -> dict[str, Kind]:
 
 
 def _in_parts(fused: _Computation, whole: list[int]) -> tuple[list[int], int]:
-    """Bytes that a fusion reads of each operand and writes: slices in place of wholes.
+    """Bytes that a fusion reads of each operand and writes, slices as slices.
 
     Args:
       fused: the fusion's computation.

@@ -77,7 +77,7 @@ def problem_of(options: Options) -> Problem:
 
 
 def _alone(options: Options) -> Program:
-    """The step of each run on a random batch; on accelerators many steps a dispatch."""
+    """The step of each run on a random batch; many per dispatch on accelerators."""
     problem = problem_of(options)
     keys = Keys.of(0)
     chunk = 1 if options.device == "cpu" else STEPS_A_DISPATCH
@@ -143,7 +143,7 @@ def _stacked(trees: list[Any]) -> Any:
 def _with_data(options: Options) -> Program:
     """The trainer's epochs over random images: data, augmentation, metrics fetched.
 
-    Its compile time is that of a first epoch, trained.
+    Its compile time includes training the first epoch.
     """
     problem = problem_of(options)
     random = np.random.default_rng(0)

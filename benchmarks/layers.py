@@ -1,4 +1,4 @@
-"""`layers`: what each formulation of models/cpu/ is worth, beside the native form."""
+"""`layers`: what each formulation in models/cpu/ gains over the native form."""
 
 import dataclasses
 import functools
@@ -12,14 +12,14 @@ from benchmarks.timing import in_turns, spread
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Time single layers, forward and backward, as they are and in XLA's own form."""
+    """Time single layers, forward and backward, in our form and in XLA's own."""
 
     batch: int = 128
     """Images."""
     calls: int = 15
-    """Timed calls of each form, in turns, after five that are not."""
+    """Alternating timed calls of each form, after five warm-up calls."""
     out: Path | None = None
-    """A JSON file for the figures."""
+    """JSON file to write the figures to."""
 
 
 class Layer(NamedTuple):

@@ -1,4 +1,4 @@
-"""How many operations a training step takes, counted on the network's definition."""
+"""The operations of a training step, counted from the network's definition."""
 
 import math
 from typing import Any
@@ -7,11 +7,12 @@ from typing import Any
 def operations_a_step(model: str, batch: int) -> int:
     """Floating-point operations of a training step's convolutions and dense layers.
 
-    Two for each multiply-add of the forward pass, times three: the gradients by the
-    input and by the weights cost as much as the forward pass each. (The first layer
-    needs none by its input, which is under 2 % of these networks.) Counted as the
-    definition has it: a formulation that computes less, such as Winograd's, can come
-    out above the machine's rate. Batch norm, pooling and the optimizer are left out.
+    There are two for each multiply-add of the forward pass, times three, because the
+    gradients by the input and by the weights each cost as much as the forward pass.
+    (The first layer needs no gradient by its input, which saves under 2% in these
+    networks.) A formulation that computes less than the definition, such as Winograd's,
+    can exceed the machine's rate. Batch norm, pooling and the optimizer are not
+    counted.
     """
     import flax.linen as nn
     import jax

@@ -17,7 +17,7 @@ class Config:
     pairs: int = 300
     """Timed pairs of calls; the order within a pair alternates."""
     out: Path | None = None
-    """A JSON file for the figures."""
+    """JSON file to write the figures to."""
 
 
 def run(config: Config) -> None:
@@ -79,7 +79,7 @@ def run(config: Config) -> None:
         )
         row = rows[-1]
         print(
-            f"{name:8} bytes {row['bytes_added_percent']:+.4f} %   "
+            f"{name:8} bytes {row['bytes_added_percent']:+.4f}%   "
             f"{row['plain_ms']:.2f} → {row['modified_ms']:.2f} ms   "
             f"ratio {row['ratio_median']:.3f} "
             f"({row['ratio_quartiles'][0]:.3f} to {row['ratio_quartiles'][1]:.3f})"

@@ -1,8 +1,8 @@
-"""`program`: the kernels of a GPU's training step and the bytes they move, without one.
+"""`program`: the kernels of a GPU training step and the bytes they move, without a GPU.
 
-XLA compiles for a GPU that it has a description of, here an H100, on any machine with
-JAX's CUDA plugin: no driver, no cuDNN. What a card would autotune is left as it is, so
-that a real program can differ in its choice of kernels; seconds are never measured.
+From a description of a GPU, here an H100, XLA compiles for it on any machine with JAX's
+CUDA plugin, without a driver or cuDNN. There is no autotuning, so a real program may
+use other kernels. Nothing is timed.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ from benchmarks import hlo, report
 from benchmarks.side import Options, Precision
 from experiments.errors import UserError
 
-# NVIDIA's figures of the card, as XLA's GpuTargetConfigProto has them.
+# NVIDIA's figures for the card, in the form of XLA's GpuTargetConfigProto.
 H100 = """
 gpu_device_info {
   cuda_compute_capability { major: 9 minor: 0 }
@@ -34,7 +34,7 @@ device_description_str: "NVIDIA H100 80GB HBM3"
 """
 NO_PLUGIN = (
     "this JAX cannot compile for an H100 ({}): pip install --no-deps "
-    "jax-cuda13-plugin jax-cuda13-pjrt, of jaxlib's version, and leave JAX_PLATFORMS "
+    "jax-cuda13-plugin jax-cuda13-pjrt in jaxlib's version, and leave JAX_PLATFORMS "
     "unset"
 )
 
@@ -46,17 +46,17 @@ class Config:
     model: str = "nn2"
     """A network, see models/."""
     precision: Precision = "float32"
-    """Of its products and convolutions."""
+    """Precision of its products and convolutions."""
     batch: int = 128
-    """Images a step."""
+    """Images per step."""
     show: int = 8
-    """How many kinds of kernels are listed, those that move the most bytes first."""
+    """Number of kinds of kernels to list; those that move the most bytes come first."""
     out: Path | None = None
-    """A JSON file for the figures."""
+    """JSON file to write the figures to."""
 
 
 def run(config: Config) -> None:
-    # The plugin looks for CUDA's libraries, which compiling does not need.
+    # The plugin looks for CUDA's libraries, which compilation does not need.
     os.environ.setdefault("JAX_SKIP_CUDA_CONSTRAINTS_CHECK", "1")
     text, seconds = compiled(config)
     found = hlo.by_kind(text)

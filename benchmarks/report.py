@@ -1,4 +1,4 @@
-"""What every benchmark writes: its settings, where they were run, its rows."""
+"""What every benchmark writes: its settings, its machine, its rows."""
 
 import dataclasses
 import datetime
@@ -13,13 +13,13 @@ from experiments.machine.files import write_text
 def write(
     out: Path | None, config: Any, rows: Sequence[dict[str, Any]], **more: Any
 ) -> None:
-    """Write the figures as JSON, where a file is wanted.
+    """Write the figures as JSON, if there is a file for them.
 
     Args:
       out: the file, or None.
-      config: the command's options. Its paths are left out: they say where files lay on
-        the machine, which is nobody's concern.
-      more: what else the figures need, such as versions and machine.
+      config: the command's options. Paths are left out, because they describe only the
+        machine.
+      more: other fields, such as versions and machine.
     """
     if out is None:
         return

@@ -1,4 +1,4 @@
-"""`several`: ways to have several runs on one device, against one after the other."""
+"""`several`: ways to run several trainings on one device, compared with one by one."""
 
 import dataclasses
 import sys
@@ -15,8 +15,8 @@ from benchmarks.worker import Worker
 Way = Literal["alone", "processes", "unrolled", "vmap"]
 WAYS: dict[Way, str] = {
     "alone": "one run after the other",
-    "processes": "a process for each run, with its part of the cores (--jobs)",
-    "unrolled": "one program with a step of each run in it",
+    "processes": "a process for each run, with its share of the cores (--jobs)",
+    "unrolled": "one program that contains a step of each run",
     "vmap": "one program with a step over all runs, by jax.vmap",
 }
 WARM_BLOCKS = 3
@@ -29,19 +29,19 @@ class Config:
     models: tuple[str, ...] = ("simple_cnn", "nn2")
     """Networks, see models/."""
     ways: tuple[Way, ...] = tuple(WAYS)
-    """Which ways; alone is what the others are measured against."""
+    """Ways to time; alone is the baseline of the others."""
     runs: int = 2
     """Runs at once."""
     batch: int = 128
-    """Images a step of a run."""
+    """Images per step of a run."""
     rounds: int = 3
-    """Times that each way is started, in turns."""
+    """How often each way is started; the ways take turns."""
     blocks: int = 3
     """Timed blocks of each start."""
     seconds: float = 3.0
-    """About how long a block is."""
+    """Approximate length of a block."""
     precision: Precision = "float32"
-    """Of the arithmetic; tensorfloat32 is for GPUs."""
+    """Precision of the arithmetic; tensorfloat32 is for GPUs."""
     device: Device = "cpu"
     """Where."""
     keep_memory: bool = True
@@ -49,7 +49,7 @@ class Config:
     onednn: bool = True
     """Compile for oneDNN where this JAX has it."""
     out: Path | None = None
-    """A JSON file for the figures."""
+    """JSON file to write the figures to."""
 
 
 def run(config: Config) -> None:
@@ -61,7 +61,7 @@ def run(config: Config) -> None:
 
 
 def _measure(config: Config, model: str) -> dict[str, Any]:
-    """A network's row: seconds a step of one run, and how much faster than alone."""
+    """A network's row: seconds per step of one run, and how much faster than alone."""
     import numpy as np
 
     ways: list[Way] = list(dict.fromkeys(("alone", *config.ways)))

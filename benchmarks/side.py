@@ -1,4 +1,4 @@
-"""A side of the training benchmark: what it trains, what it is told, and what it is."""
+"""A side of the training benchmark: its training, its options, its description."""
 
 import dataclasses
 import time
@@ -14,13 +14,13 @@ Device = Literal["cpu", "cuda"]
 # Of LM-SGD on images like CIFAR-10's.
 LEARNING_RATE, MOMENTUM = 0.01, 0.9
 CLASSES = 10
-# Sides of the square matrices whose product is the measure of a machine.
+# Sizes of the square matrices whose product measures a machine's speed.
 PRODUCT_SIZES = {"cpu": (1024, 2048, 4096), "cuda": (4096, 8192)}
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Of one side, the same for both of them."""
+    """Options of a side, the same for both sides."""
 
     model: str
     batch: int
@@ -39,15 +39,15 @@ class Options:
 
     @property
     def epoch_steps(self) -> int:
-        """Steps that the author's loop runs at a time."""
+        """Number of steps that the author's loop runs at a time."""
         return 16 if self.device == "cpu" else 391
 
 
 @dataclasses.dataclass(frozen=True)
 class Side:
-    """A network that trains when it is told to."""
+    """A network that trains on request."""
 
-    train: Callable[[int], int]  # runs that many steps or a few more; says how many
+    train: Callable[[int], int]  # runs that many steps or a few more; returns how many
     about: dict[str, Any]
     device_peak_mib: Callable[[], float | None]  # None where that is the process's
 

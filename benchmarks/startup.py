@@ -23,13 +23,13 @@ class Config:
     """Time --help, and two starts of the same experiment in fresh processes."""
 
     models: tuple[str, ...] = ("simple_cnn", "nn2")
-    """Networks that are started, see models/."""
+    """Networks to start, see models/."""
     helps: int = 5
-    """Calls of --help; a median is taken."""
+    """Calls of --help; the result is their median."""
     pairs: int = 3
-    """Pairs of a first and a second start; medians are taken."""
+    """Pairs of a first and a second start; the results are medians."""
     out: Path | None = None
-    """A JSON file for the figures."""
+    """JSON file to write the figures to."""
 
 
 def run(config: Config) -> None:

@@ -1,4 +1,4 @@
-"""How the sides of a benchmark are timed, and what is said of their times."""
+"""How the sides of a benchmark are timed, and summaries of their times."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -1,8 +1,8 @@
 """PyTorch's side of the training benchmark: gradients scaled by hand, torch.optim.SGD.
 
-By default as one tunes it: channels-last memory, one batch on the device, nothing read
-back during the steps, and torch.compile where it is asked for. With `author_loop` as a
-user of the original script runs it: a DataLoader, the loss read at every step.
+By default, the step is tuned: channels-last memory, one batch on the device, nothing
+read back during the steps, and torch.compile if requested. With `author_loop`, it is as
+in the original script: a DataLoader, and the loss read at every step.
 """
 
 import importlib.util
@@ -58,7 +58,7 @@ def _networks() -> Any:
 
 
 def _network(options: Options) -> tuple[Any, Any, Any]:
-    """The network, how it is called, and its optimizer."""
+    """The network, its call, and its optimizer."""
     net: Any = _networks().create(options.model).train().to(options.device)
     net = net.to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(net.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
@@ -135,7 +135,7 @@ def _as_its_author(options: Options) -> Callable[[int], int]:
 
 
 class _Images(torch.utils.data.Dataset):
-    """Random images, each cropped, flipped and normalized when it is asked for."""
+    """Random images, each cropped, flipped and normalized when requested."""
 
     def __init__(self, n: int):
         self._images = torch.randint(0, 256, (n, 3, 32, 32), dtype=torch.uint8)

@@ -1,4 +1,4 @@
-"""`training`: seconds a step, ours and PyTorch's, same network, same arithmetic."""
+"""`training`: seconds per step, ours and PyTorch's, same network, same arithmetic."""
 
 import subprocess
 from collections.abc import Iterator
@@ -14,8 +14,8 @@ from benchmarks.worker import Worker
 STEPS_AN_EPOCH = 391
 WARM_BLOCKS = 6
 NO_TORCH = (
-    "torch is not installed: ours alone is measured. To compare, pip install "
-    "'.[parity]' or name another interpreter by --torch-python."
+    "torch is not installed, so only our side is measured. To compare, pip install "
+    "'.[parity]' or name another interpreter with --torch-python."
 )
 
 
@@ -36,7 +36,7 @@ def run(config: Config) -> None:
 
 
 def measure(config: Config, model: str, torch: bool) -> dict[str, Any]:
-    """One network's row: our side and, where there is `torch`, PyTorch's, in turns."""
+    """One network's row: our side and, with `torch`, PyTorch's, in turns."""
     import numpy as np
 
     pythons: dict[Framework, Path] = {"jax": config.jax_python}
@@ -48,7 +48,7 @@ def measure(config: Config, model: str, torch: bool) -> dict[str, Any]:
         sides: dict[Framework, Worker] = {}
         ready = {}
         for name, python in pythons.items():
-            # One after the other: getting ready is timed as well.
+            # One after the other, because getting ready is also timed.
             options = _options(config, name, model)
             sides[name] = Worker(python, name, options)
             ready[name] = sides[name].wait()
@@ -99,7 +99,7 @@ def _options(config: Config, framework: Framework, model: str) -> Options:
 def _take_turns(
     sides: dict[Framework, Worker], config: Config
 ) -> Iterator[tuple[Framework, float, dict[str, Any]]]:
-    """Whose block it was, its seconds a step, and what the side then said of memory."""
+    """A block's side, its seconds per step, and the side's memory."""
     steps = dict.fromkeys(sides, 1)
     for name, worker in sides.items():
         for _ in range(WARM_BLOCKS):  # new memory is slow
@@ -134,7 +134,7 @@ def line(row: dict[str, Any]) -> str:
 def _figures(side: dict[str, Any]) -> str:
     return (
         f"{side['seconds_a_step']:.3f} s/step, "
-        f"{100 * side['share_of_product_rate']:.0f} % of "
+        f"{100 * side['share_of_product_rate']:.0f}% of "
         f"{side['product_flops'] / 1e9:.0f} GFLOP/s, {side['peak_mib']:.0f} MiB"
     )
 

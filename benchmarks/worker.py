@@ -1,7 +1,7 @@
-"""A process that trains when it is told to: `Worker` from outside, `main` inside.
+"""A process that trains on request: `Worker` from outside, `main` inside.
 
-It reads a number of steps a line on standard input and answers each with a line of
-JSON. The first line that it writes says that it is ready, and what it is.
+It reads one number of steps per line from standard input and answers each with a line
+of JSON. Its first line says that it is ready, and describes it.
 """
 
 import dataclasses
@@ -21,7 +21,7 @@ from experiments.errors import UserError
 from experiments.machine import allocator
 from experiments.machine.setup import take_share
 
-# glibc keeps what is freed, in huge pages: both sides get it (docs/performance.md).
+# For both sides, glibc keeps freed memory, in huge pages (docs/performance.md).
 _TUNABLES = {"mmap_max": 0, "trim_threshold": 2**60, "arena_max": 1, "hugetlb": 1}
 _ALLOCATOR = {
     "GLIBC_TUNABLES": ":".join(f"glibc.malloc.{k}={v}" for k, v in _TUNABLES.items())
@@ -29,7 +29,7 @@ _ALLOCATOR = {
 
 
 class Worker:
-    """One side in its own process; `about` says what it is once it is ready."""
+    """One side in its own process; `about` describes it once it is ready."""
 
     def __init__(
         self,
@@ -56,15 +56,15 @@ class Worker:
         )
 
     def wait(self) -> dict[str, Any]:
-        """What it is, the first time; then the answer to what it was told."""
+        """First the side's description; then the answer to the last request."""
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise UserError("a worker ended early; its error stands above")
+            raise UserError("a worker exited early; see its error above")
         return json.loads(line)
 
     def tell(self, steps: int) -> None:
-        """Have it train; `wait` has the seconds that it took."""
+        """Start training; `wait` returns the seconds that it took."""
         assert self._process.stdin is not None
         print(steps, file=self._process.stdin, flush=True)
 
@@ -72,13 +72,13 @@ class Worker:
         self._process.communicate()
 
     def end(self) -> None:
-        """At once, whatever it is doing."""
+        """End the process immediately."""
         self._process.kill()
         self._process.wait()
 
 
 def main(argv: Sequence[str]) -> None:
-    """The process, told its framework and its side's Options as JSON."""
+    """The process, with its framework and its side's Options as JSON."""
     framework, text = argv
     options = Options(**json.loads(text))
     take_share(options.job, options.jobs)

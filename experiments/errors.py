@@ -1,12 +1,12 @@
-"""Errors that are the user's to mend: shown without a traceback."""
+"""Errors that the user can fix: shown without a traceback."""
 
 from experiments.text import printable
 
 
 class UserError(Exception):
-    """A message that says what was wrong and what to do; the command exits with 2.
+    """A message that says what is wrong and what to do; the command exits with 2.
 
-    It may quote a file or a path, of which a terminal gets nothing but letters.
+    It may quote a file or a path; control characters do not reach the terminal.
     """
 
     def __str__(self) -> str:

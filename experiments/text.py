@@ -1,7 +1,7 @@
 """Text from files and paths, made fit to print: for a terminal, HTML and Markdown.
 
-What a run directory or a study holds may be anybody's. Nothing of it reaches a reader
-as markup, or a terminal as an instruction.
+Anybody may have written a run directory or a study. Its text never reaches a reader as
+markup or a terminal as control sequences.
 """
 
 import html as _html
@@ -21,10 +21,10 @@ _MARKUP = re.compile(r"[\\`*\[\]|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 
 
 def printable(text: object, keep: str = "") -> str:
-    """The text with U+FFFD for each character that is not for reading.
+    """The text with U+FFFD for each unprintable character.
 
     Args:
-      text: anything; its `str` is taken.
+      text: anything; its `str` is used.
       keep: characters to leave, such as a newline.
     """
     return "".join(
@@ -36,7 +36,7 @@ def printable(text: object, keep: str = "") -> str:
 
 
 def replace_what_cannot_be_shown() -> None:
-    """Have a terminal or log that is not UTF-8 get "?" for a letter that it lacks."""
+    """Print "?" for characters that a terminal or log without UTF-8 lacks."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
@@ -48,7 +48,7 @@ def html(text: object) -> str:
 
 
 def link(path: str | Path) -> str:
-    """A relative path as an HTML attribute: it never reads as another scheme's."""
+    """A relative path as an HTML attribute, which is never read as a URL scheme."""
     return urllib.parse.quote(os.fsencode(path))
 
 
@@ -59,13 +59,13 @@ def markdown(text: object) -> str:
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table of Markdown; its cells are taken as they are."""
+    """A Markdown table; its cells are not escaped."""
     lines = [f"| {' | '.join(header)} |", f"|{' --- |' * len(header)}"]
     return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
 
 
 def code_block(lines: list[str], language: str = "sh") -> str:
-    """A fenced block of Markdown; no line can end it."""
+    """A fenced Markdown block; no line of the text can end it."""
     body = "\n".join(printable(line) for line in lines)
     longest = max(map(len, re.findall("`+", body)), default=0)
     fence = "`" * max(3, longest + 1)

@@ -1,6 +1,6 @@
-"""Every argument check: what was wrong, its range, what was got.
+"""All argument checks. Errors name the argument, its range, and what was given.
 
-Values that are traced are checked in shape and dtype alone.
+Of traced values, only the shape and dtype are checked.
 """
 
 import difflib
@@ -21,7 +21,7 @@ _INT32_MAX = 2**31 - 1
 
 
 def choices(name: object, known: Iterable[str]) -> str:
-    """The known names, and the one that was probably meant."""
+    """The known names, and the name that was probably meant."""
     known = list(known)
     close = difflib.get_close_matches(str(name), known, n=1)
     hint = f"; did you mean {close[0]!r}?" if close else ""
@@ -38,7 +38,7 @@ def choice(name: str, value: Any, known: Iterable[str]) -> str:
 
 
 def shown(value: Any) -> str:
-    """repr, cut where it is long, since arrays and modules print pages."""
+    """repr, cut if it is long: arrays and modules print pages."""
     if isinstance(value, jax.core.Tracer):
         return f"a traced value of type {jax.typeof(value)}"
     if callable(value) and hasattr(value, "__name__"):
@@ -48,7 +48,7 @@ def shown(value: Any) -> str:
 
 
 def brief(error: Exception) -> str:
-    """The first line of an error of JAX, whose others are for its developers."""
+    """The first line of JAX's error; its other lines are for JAX's developers."""
     return f"{type(error).__name__}: {(str(error).strip() or '?').splitlines()[0]}"
 
 
@@ -57,10 +57,10 @@ def traced(value: Any) -> bool:
 
 
 def fixed(value: Any) -> bool:
-    """Whether Python may branch on it: not an array, which may be traced later.
+    """Whether Python may branch on it: not on an array, which may be traced later.
 
-    `optax.inject_hyperparams` hands arrays to init and tracers to update, and the state
-    has to have one structure in both.
+    `optax.inject_hyperparams` passes arrays to init and tracers to update, and the
+    state must have the same structure in both.
     """
     return isinstance(value, (int, float))
 
@@ -135,7 +135,7 @@ def rate(name: str, value: Any, **limits: Any) -> Any:
 
 
 def scheduled(name: str, schedule: Callable, step: Any) -> Any:
-    """What the schedule gives for a step: a real scalar, of any value."""
+    """What the schedule returns for a step: any real scalar."""
     wanted = f"{name} is a schedule, which must return a real scalar for a step"
     try:
         value = schedule(step)
@@ -178,7 +178,7 @@ def flag(name: str, value: Any) -> bool:
 
 
 def function(name: str, value: Any, arguments: int) -> Callable:
-    """value, callable with so many positional arguments."""
+    """value, which must be callable with this many positional arguments."""
     takes = "no argument" if not arguments else f"{arguments} positional argument"
     takes += "s" if arguments > 1 else ""
     wanted = f"{name} must be a function that can be called with {takes}"
@@ -196,7 +196,7 @@ def function(name: str, value: Any, arguments: int) -> Callable:
 
 
 def uncalled(name: str, value: Any) -> str:
-    """A hint for those who hand over the factory in place of what it makes."""
+    """A hint for callers who pass a factory instead of its result."""
     if not callable(value):
         return ""
     called = getattr(value, "__name__", "it")
@@ -204,7 +204,7 @@ def uncalled(name: str, value: Any) -> str:
 
 
 def injected(value: Any) -> str:
-    """A hint where optax.inject_hyperparams has taken a function for a schedule."""
+    """A hint if optax.inject_hyperparams has mistaken a function for a schedule."""
     if not traced(value) and not isinstance(value, jax.Array):
         return ""
     return (
@@ -214,7 +214,7 @@ def injected(value: Any) -> str:
 
 
 def real_scalar_function(name: str, f: Any, *arguments: Any) -> Any:
-    """f, which gives a real scalar for arguments of these shapes and dtypes."""
+    """f, which must return a real scalar for arguments of these shapes and dtypes."""
     function(name, f, len(arguments))
     leaves = jax.tree.leaves(arguments)
     given = ", ".join(f"{a.dtype.name}{list(a.shape)}" for a in leaves)
@@ -236,7 +236,7 @@ def real_scalar_function(name: str, f: Any, *arguments: Any) -> Any:
 def transformation(name: str, value: Any) -> Any:
     if isinstance(value, optax.GradientTransformation):
         return value
-    try:  # or what has its methods, such as optax.MultiSteps
+    try:  # or an object with its methods, such as optax.MultiSteps
         function("init", value.init, 1)
         function("update", value.update, 3)
     except (AttributeError, ValueError) as error:
@@ -282,7 +282,7 @@ def loss(value: Any, user: str) -> jax.Array:
     if not python and not isinstance(value, (jax.Array, np.ndarray, np.generic)):
         raise ValueError(f"value must be a real scalar, the loss; got {shown(value)}")
     if isinstance(value, int) and not isinstance(value, bool):
-        try:  # it may be larger than JAX's integers
+        try:  # the integer may be too large for JAX
             value = float(value)
         except OverflowError as error:
             raise ValueError(f"value must be a float, got {shown(value)}") from error

@@ -100,7 +100,8 @@ def _broadcast(name: str, value: jax.typing.ArrayLike, u: jax.Array) -> jax.Arra
 class _Traceable(NamedTuple):
     """f at the heights and at the nodes of the quadrature.
 
-    What f closes over, such as p of power(p), is `parameters`, to be differentiated in.
+    The values that f closes over, such as p of power(p), are passed as `parameters`, so
+    that they can be differentiated.
     """
 
     at_heights: Callable
@@ -110,7 +111,7 @@ class _Traceable(NamedTuple):
 def integral_from_c(
     shape: shapes.Shape, height: jax.Array, eps: jax.Array
 ) -> jax.Array:
-    """∫ from 0 to `height` of dv / (f(v₊) + eps); negative heights give it negative."""
+    """∫ from 0 to `height` of dv / (f(v₊) + eps), negative for negative heights."""
     at_heights, of_heights = jax.closure_convert(shape, height)
     at_nodes, of_nodes = jax.closure_convert(shape, _nodes(height))
     f, parameters = _Traceable(at_heights, at_nodes), (of_heights, of_nodes)
@@ -186,7 +187,7 @@ def _by_quadrature(
 
 def _nodes(height: jax.Array) -> jax.Array:
     places, _ = _tanh_sinh()
-    # Away from 0 where nothing is to be integrated: f′(0) may be infinite.
+    # Away from 0 where there is nothing to integrate: f′(0) may be infinite.
     above = jnp.where(height > 0, height, 1)
     return above[..., None] * jnp.asarray(places, height.dtype)
 
@@ -211,8 +212,8 @@ def critical_height(u: npt.ArrayLike, c: float = math.inf) -> float:
     With c = +inf it is the critical height E* itself.
 
     Args:
-      u: U on a regular grid of any dimension. A path moves from a point to its
-        neighbors along the axes.
+      u: U on a regular grid of any dimension. Paths move from a point to its neighbors
+        along the axes.
       c: threshold, in units of U.
 
     Returns:

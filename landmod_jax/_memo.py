@@ -1,4 +1,4 @@
-"""The same object for the same arguments, so that `jax.jit` knows it again."""
+"""The same object for the same arguments, so that `jax.jit` recognizes it."""
 
 import functools
 import inspect
@@ -12,9 +12,9 @@ _KEPT = 256  # objects of each constructor
 
 
 def same_for_same_arguments(make: Callable[P, T]) -> Callable[P, T]:
-    """`make`, remembering its last results; arguments without a hash make new ones.
+    """`make`, with a cache of its last results; unhashable arguments bypass the cache.
 
-    Arrays and traced values have no hash. True is not 1, nor 1 the same as 1.0.
+    Arrays and traced values are unhashable. True, 1 and 1.0 are different arguments.
     """
     remembered = functools.lru_cache(_KEPT, typed=True)(make)
     signature = inspect.signature(make)

@@ -56,7 +56,7 @@ class Shape:
 
 
 class _Known(Shape):
-    """A shape of this module, which needs no check of what f returns."""
+    """A shape of this module, whose f needs no check of what it returns."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,8 +104,8 @@ def bounded(bound: float | jax.Array = 1.0, width: float | jax.Array = 1.0) -> S
     """f(u) = bound · u³ / (width³ + u³), as the theory of annealing requires.
 
     f is bounded and twice differentiable, with f(0) = f′(0) = f″(0) = 0. These are the
-    conditions under (2.1), which u, u² and √u do not meet. However high the loss is,
-    the gradient is divided by at most bound + eps.
+    conditions stated with (2.1), which u, u² and √u do not satisfy. However high the
+    loss is, the gradient is divided by at most bound + eps.
 
     Args:
       bound: the limit of f far above c, greater than 0.
@@ -125,7 +125,7 @@ def bounded(bound: float | jax.Array = 1.0, width: float | jax.Array = 1.0) -> S
 
     def f(u: jax.Array) -> jax.Array:
         # In powers of width / u where u is large: u³ would overflow.
-        # By where, since the derivative of minimum is halved at u = width.
+        # With where, because the derivative of minimum is halved at u = width.
         near = u <= width
         small = jnp.where(near, u, width) / width
         large = width / jnp.where(near, width, u)
@@ -133,7 +133,7 @@ def bounded(bound: float | jax.Array = 1.0, width: float | jax.Array = 1.0) -> S
 
     def integral(u: jax.Array, eps: jax.Array) -> jax.Array:
         # (1 + t³) / (a·(t³ + k³)) in t = u / w, with a = bound + eps and k³ = eps / a.
-        # What is left beside 1/a integrates to a logarithm and an arctangent.
+        # What remains after 1/a integrates to a logarithm and an arctangent.
         a = bound + eps
         k = jnp.cbrt(eps / a)
         t = u / width
@@ -220,6 +220,6 @@ def _check_sign(shape: Shape) -> None:
     with jax.ensure_compile_time_eval():
         for u in heights:
             value = shape.f(jnp.float32(u))
-            # Of a traced parameter nothing is known here.
+            # Nothing is known about a traced parameter here.
             if not _checks.traced(value) and not value >= 0:
                 raise ValueError(f"f must be at least 0; {shape.name}({u}) is {value}")

@@ -31,9 +31,9 @@ class Threshold(NamedTuple):
       update: `update(state, value)` returns c for this step, a scalar of value's dtype,
         and the next state, with the same structure, shapes and dtypes. It only receives
         finite values.
-      share: for a population, `share(value)` returns the value that all members give to
+      share: for a population, `share(value)` returns the value that all members pass to
         their `update`, by collectives over a mapped axis; see `population`. It may
-        receive values that are not finite. If what it returns is not finite, c stays.
+        receive non-finite values. If its result is not finite, c keeps its value.
 
     Keep in the state what the threshold learns from losses, never its arguments.
 
@@ -226,13 +226,13 @@ def population(
     axis_name: str | tuple[str, ...] = CHAINS,
     rule: Threshold | None = None,
 ) -> Threshold:
-    """c follows a whole population in place of each member alone.
+    """c follows a whole population instead of each member separately.
 
     Every member receives the minimum or the mean of the population's losses at this
-    step, and `rule` makes c from it. With `running_min()`, c is the smallest minimum
+    step, and `rule` computes c from it. With `running_min()`, c is the smallest minimum
     (or mean) so far; with `windowed_min(1)`, it is this step's, and can rise.
 
-    Losses that are not finite are left out. If none is finite, c stays.
+    Non-finite losses are ignored. If no loss is finite, c keeps its value.
 
     Args:
       reduce: "min" or "mean".
@@ -240,7 +240,7 @@ def population(
         and `annealing.metropolis`, "chains" is the axis of the chains. In
         `landscape_modify`, it is the axis of the vmap or shard_map around `update`. A
         vmap inside a shard_map needs the latter's check_vma=False.
-      rule: a threshold of one member; by default `running_min()`.
+      rule: the threshold for one member; by default `running_min()`.
 
     Raises:
       ValueError: an argument is none of the above, or, when c is updated, `axis_name`
@@ -289,7 +289,7 @@ def _population_mean(value: jax.Array, axis_name: Any) -> jax.Array:
 
 
 def _over(collective: Any, value: jax.Array, axis_name: Any) -> jax.Array:
-    # One after the other: no single call takes a vmap's axis and a mesh's together.
+    # One after the other: no single call accepts a vmap's axis and a mesh's together.
     for axis in (axis_name,) if isinstance(axis_name, str) else axis_name:
         value = collective(value, axis)
     return value
@@ -303,7 +303,7 @@ def _population_min(value: jax.Array, axis_name: Any) -> jax.Array:
 
 @_population_min.defjvp
 def _population_min_jvp(axis_name: Any, primals: Any, tangents: Any) -> Any:
-    # pmin has no derivative of its own; equal minima share it.
+    # pmin has no derivative; here, equal minima share it.
     (value,), (dot,) = primals, tangents
     least = _population_min(value, axis_name)
     at_least = (value == least).astype(value.dtype)

@@ -48,8 +48,8 @@ def landscape_modify(
 ) -> optax.GradientTransformationExtraArgs:
     r"""Descend the modified landscape H instead of the loss U.
 
-    H has the stationary points of U and lower hills above the threshold c. Its
-    gradient (2.12) is that of U times one number,
+    H has the stationary points of U and lower hills above the threshold c. Its gradient
+    (2.12) is the gradient of U times one number,
 
     .. math::
       \nabla H = \frac{\nabla U}{f((U - c)_+) + \varepsilon}.
@@ -57,8 +57,8 @@ def landscape_modify(
     Pass the loss as ``value=`` to each update. The transformation first updates c, then
     multiplies every gradient by scale = 1 / (f((value − c)₊) + eps).
 
-    Chain it in front of SGD and of weight decay, and behind Adam. In front of an
-    optimizer that normalizes gradients, much of the scale cancels.
+    Chain it before SGD and weight decay, and after Adam. Before an optimizer that
+    normalizes gradients, much of the scale cancels.
 
     If value is not finite, c keeps its value and scale is 0, so the optimizer receives
     a zero gradient. A NaN gradient stays NaN, so that `optax.apply_if_finite` sees it.
@@ -179,9 +179,10 @@ def _mean(value: jax.Array, axis_name: AxisName | None) -> jax.Array:
 def _restarted(
     state: LandscapeModifyState, threshold: Threshold, dtype: jax.typing.DTypeLike
 ) -> LandscapeModifyState:
-    """The state, with the threshold started anew from c where c was set by hand.
+    """The state; if c was set by hand, with the threshold restarted from it.
 
-    Likewise where its state has other shapes, as after another n of windowed_min.
+    The threshold also restarts if its state has other shapes, as with a new n of
+    windowed_min.
     """
     first = threshold.init(dtype)
     if not jax.tree.leaves(first):
@@ -237,7 +238,7 @@ def current(opt_state: optax.OptState | Any) -> LandscapeModifyState:
 
 
 def _checked_threshold(threshold: Any) -> Any:
-    """The structure, shapes and dtypes of the threshold's own state."""
+    """The structure, shapes and dtypes of the threshold's state."""
     if not isinstance(threshold, Threshold):
         hint = _checks.uncalled("threshold", threshold)
         if isinstance(threshold, (int, float)) and not isinstance(threshold, bool):
@@ -287,7 +288,7 @@ def _check_state(state: Any, own: Any) -> None:
             f"state must hold one c, a scalar; its c has shape {shape}: update several "
             "at once with jax.vmap"
         )
-    # A threshold that keeps no state can follow any other.
+    # A threshold without state can replace any other.
     if jax.tree.leaves(own) and _structure(own) != _structure(state.threshold):
         raise ValueError(
             f"state was made with another threshold: state.threshold is "

@@ -226,7 +226,7 @@ def _scale_by_lr(lr: Any) -> optax.GradientTransformation:
 
 
 def _scale_by_adagrad(initial: float, eps: float) -> optax.GradientTransformation:
-    """optax.scale_by_rss has its epsilon inside the root, which small gradients see."""
+    """Like optax.scale_by_rss, but with epsilon outside the root, as in PyTorch."""
 
     def init_fn(params: optax.Params) -> optax.ScaleByRssState:
         return optax.ScaleByRssState(optax.tree.full_like(params, initial))

@@ -56,14 +56,14 @@ def create(
       axis_name: a mapped axis over which batch norm takes its statistics.
 
     Returns:
-      A Linen module, `module.apply(variables, images, train=False)` with images
-      (batch, 32, 32, 3), normalized; float32 logits (batch, num_classes) back. With
+      A Linen module: `module.apply(variables, images, train=False)` takes normalized
+      images (batch, 32, 32, 3) and returns float32 logits (batch, num_classes). With
       `train=True` it takes `rngs={"dropout": key}` and `mutable=["batch_stats"]`, and
-      batch norm leaves out the images after the first `rows=n`, if that is given.
-      It can be differentiated in reverse mode, any number of times.
+      if `rows=n` is given, batch norm ignores the images after the first n. It can be
+      differentiated in reverse mode, any number of times.
 
     Raises:
-      ValueError: the name is none of these; the message has the nearest.
+      ValueError: the name is none of these; the message names the closest one.
 
     Example:
       >>> import jax, jax.numpy as jnp, models

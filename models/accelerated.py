@@ -1,4 +1,4 @@
-"""Networks as accelerators run them fastest: the same arithmetic, other variables."""
+"""Networks in their fastest form for accelerators, with packed variables."""
 
 import collections
 import dataclasses
@@ -16,16 +16,16 @@ Tree = TypeVar("Tree")
 class Accelerated:
     """A network in the form that accelerators run, which takes its variables packed.
 
-    A training state that is held packed for many steps spares many small kernels in
-    each of them: copies of the convolutions' kernels into the order that a GPU reads,
-    and an optimizer's or a running mean's kernel for every short vector.
+    A training state that stays packed for many steps saves many small kernels in each
+    of them: copies of convolution kernels into the order that a GPU reads, and one
+    kernel per short vector in the optimizer and in the running means.
     """
 
     model: nn.Module
 
     @property
     def _form(self) -> nn.Module:
-        """The network in the form that suits an accelerator, where it has one."""
+        """The network in the form that suits an accelerator, if it has one."""
         has_one = hasattr(self.model, "accelerated")
         return self.model.clone(accelerated=True) if has_one else self.model
 
@@ -38,11 +38,11 @@ class Accelerated:
         return jax.tree.map(_pack, tree, is_leaf=_is_dictionary)
 
     def unpack(self, tree: Tree) -> Tree:
-        """The inverse of `pack`, to the last bit."""
+        """The exact inverse of `pack`."""
         return jax.tree.map(_unpack, tree, is_leaf=lambda x: isinstance(x, Packed))
 
     def apply(self, variables: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        """As the network's own `apply`, with packed variables in and out."""
+        """Like the network's own `apply`, with packed variables in and out."""
         given = {name: _unpack(tree) for name, tree in variables.items()}
         result = self._form.apply(given, *args, **kwargs)
         if not kwargs.get("mutable"):
@@ -57,9 +57,9 @@ class Packed:
     """A dictionary of parameters or statistics.
 
     Attributes:
-      vectors: those of one name and length, one after the other.
-      others: the rest, convolutions' kernels as (out, height, width, in).
-      groups: of each leaf of the dictionary, in which of `vectors` it is, if in any.
+      vectors: all vectors of one name and length, concatenated.
+      others: the other leaves, with convolution kernels as (out, height, width, in).
+      groups: for each leaf of the dictionary, its index in `vectors`, if any.
       structure: of the dictionary.
     """
 

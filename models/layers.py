@@ -43,7 +43,7 @@ def normal_fan_out() -> Init:
 
 
 def check_images(images: jax.Array, smallest: int) -> None:
-    """Raise ValueError for images that a network's poolings would leave nothing of."""
+    """Raise ValueError for images too small for a network's pooling layers."""
     if images.ndim != 4 or min(images.shape[1:3]) < smallest:
         raise ValueError(
             "images must be (batch, height, width, channels) with sides of at least "
@@ -52,15 +52,15 @@ def check_images(images: jax.Array, smallest: int) -> None:
 
 
 def relu(x: jax.Array, accelerated: bool) -> jax.Array:
-    """max(x, 0); for accelerators with a gradient that reads the result."""
+    """max(x, 0); on accelerators, its gradient reads the result."""
     return relu_from_result(x) if accelerated else nn.relu(x)
 
 
 def relu_max_pool(x: jax.Array, accelerated: bool) -> jax.Array:
     """ReLU and 2×2 max pooling, in either order: values and gradients are equal.
 
-    Pooled first, three quarters of the gradient's mask are not read; a CPU that fuses
-    both has nothing of it.
+    With pooling first, three quarters of the gradient's mask are not read. A CPU fuses
+    both and gains nothing from this.
     """
     return relu(max_pool(x), True) if accelerated else max_pool(nn.relu(x))
 
@@ -119,16 +119,16 @@ class Dense(nn.Module):
 class BatchNorm(nn.Module):
     """Batch normalization over all axes but the last, as PyTorch computes it.
 
-    Training normalizes with the batch's biased variance and keeps
-    0.9 · old + 0.1 · new of the mean and of the *unbiased* variance; testing normalizes
-    with those. Statistics and parameters are float32 whatever the dtype. No gradient
-    flows through the statistics that are kept, as in PyTorch.
+    Training normalizes with the batch's biased variance and keeps 0.9 · old + 0.1 · new
+    of the mean and of the *unbiased* variance. Testing normalizes with these running
+    values. Statistics and parameters are float32 whatever the dtype. As in PyTorch, no
+    gradient flows through the running statistics.
 
     Attributes:
       axis_name: a mapped axis over which the batch is spread: its statistics are those
         of the whole batch.
-      relu: whether max(·, 0) follows; for the gradient both together are cheaper than
-        one after the other.
+      relu: whether max(·, 0) follows; the gradient of both together is cheaper than one
+        after the other.
       accelerated: whether sums are taken about the running mean on accelerators.
     """
 
@@ -140,7 +140,7 @@ class BatchNorm(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool, rows: Rows = None) -> jax.Array:
-        """Normalize x, or its first `rows` with what comes after them left out."""
+        """Normalize x, with statistics from its first `rows`, if given."""
         features = x.shape[-1:]
         weight = self.param("scale", nn.initializers.ones, features)
         bias = self.param("bias", nn.initializers.zeros, features)

@@ -103,7 +103,7 @@ def figure_2_1(path: Path) -> list[Path]:
     """The critical height: the climb that no path to the minimum avoids."""
     u = np.asarray(U)
     minimum = int(u.argmin())
-    # The point whose way to the minimum has the highest climb, and that way's top.
+    # The point with the highest climb to the minimum, and the top of that climb.
     tops = np.array(
         [u[min(i, minimum) : max(i, minimum) + 1].max() for i in range(len(u))]
     )
@@ -131,7 +131,7 @@ def figure_2_1(path: Path) -> list[Path]:
 
 
 def figure_2_2(path: Path) -> list[Path]:
-    """State-dependent noise of (2.7): the plain one below c, more above it."""
+    """State-dependent noise of (2.7): plain noise below c, more noise above it."""
     c, temperature = -0.5, 0.1
     noise = jnp.sqrt(2 * (jnp.maximum(U - c, 0) + temperature))
     plain = float(np.sqrt(2 * temperature))
@@ -188,7 +188,7 @@ def figure_2_6(path: Path) -> list[Path]:
 
 
 def relatives(path: Path) -> list[Path]:
-    """The factor of the gradient against the loss: LM and methods like it."""
+    """The scale of the gradient against the loss, for LM and similar methods."""
     loss, c = np.linspace(0, 4, 401), 0.5
     u = np.maximum(loss - c, 0)
     increasing = {
@@ -223,7 +223,7 @@ def relatives(path: Path) -> list[Path]:
 
 
 def himmelblau(point):
-    """(x² + y − 11)² + (x + y² − 7)², whose four minima are 0; here divided by 20."""
+    """(x² + y − 11)² + (x + y² − 7)², divided by 20; its four minima are 0."""
     x, y = point
     return ((x**2 + y - 11) ** 2 + (x + y**2 - 7) ** 2) / 20
 

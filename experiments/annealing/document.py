@@ -18,7 +18,7 @@ def write(out: Path) -> None:
 
 
 def write_with(drawing: style.Drawing, out: Path) -> None:
-    """As `write`; pictures that could not be drawn are left to `drawing`."""
+    """Like `write`, but `drawing` collects pictures that could not be drawn."""
     rows = read_rows(out)
     try:
         words = tables(rows)

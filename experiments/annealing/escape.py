@@ -18,8 +18,8 @@ from landmod_jax.annealing import MethodName
 
 START, END, LOW = -1.0, 1.0, -2.0
 SHAPE = lm.bounded()
-# (method, c as a share of the barrier; None: no modification). The wells' bottom, 0, is
-# where a running minimum soon is.
+# (method, c as a share of the barrier; None: no modification). A running minimum soon
+# reaches 0, the bottom of the wells.
 CASES: tuple[tuple[MethodName, float | None], ...] = (
     ("langevin", None),
     ("improved", 0.5),
@@ -28,7 +28,7 @@ CASES: tuple[tuple[MethodName, float | None], ...] = (
     ("improved_kinetic", 0.5),
     ("improved_kinetic", 0.0),
 )
-# The energies are shifted by c, so that one object, and one compilation, serves all.
+# Energies are shifted by c, so that one object and one compilation serve all cases.
 _AT_ZERO = lm.constant(0.0)
 
 
@@ -39,13 +39,13 @@ class Sizes:
     chains: int
     most_steps: int
     step_size: float = 0.01
-    block: int = 20_000  # steps between two looks at who is still on the way
+    block: int = 20_000  # steps between two checks for chains still on the way
 
 
 def energy(barrier: Any, c: Any, x: jax.Array) -> jax.Array:
-    """barrier (x² − 1)² − c, and not a number from the other well's bottom on.
+    """barrier (x² − 1)² − c, but NaN from the bottom of the other well on.
 
-    A chain that meets what is not finite ends there, and `died` has the step.
+    A chain that reaches NaN stops there, and `died` has the step.
     """
     u = barrier * jnp.sum((x * x - 1) ** 2) - c
     return jnp.where(x[0] >= END, jnp.nan, u)
@@ -58,11 +58,10 @@ def escapes(
     temperature: float,
     sizes: Sizes,
 ) -> dict[str, Any]:
-    """A row: how many chains got over, and the mean time.
+    """A row: how many chains crossed the barrier, and the mean time.
 
-    The mean is the time spent by all chains over the escapes, the estimate for
-    exponential times of which some were cut off; its relative standard error is
-    1/√escapes.
+    The mean is the total time of all chains divided by the number of escapes: the
+    estimate for censored exponential times. Its relative standard error is 1/√escapes.
     """
     c = 0.0 if share is None else share * barrier
     options: dict[str, Any] = {}

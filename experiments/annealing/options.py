@@ -1,4 +1,4 @@
-"""What a study of the annealing methods measures."""
+"""What the study of the annealing methods measures."""
 
 import dataclasses
 
@@ -23,7 +23,7 @@ class Study:
     chains: int = 200
     """Chains per trial."""
     settings: int = 16
-    """Settings to tune each method on."""
+    """Settings over which each method is tuned."""
     tunings: int = 3
     """Repetitions of the study, each with other settings, starts and noise."""
     records: int = 50

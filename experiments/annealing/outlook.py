@@ -1,4 +1,4 @@
-"""What the study would measure, and about how long that takes; writes nothing."""
+"""Shows what the study would measure, and about how long that takes; writes nothing."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ COMMITTED = committed.RESULTS / "annealing"
 
 
 def lines(config: Study, out: Path, resume: bool) -> list[str]:
-    """What there is to measure, then the time.
+    """Print what there is to measure, then the time.
 
     Raises:
       UserError: `resume` without a study to continue, or one with other options.
@@ -38,7 +38,7 @@ def lines(config: Study, out: Path, resume: bool) -> list[str]:
     left = len(tunings | escapes) - len(kept)
     if kept:
         seconds = begun.seconds / len(kept) * left
-        time = f"{in_words(seconds)}, at the pace of what is finished here"
+        time = f"{in_words(seconds)}, at the pace of the finished parts here"
     else:
         time = _at_the_committed_pace(config, len(tunings))
     return [*found, f"  to measure: {left}; {time}"]
@@ -49,7 +49,7 @@ def _at_the_committed_pace(config: Study, tunings: int) -> str:
     try:
         rows = read_rows(COMMITTED)
     except UserError:
-        return "how long that takes is not known before some of it is finished"
+        return "the time is not known until some of it is finished"
     sizes = rows.about["sizes"]
     evaluations = len(rows.chains) * sizes["settings"] * sizes["steps"]
     wanted = tunings * config.chains * config.settings * config.steps

@@ -1,7 +1,7 @@
-"""What a study has measured so far, kept so that an interrupted one can be resumed.
+"""A study's measurements so far, kept so that an interrupted study can be resumed.
 
 parts/about.json   the options of the study, and the seconds spent on it
-parts/NAME.npz     what one case gave: columns of numbers and text, as NumPy arrays
+parts/NAME.npz     the results of one case: columns of numbers and text, as NumPy arrays
 """
 
 import dataclasses
@@ -28,7 +28,7 @@ class Parts:
     """The parts of a study in its directory; used by several threads at once.
 
     Args:
-      options: of the study, JSON: parts that other options made are refused.
+      options: of the study, as JSON; parts made with other options are rejected.
       resume: whether to continue what is there.
       stop: asked before each case.
 
@@ -52,18 +52,18 @@ class Parts:
 
     @property
     def seconds(self) -> float:
-        """Spent on the study, the interrupted attempts included."""
+        """Seconds spent on the study, including interrupted attempts."""
         return self._before + time.perf_counter() - self._began
 
     def kept(self) -> set[str]:
-        """The names of the parts that are there, damaged or not."""
+        """The names of the existing parts, damaged or not."""
         return {path.stem for path in self._folder.glob("*.npz")}
 
     def of(self, name: str, measure: Callable[[], Arrays]) -> Arrays:
-        """The part of that name: as it was kept, or else measured now and kept.
+        """The part of that name, read from its file or else measured and saved now.
 
         Raises:
-          Stopped: it is to be measured, and the study is to stop.
+          Stopped: the part has to be measured, and there is a request to stop.
         """
         path = self._folder / f"{name}.npz"
         if (kept := _read(path)) is not None:
@@ -78,7 +78,7 @@ class Parts:
         return arrays
 
     def remove(self) -> None:
-        """Remove them, once the study is complete and written."""
+        """Remove the parts, once the study is complete and written."""
         if self._folder.exists():
             for path in self._folder.glob("*.npz"):
                 path.unlink()
@@ -112,7 +112,7 @@ class Parts:
 
 
 def options_of(config: Any) -> dict[str, Any]:
-    """What a study's rows depend on."""
+    """The options that a study's rows depend on."""
     fields = dataclasses.asdict(config)
     return {name: v for name, v in fields.items() if name not in _NOT_PART_OF_IT}
 

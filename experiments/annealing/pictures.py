@@ -90,7 +90,7 @@ def draw_success(table: pd.DataFrame, path: Path) -> list[Path]:
         )
         axis.invert_yaxis()
         axis.set_xlim(-2, 102)
-        axis.set_xlabel("chains that found the global minimum's valley, per cent")
+        axis.set_xlabel("chains that found the global minimum's valley, %")
         style.legend(fig)
         style.save(fig, path)
     return [path]
@@ -99,8 +99,8 @@ def draw_success(table: pd.DataFrame, path: Path) -> list[Path]:
 def draw_escapes(escapes: pd.DataFrame, path: Path) -> list[Path]:
     """Mean time over a barrier against its height and against 1 / T, on a log axis.
 
-    Points were measured. Lines: the exact means where they are known, else from point
-    to point; dotted, the slope that the clipped critical height gives.
+    Points are measurements. Lines are the exact means, if known, or else connect the
+    points; dotted lines have the slope that the clipped critical height predicts.
     """
     sweeps = {"barrier": "barrier E*", "temperature": "1 / T"}
     kinds = {"overdamped": False, "kinetic": True}
@@ -140,7 +140,7 @@ def _escape_curve(axis: Any, sweep: str, share: float, case: Any, index: int) ->
     exact = case["exact"].notna().all()
     axis.plot(x, case["exact" if exact else "mean_time"], color=color, lw=1)
     if sweep == "temperature":
-        # The slope that the theory has as T goes to 0: the clipped critical height.
+        # The theory's slope as T goes to 0: the clipped critical height.
         height = case["barrier"].iloc[0] * (1 if np.isnan(share) else share)
         last = case.iloc[x.argmax()]
         line = last["mean_time"] * np.exp(height * (x - x.max()))

@@ -10,9 +10,9 @@ import numpy as np
 
 from landmod_jax.annealing.objectives import OBJECTIVES, Objective
 
-FIXED = {"himmelblau": 2, "sines": 1}  # of one dimension only
+FIXED = {"himmelblau": 2, "sines": 1}  # those with only one dimension
 _SAMPLE = 4096
-_ROUNDING = 1e-5  # of the spread: lower dents are the minimum itself
+_ROUNDING = 1e-5  # of the spread; lower dents count as the minimum itself
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -21,8 +21,8 @@ class Problem:
 
     Attributes:
       objective: in its own coordinates.
-      spread: standard deviation of U over the domain, what a user can find out by a few
-        evaluations; energies are in units of it.
+      spread: standard deviation of U over the domain, which a user can estimate from a
+        few evaluations; it is the unit of energies.
       tolerance: a value within it of the minimum is a success. Half the height of the
         next-lowest dent along a coordinate axis through a minimizer, so that only a
         global minimum's own valley counts; where there is no other dent, spread / 100.
@@ -61,7 +61,7 @@ class Problem:
 
 @functools.cache
 def problem(name: str, dimension: int) -> Problem:
-    """The problem of that name in d dimensions, the only ones it has where FIXED."""
+    """The problem of that name in d dimensions, which FIXED may prescribe."""
     make: Callable[..., Objective] = OBJECTIVES[name]
     objective = make(dimension) if name not in FIXED else make()
     values = jax.jit(jax.vmap(objective.function))
@@ -74,7 +74,7 @@ def _tolerance(objective: Objective, values: Callable, spread: float) -> float:
     line = np.linspace(objective.low, objective.high, 20_001)
     dents = []
     minimizer = np.asarray(objective.minimizers[0], np.float32)
-    # All axes but the first and the last are like one another in these objectives.
+    # In these objectives, all axes except the first and the last are equivalent.
     for axis in sorted({0, objective.dimension - 1}):
         points = np.repeat(minimizer[None], line.size, 0)
         points[:, axis] = line

@@ -1,4 +1,4 @@
-"""The study's rows: written, and read with every check there is.
+"""The study's rows: writing them, and reading them with all checks.
 
 chains.csv.gz   a row per chain: its gap at the end, when it reached the target
 settings.csv.gz every setting tried, its score, and which was chosen
@@ -33,7 +33,7 @@ WORDS = {
 
 @dataclasses.dataclass(frozen=True)
 class Rows:
-    """The study's tables, as they lie in its directory."""
+    """The study's tables, as in its directory."""
 
     chains: pd.DataFrame
     settings: pd.DataFrame
@@ -52,7 +52,7 @@ FILES = {
 }
 
 
-# Of each: its columns of numbers, and those of text.
+# For each file: its columns of numbers, and of text.
 COLUMNS = {
     "chains": ("dimension tuning chain gap evaluations", "objective method"),
     "settings": (
@@ -93,7 +93,7 @@ def read_rows(out: Path) -> Rows:
             if type(size) is not int or not 1 <= size < 2**53:
                 raise ValueError(f"about.json: sizes have no whole number of {name}")
         if not isinstance(about.get("seconds"), float):
-            raise ValueError("about.json: seconds are no number")
+            raise ValueError("about.json: seconds is not a number")
         return Rows(**tables, about=checks.meta(about))
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise UserError(
@@ -108,7 +108,7 @@ def _frame(out: Path, name: str) -> pd.DataFrame:
     frame = untrusted.numbers(file, content, columns, texts)
     for column in set(_WHOLE) & set(columns):
         if not (frame[column].mod(1) == 0).all() or (frame[column] >= 2**53).any():
-            raise ValueError(f"{file}: {column} has other than whole numbers")
+            raise ValueError(f"{file}: {column} has values other than whole numbers")
         frame[column] = frame[column].astype(int)
     known: dict[str, Any] = {
         "objective": OBJECTIVES,

@@ -1,8 +1,8 @@
-"""Methods on problems: settings drawn, the best chosen, then judged on fresh chains.
+"""Methods on problems: draw settings, choose the best, evaluate it on fresh chains.
 
-Every method gets the same number of settings, drawn from the same ranges by the same
-random numbers, and every chain the same number of evaluations of U (and of ∇U, for all
-but random search).
+Every method gets the same number of settings, drawn from the same ranges with the same
+random numbers. Every chain gets the same number of evaluations of U (and of ∇U, except
+in random search).
 """
 
 import dataclasses
@@ -31,7 +31,7 @@ STEP_SIZE = {False: (1e-6, 1e-3), True: (1e-3, 3e-1)}  # overdamped, kinetic
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """What is tuned."""
+    """The parameters that are tuned."""
 
     unit: float
     step_size: float
@@ -41,7 +41,7 @@ class Setting:
 
 @dataclasses.dataclass(frozen=True)
 class Sizes:
-    """How much is spent, for each problem, method and tuning."""
+    """The size of the search, for each problem, method and tuning."""
 
     steps: int
     chains: int
@@ -69,7 +69,7 @@ def trial(
 ) -> np.ndarray:
     """The gap of the best value so far to the minimum: (records, chains).
 
-    Start points depend on the key alone, and so are shared by the methods.
+    Start points depend only on the key, so the methods share them.
     """
     key, start = jax.random.split(key)
     x = problem.start(start, sizes.chains)
@@ -111,7 +111,7 @@ def _random(energy: Any, x: jax.Array, key: jax.Array, steps: int, records: int)
 
 
 def score(gaps: np.ndarray, problem: Problem) -> tuple[float, float]:
-    """What settings are chosen by: success rate, then the lower median gap."""
+    """The criterion for settings: success rate, then the lower median gap."""
     last = np.nan_to_num(gaps[-1], nan=np.inf, posinf=np.inf)
     return float((last <= problem.tolerance).mean()), -float(np.median(last))
 
@@ -152,7 +152,7 @@ def tuned(
         | {
             "chain": np.arange(gaps.shape[1]),
             "gap": gaps[-1],
-            # 0: not within the budget.
+            # 0: not reached within the budget.
             "evaluations": first * (sizes.steps // sizes.records),
         }
     )

@@ -28,10 +28,10 @@ PATH_STEPS = 500
 
 
 def measure(config: Study, parts: Parts) -> Rows:
-    """Run the study; prints a line for each problem and method.
+    """Run the study, and print a line for each problem and method.
 
     Raises:
-      Stopped: it is to stop; `parts` has what was measured.
+      Stopped: on a request to stop; `parts` has the measurements so far.
     """
     origin = provenance()
     sizes = search.Sizes(config.steps, config.chains, config.settings, config.records)
@@ -48,11 +48,11 @@ def measure(config: Study, parts: Parts) -> Rows:
             measured = parts.of(name, functools.partial(_tuned, p, method, i, sizes))
             found.append(_pair(measured))
         rates = [(chains["evaluations"] > 0).mean() for _, chains in found]
-        percent = ", ".join(f"{100 * rate:.0f} %" for rate in rates)
+        percent = ", ".join(f"{100 * rate:.0f}%" for rate in rates)
         say(f"{p.name}, d = {p.dimension}, {method}: {percent}")
         return found
 
-    # XLA gives up the interpreter's lock, and a trial is too small for two cores.
+    # XLA releases the interpreter's lock, and a trial is too small for two cores.
     pool = ThreadPoolExecutor(os.cpu_count())
     wait = True
     try:
@@ -78,7 +78,7 @@ def measure(config: Study, parts: Parts) -> Rows:
 
 
 def tunings(config: Study) -> Iterator[str]:
-    """The names of the parts that are no escapes."""
+    """The names of the parts that are not escapes."""
     for objective, d, method in itertools.product(
         config.objectives, config.dimensions, search.ALL
     ):

@@ -1,4 +1,4 @@
-"""The study's tables, and what they say of the modification."""
+"""The study's tables, and their verdicts on the modification."""
 
 from typing import Any
 
@@ -18,12 +18,12 @@ def summarize(chains: pd.DataFrame, steps: int) -> pd.DataFrame:
     """A row per problem and method, over its tunings and chains.
 
     Returns:
-      PROBLEM, method, n, successes, low, high (Wilson, 95 %), worst, best (success rate
+      PROBLEM, method, n, successes, low, high (Wilson, 95%), worst, best (success rate
       of a tuning), median_gap, evaluations (all chains' evaluations, up to the target
       where it was reached, over the successes; inf without any). For the two improved
-      methods the difference of the success rates to the plain one's, whether each
-      tuning has its sign (agree), p (McNemar over chains of the same start) and p_holm,
-      over all rows.
+      methods, also the difference of the success rate from the plain method's, whether
+      each tuning has its sign (agree), p (McNemar over chains with the same start) and
+      p_holm, over all rows.
     """
     rows = []
     for problem, of_problem in chains.groupby(PROBLEM, sort=False):
@@ -61,7 +61,7 @@ def summarize(chains: pd.DataFrame, steps: int) -> pd.DataFrame:
 
 
 def told(row: Any) -> bool:
-    """Whether a difference is told: from chance, and with one sign in each tuning."""
+    """Whether a difference is significant and has the same sign in each tuning."""
     return bool(row["p_holm"] < 0.05 and row["agree"])
 
 
@@ -83,17 +83,17 @@ def tables(rows: Rows) -> str:
     table = summarize(rows.chains, sizes["steps"])
     tunings = rows.chains["tuning"].nunique()
     parts = [
-        f"**Annealing, {sizes['steps']:,} evaluations a chain, {tunings} tunings of "
+        f"**Annealing, {sizes['steps']:,} evaluations per chain, {tunings} tunings of "
         f"{sizes['settings']} settings, {sizes['chains']} fresh chains for each**\n",
         _totals(table),
         _table(table),
-        "A success is a best value within the tolerance of the minimum, half the "
-        "height of the next dent. Success: rate over all chains, with Wilson's 95 % "
-        "interval for these settings; beside it the rates of the single tunings. Gap: "
-        "best value less the minimum. Evaluations: all that were spent, over the "
-        "successes. Against the plain one: success rates of chains from the same "
-        "starts, McNemar's test, adjusted by Holm over the table; better or worse is "
-        "said where p is under 0.05 and each tuning has the same sign.\n",
+        "A success is a best value within the tolerance of the minimum, which is half "
+        "the height of the next dent. Success: rate over all chains, with Wilson's 95% "
+        "interval for these settings and the rates of the single tunings. Gap: "
+        "best value minus the minimum. Evaluations: all that were spent, divided by "
+        "the successes. Against the plain one: success rates of chains from the same "
+        "starts, McNemar's test, adjusted by Holm over the table; the verdict is "
+        "better or worse if p is below 0.05 and each tuning has the same sign.\n",
         "**Mean time over a barrier**, in units of the diffusion's time\n",
         _escapes(rows.escapes),
         text.code_block([str(rows.about["command"])]),
@@ -126,10 +126,10 @@ def _table(table: pd.DataFrame) -> str:
         "d",
         "Method",
         "Success",
-        "95 % interval",
+        "95% interval",
         "By tuning",
         "Median gap",
-        "Evaluations a success",
+        "Evaluations per success",
         "Against the plain one",
     )
     lines = []
@@ -139,7 +139,7 @@ def _table(table: pd.DataFrame) -> str:
             row["objective"],
             str(row["dimension"]),
             WORDS[row["method"]],
-            f"{100 * row['successes'] / row['n']:.1f} %",
+            f"{100 * row['successes'] / row['n']:.1f}%",
             f"{100 * row['low']:.1f} … {100 * row['high']:.1f}",
             f"{100 * row['worst']:.0f} … {100 * row['best']:.0f}",
             f"{row['median_gap']:.3g}",

@@ -1,1 +1,1 @@
-"""One module for each command, with its options; may import every other wing."""
+"""One module for each command, with its options; may import every other layer."""

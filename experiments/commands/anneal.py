@@ -12,10 +12,10 @@ from experiments.errors import UserError
 class Config(Study):
     """Compare the four diffusions on objectives with known minima; time their escapes.
 
-    Each method is tuned on the same number of settings and judged on fresh chains, with
-    equal numbers of evaluations of U. Gradient descent and random points are the
-    controls. The command writes rows, tables.md and pictures. It saves its measurements
-    on the way: after Ctrl-C, SIGTERM or a closed terminal, --resume continues.
+    Each method is tuned over the same number of settings and evaluated on fresh chains,
+    with equal numbers of evaluations of U. Gradient descent and random points are the
+    controls. The command writes rows, tables.md and pictures. It saves measurements as
+    it makes them: after Ctrl-C, SIGTERM or a closed terminal, --resume continues.
     """
 
     example: ClassVar[str] = (
@@ -27,9 +27,9 @@ class Config(Study):
     overwrite: bool = False
     """Replace an existing study in the directory."""
     resume: bool = False
-    """Continue an interrupted study, with the options it was started with."""
+    """Continue an interrupted study, with the options that it was started with."""
     dry_run: bool = False
-    """Say what would be measured and about how long it takes; write nothing."""
+    """Show what would be measured and about how long it takes; write nothing."""
 
 
 def run(config: Config) -> None:
@@ -41,7 +41,7 @@ def run(config: Config) -> None:
 
     complete = (config.out / rows.FILES["chains"]).exists()
     if config.resume and complete and not parts.interrupted(config.out):
-        raise UserError(f"{config.out} holds a complete study: nothing to resume")
+        raise UserError(f"{config.out} contains a complete study: nothing to resume")
     if not (config.resume or config.overwrite):
         if parts.interrupted(config.out):
             raise UserError(
@@ -49,7 +49,7 @@ def run(config: Config) -> None:
                 "continue it, or --overwrite to start again"
             )
         if complete:
-            raise UserError(f"{config.out} holds a study already: add --overwrite")
+            raise UserError(f"{config.out} already contains a study: add --overwrite")
     if config.dry_run:
         print("\n".join(outlook.lines(config, config.out, config.resume)))
         return

@@ -38,7 +38,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "experiments.commands.table",
         "every run of a table: digits, 3.5, 3.6, …",
     ),
-    "list": ("experiments.commands.list", "runs and studies, and where they stand"),
+    "list": ("experiments.commands.list", "runs and studies, and their state"),
     "report": (
         "experiments.commands.report",
         "a report on finished runs, as HTML and Markdown",
@@ -75,7 +75,7 @@ def dispatch(
     try:
         with ending_cleanly():
             status = _run(prog, commands, list(sys.argv[1:] if argv is None else argv))
-            sys.stdout.flush()  # here it may fail, and not while Python ends
+            sys.stdout.flush()  # so that it fails here and not while Python exits
             return status
     except UserError as error:
         tell(f"error: {error}")
@@ -121,7 +121,7 @@ def _run(
 
 
 def _plainly(error: OSError) -> str:
-    """What is not foreseen: a place that vanished, may not be read or is full."""
+    """An unforeseen error: a path that vanished, is unreadable, or on a full disk."""
     reason = error.strerror or str(error) or type(error).__name__
     if error.filename is None:
         return reason
@@ -133,7 +133,7 @@ def _versions() -> str:
     from experiments.runs import provenance
 
     about = Path(__file__).parents[2] / "landmod_jax" / "_version.py"
-    # What is installed may be of another checkout.
+    # The installed package may come from another checkout.
     found = {"landmod_jax": runpy.run_path(str(about))["__version__"]}
     installed = provenance.versions()
     found |= {name: v for name, v in installed.items() if name != "landmod-jax"}

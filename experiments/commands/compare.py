@@ -26,8 +26,8 @@ class Config(options.Pairs):
     optimizer: OptimizerName = "sgd"
     """One of the thesis's four optimizers, with PyTorch's semantics."""
     lr_grid: tuple[float, ...] = ()
-    """Run everything at each of these learning rates, and say how much each arm depends
-    on them; by default, --learning-rate alone."""
+    """Run everything at each of these learning rates, and show how much each arm
+    depends on them; by default, only --learning-rate."""
 
     def check(self) -> None:
         super().check()
@@ -37,7 +37,9 @@ class Config(options.Pairs):
                     f"--lr-grid takes rates greater than 0 and finite, got {rate}"
                 )
         if len(self.lr_grid) == 1:
-            raise UserError("--lr-grid takes two rates or more: see --learning-rate")
+            raise UserError(
+                "--lr-grid takes at least two rates; for one, use --learning-rate"
+            )
         for option, value in (
             ("--lr-sweep", self.lr_sweep),
             ("--learning-rate", self.learning_rate),
@@ -46,7 +48,7 @@ class Config(options.Pairs):
                 raise UserError(f"--lr-grid and {option} exclude each other")
 
     def over_rates(self) -> list[RunConfig]:
-        """The configurations, seed by seed, those of a seed rate by rate."""
+        """The configurations, seed by seed, and rate by rate within a seed."""
         chosen = self.runs(self.dataset, self.model, self.optimizer)
         return [
             dataclasses.replace(each, learning_rate=rate or each.learning_rate)

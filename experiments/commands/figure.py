@@ -67,7 +67,7 @@ def run(config: Config) -> None:
     for panel, part in zip(panels, parts):
         if not part:
             raise UserError(
-                f"no finished run of {panel.model} with {panel.optimizer} lies under "
+                f"no finished run of {panel.model} with {panel.optimizer} is under "
                 f"{', '.join(map(str, config.runs))}: run `table {panel.table} "
                 f"--optimizers {panel.optimizer}` first"
             )

@@ -1,8 +1,8 @@
-"""--help, made of a command's Config: its options in groups, with what they default to.
+"""--help, made from a command's Config: its options in groups, with their defaults.
 
-A field's docstring is its help. One that ends in "; by default, WORDS." says so where
-the default value is only a placeholder, such as None. A class's `group` is the heading
-of the options that it declares.
+A field's docstring is its help. If the default value is only a placeholder, such as
+None, the docstring ends in "; by default, WORDS.". A class's `group` is the heading of
+the options that it declares.
 """
 
 import ast
@@ -19,13 +19,13 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hint
 
 OWN = "options"
 _WIDEST = 88
-_COLUMN = 26  # of the help texts, where a terminal is wide enough
-_INDENT = 6  # of the help texts below their options, where it is not
+_COLUMN = 26  # of the help texts, if the terminal is wide enough
+_INDENT = 6  # of the help texts below their options, if it is not
 _WORDS = {int: "INT", float: "NUMBER", str: "TEXT", Path: "PATH"}
 
 
 class Option(NamedTuple):
-    """One option, or one argument that is given by its place."""
+    """One option or positional argument."""
 
     group: str
     flags: str  # as typed: --seeds INT [INT ...]
@@ -56,7 +56,7 @@ def render(config_class: type, prog: str, width: int | None = None) -> str:
 
 
 def options(config_class: type) -> Iterator[Option]:
-    """Those of a Config, class by class from the command's own to what it shares."""
+    """The options of a Config, class by class, the command's own ones first."""
     hints = get_type_hints(config_class, include_extras=True)
     fields = {field.name: field for field in dataclasses.fields(config_class)}
     seen: set[str] = set()
@@ -98,7 +98,7 @@ def _option(field: Any, hint: Any, docstring: str, group: str) -> Option:
 
 
 def _metavar(name: str, hint: Any) -> tuple[str, tuple[str, ...]]:
-    """What stands for an option's value, and its choices where they need a sentence."""
+    """The placeholder for an option's value, and choices if they need a sentence."""
     if _is_switch(hint):
         return "", ()
     (kind, *_) = [kind for kind in _alternatives(hint) if kind is not type(None)]
@@ -123,7 +123,7 @@ def _is_switch(hint: Any) -> bool:
 
 
 def _default(field: Any, hint: Any) -> str:
-    """The default value as one would type it; of a switch, nothing where it is off."""
+    """The default value as one types it; nothing for a switch that is off."""
     value = field.default
     if value is dataclasses.MISSING or value is False or value is None or value == ():
         return ""
@@ -171,7 +171,7 @@ def _entry(option: Option, width: int) -> str:
 
 
 def _command(command: str, width: int) -> str:
-    """A command line that is still one when it is copied from several lines."""
+    """A command line that can be copied even when it spans several lines."""
     pieces = re.split(r" (?=--)", command)
     lines, line = [], "  " + pieces[0]
     for piece in pieces[1:]:

@@ -1,4 +1,4 @@
-"""`list`: the runs and studies in a directory, and where each stands."""
+"""`list`: the runs and studies in a directory, and the state of each."""
 
 import dataclasses
 import shutil
@@ -18,8 +18,8 @@ class Config:
     """List runs with their state, the epoch that they reached, and their accuracy.
 
     A run is finished, diverged, running, interrupted (--resume continues it), failed
-    (with the error) or damaged (with what is wrong). Studies of `stability`,
-    `spins` and `anneal` are listed with what is finished. Nothing is written.
+    (with the error) or damaged (with the reason). Studies of `stability`, `spins` and
+    `anneal` are listed with their finished parts. Nothing is written.
     """
 
     example: ClassVar[str] = "python -m experiments list runs"
@@ -47,7 +47,7 @@ def run(config: Config) -> None:
 
 
 def _lines(runs: Sequence) -> Iterator[str]:
-    """Directory by directory; on a narrow terminal, two lines a run."""
+    """Directory by directory; on a narrow terminal, two lines per run."""
     wide = shutil.get_terminal_size().columns >= 80
     parent = None
     for state in runs:
@@ -58,7 +58,7 @@ def _lines(runs: Sequence) -> Iterator[str]:
         if state.epoch is not None:
             reached = f"{state.epoch}/{state.epochs}"
         if state.accuracy is not None:
-            accuracy = f"{state.accuracy:.2f} %"
+            accuracy = f"{state.accuracy:.2f}%"
         reason = f"  ({state.reason})" if state.reason else ""
         if wide:
             yield (

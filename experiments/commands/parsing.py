@@ -1,6 +1,7 @@
-"""From a command line to a command's Config: what holds for every command's options.
+"""From a command line to a command's Config: the rules for all options.
 
-Paths expand `~`, numbers are finite, lists have at least one value and none twice.
+Paths expand `~`, numbers are finite, and lists have at least one value and no
+duplicates.
 """
 
 import contextlib
@@ -16,10 +17,10 @@ from experiments.errors import UserError
 
 
 def parse(config_class: type, args: Sequence[str], prog: str) -> Any:
-    """A Config of the options `args`; --help and what tyro refuses end the program.
+    """A Config from the options `args`; --help and what tyro rejects end the program.
 
     Raises:
-      UserError: a value that no command takes.
+      UserError: a value is one that no command accepts.
     """
     import tyro
 
@@ -55,7 +56,7 @@ def to_path(text: str) -> Path:
     if not text:
         raise ValueError("a path must not be empty")
     expanded = os.path.expanduser(text)
-    # `~` is left alone where it is unknown, and would become a directory of this name.
+    # expanduser leaves an unknown `~` as it is; it would become a directory name.
     if expanded.startswith("~"):
         raise ValueError(f"there is no home directory for {text}")
     return Path(expanded)
@@ -91,7 +92,7 @@ def _option(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-# The extra of pyproject.toml that brings a package; the others are of "experiments".
+# The extra of pyproject.toml that provides a package; by default, "experiments".
 EXTRAS = {
     "torch": "parity",
     "tensorboardX": "tensorboard",
@@ -102,7 +103,7 @@ EXTRAS = {
 
 @contextlib.contextmanager
 def missing_packages_named() -> Iterator[None]:
-    """Say how to install a package that is not there."""
+    """Raise an error that says how to install a missing package."""
     try:
         yield
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""From configurations to runs, and what a command makes of them."""
+"""From configurations to runs and to a command's tables and pictures."""
 
 import dataclasses
 import io
@@ -16,11 +16,11 @@ from experiments.report import curves, document, groups, notes, sheets, style, t
 from experiments.runs import dry_run, lr_sweep, sweep
 from experiments.runs.run_directory import TRIALS, Run
 
-WIDTH = 220  # of tables where nothing else gives one: no column is cut
+WIDTH = 220  # of tables if nothing else sets a width: no column is cut
 
 
 def run_and_present(configs: Sequence[RunConfig], out: Path, options: Pairs) -> None:
-    """Choose learning rates where asked to, run what is not finished, present it."""
+    """Choose learning rates if requested, run what is not finished, and present it."""
     if options.dry_run:
         look_ahead(configs, out, options)
         return
@@ -33,7 +33,7 @@ def run_and_present(configs: Sequence[RunConfig], out: Path, options: Pairs) -> 
 
 
 def look_ahead(configs: Sequence[RunConfig], out: Path, options: Pairs) -> None:
-    """Say what would be run, the trials of learning rates first; write nothing."""
+    """Show what would run, learning-rate trials first; write nothing."""
     if options.lr_sweep:
         trials = lr_sweep.trials_of(configs, options.lr_sweep)
         dry_run.show(trials, out / TRIALS, options, within=out)
@@ -44,7 +44,7 @@ def present(runs: Sequence[Run], out: Path, asked: Asked = notes.NOTHING) -> Non
     """Write the sheets, the report and the curves to `out`; print the tables.
 
     Raises:
-      UserError: something could not be written or drawn; the rest is there.
+      UserError: something could not be written or drawn; everything else is written.
     """
     if not runs:
         say(f"no run is finished yet in {out}")

@@ -1,4 +1,4 @@
-"""`report`: one page about any number of runs, from their directories alone."""
+"""`report`: one page about any number of runs, made only from their directories."""
 
 import dataclasses
 from pathlib import Path

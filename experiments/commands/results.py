@@ -1,4 +1,4 @@
-"""`results`: the tables and pictures of results/, from the rows alone."""
+"""`results`: the tables and pictures of results/, made only from the rows."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -46,7 +46,9 @@ def run(config: Config) -> None:
         print(f"{text.printable(study.name)}: tables.md, pictures")
     studies = rows.studies(config.root)
     if not studies:
-        raise UserError(f"no study (runs.csv) lies under {config.root}: see `collect`")
+        raise UserError(
+            f"there is no study (runs.csv) under {config.root}: see `collect`"
+        )
     runs_of = {study: rows.read(study) for study in studies}
     everything = run_directory.distinct(
         run for runs in runs_of.values() for run in runs

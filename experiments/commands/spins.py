@@ -11,25 +11,25 @@ from experiments.spins.options import PARTS, Study
 
 @dataclasses.dataclass(frozen=True)
 class Config(Study):
-    """Time Metropolis chains with and without LM: tunnelling, search and speed.
+    """Time Metropolis chains with and without LM: tunneling, search and speed.
 
-    Tunnelling times of the Curie–Weiss model are held against exact ones. In the
-    search, each method is tuned on the same settings and judged on other instances;
-    parallel tempering, plain Metropolis at LM's temperature and, where it is installed,
-    the annealer of dwave-samplers are the controls. A part's rows are written when it
-    is finished; after Ctrl-C or SIGTERM, --resume measures the parts that are missing.
-    Writes rows, tables.md and pictures.
+    Tunneling times of the Curie–Weiss model are compared with exact ones. In the
+    search, each method is tuned over the same settings and evaluated on other
+    instances. The controls are parallel tempering, plain Metropolis at LM's temperature
+    and, if it is installed, the annealer of dwave-samplers. A part's rows are written
+    when it is finished; after Ctrl-C or SIGTERM, --resume measures the missing parts.
+    The command writes rows, tables.md and pictures.
     """
 
     example: ClassVar[str] = "python -m experiments spins --quick --parts tunnelling"
     out: Path = Path("spins")
     """Directory of the study."""
     resume: bool = False
-    """Measure the parts that the study in the directory lacks."""
+    """Measure only the parts that the study in the directory lacks."""
     dry_run: bool = False
-    """Say which parts would be measured and about how long they take; write nothing."""
+    """Show which parts would run and about how long they take; write nothing."""
     cache_dir: Path | None = None
-    """Where what JAX compiles is kept; by default, landmod_jax in the user's cache
+    """Where to keep compiled programs; by default, landmod_jax in the user's cache
     directory."""
 
 
@@ -43,7 +43,7 @@ def run(config: Config) -> None:
         print("\n".join(outlook.lines(config, config.out)))
     if rows.STUDY.known(config.out) and not config.resume:
         raise UserError(
-            f"{config.out} holds a study of spins: add --resume to measure the parts "
+            f"{config.out} has a study of spins: add --resume to measure the parts "
             "that it lacks, or choose another --out"
         )
     if config.dry_run:

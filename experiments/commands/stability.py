@@ -13,9 +13,9 @@ from experiments.stability.options import Study
 class Config(Study):
     """Count collapsed runs over learning rates, arm by arm, on paired seeds.
 
-    Every seed and learning rate of an arm is trained in one program. An arm's rows are
-    written when it is finished; Ctrl-C, SIGTERM, a closed terminal or --time-budget
-    stop it, and --resume runs the arms that are missing. Writes rows, tables.md and
+    One program trains every seed and learning rate of an arm. An arm's rows are written
+    when it is finished. Ctrl-C, SIGTERM, a closed terminal or --time-budget stop the
+    command, and --resume runs the missing arms. The command writes rows, tables.md and
     pictures. The default plan takes hours on two cores, --quick minutes.
     """
 
@@ -27,7 +27,7 @@ class Config(Study):
     resume: bool = False
     """Continue a study, with the seeds that it was started with."""
     dry_run: bool = False
-    """Say which cases would be run and about how long they take; write nothing."""
+    """Show which cases would run and about how long they take; write nothing."""
     time_budget: float | None = None
     """Minutes after which to stop, between two arms, with exit status 75; by default,
     none."""
@@ -48,7 +48,7 @@ def run(config: Config) -> None:
         print("\n".join(outlook.lines(config, config.out)))
     if rows.STUDY.known(config.out) and not config.resume:
         raise UserError(
-            f"{config.out} holds a stability study: add --resume to run the cases that "
+            f"{config.out} has a stability study: add --resume to run the cases that "
             "it lacks, or choose another --out"
         )
     if config.dry_run:

@@ -1,4 +1,4 @@
-"""`table`: every run of one of the thesis's tables, or of the one on digits."""
+"""`table`: all runs of one of the thesis's tables, or of the table on digits."""
 
 import dataclasses
 from pathlib import Path
@@ -26,7 +26,7 @@ class Config(options.Pairs):
     optimizers: tuple[OptimizerName, ...] = ()
     """Rows of the table; by default, all: only SGD in C.1, otherwise all four."""
     arms: tuple[ArmName, ...] = ()
-    """What is done to each optimizer; by default, the table's own: base and lm."""
+    """Arms of each optimizer; by default, the table's own: base and lm."""
 
 
 def run(config: Config) -> None:
@@ -36,7 +36,7 @@ def run(config: Config) -> None:
     config.check()
     base = config.out or Path("runs")
     if config.table == "all":
-        # A directory per table. The budget and the shard are each table's own.
+        # One directory per table. The time budget and the shard apply to each table.
         chosen = {name: base / f"table-{name}" for name in PUBLISHED}
         chosen = {n: out for n, out in chosen.items() if rows_of(n, config)}
     elif config.table in TABLES:
@@ -45,7 +45,7 @@ def run(config: Config) -> None:
         raise UserError(
             f"unknown table {config.table!r}: choose from {', '.join(TABLES)}, all"
         )
-    # All of them first: what is wrong with the last is known before the first trains.
+    # All tables first: an error in the last is found before the first trains.
     sweeps = [(runs_of(name, config), out) for name, out in chosen.items()]
     if not config.dry_run:
         set_up(config)
@@ -55,7 +55,7 @@ def run(config: Config) -> None:
 
 
 def rows_of(name: str, config: Config) -> list[OptimizerName]:
-    """Those of the table's optimizers that were asked for."""
+    """The table's optimizers that were requested."""
     of_table = TABLES[name].optimizers
     return [o for o in config.optimizers or of_table if o in of_table]
 

@@ -1,8 +1,8 @@
-"""The arms of a comparison, each one record: what is done to an optimizer.
+"""The arms of a comparison, one record each: how an arm changes an optimizer.
 
-The plain optimizer; landscape modification ahead of it, after it, and with c = 0 for
-good; and the controls: LM's own scales without its timing (their mean; in shuffled
-order), clipping, schedules, and optimizers that take their step size from the loss.
+There is the plain optimizer, and LM before it, after it, and with c fixed at 0. The
+controls are LM's scales without their timing (their mean, or in shuffled order),
+clipping, schedules, and optimizers that derive their step size from the loss.
 """
 
 import dataclasses
@@ -28,25 +28,26 @@ def _nothing_seen(opt_state: Any) -> tuple[Any, Any]:
 
 @dataclasses.dataclass(frozen=True)
 class Arm:
-    """What is done to an optimizer, and how it is shown.
+    """How an arm changes an optimizer, and how it is displayed.
 
     Attributes:
       name: in configurations and on the command line.
       label: in tables.
       color: in pictures.
-      parameters: the fields of `RunConfig` that it reads. In a run of another arm they
-        keep their defaults, so that one plain run serves any f and any clip norm.
+      parameters: the fields of `RunConfig` that it reads. In runs of other arms they
+        keep their defaults, so that one plain run serves every f and every clip norm.
       ahead: (steps, axis_name, **parameters) to what comes before weight decay and the
         optimizer; `steps` are those of the whole run.
       after: likewise, to what comes after the optimizer.
-      schedule: (learning_rate, steps, **parameters) to the arm's own schedule of it,
-        which leaves no room for weight averaging's.
-      instead: by optimizer, of an arm that is an optimizer itself: (learning_rate,
-        momentum, **parameters) to what stands in its place. Empty: it serves any.
-      seen: the c and the scale of the last step, from the optimizer's state; None for
-        what the arm does not have.
-      replay: of an arm that multiplies gradients by the scales (n,) of the LM run with
-        the same seed: (scales, steps, seed) to the scale of each of its steps.
+      schedule: (learning_rate, steps, **parameters) to the arm's own learning-rate
+        schedule, which excludes that of weight averaging.
+      instead: for an arm that is itself an optimizer: by the optimizer that it
+        replaces, (learning_rate, momentum, **parameters) to its own. If empty, the arm
+        works with every optimizer.
+      seen: the optimizer's state to the c and the scale of the last step; None for each
+        that the arm does not have.
+      replay: for an arm that replays the scales (n,) of the LM run with the same seed:
+        (scales, steps, seed) to the scale of each of its own steps.
     """
 
     name: str
@@ -64,7 +65,7 @@ class Arm:
 
     @property
     def own_rate(self) -> bool:
-        """Whether the step size is the arm's own affair."""
+        """Whether the arm determines its own step size."""
         return self.schedule is not None or bool(self.instead)
 
     def serves(self, optimizer: str) -> bool:
@@ -176,7 +177,7 @@ def _shuffled_scale(scales: "np.ndarray", steps: int, seed: int) -> "np.ndarray"
     import numpy as np
 
     order = np.random.default_rng(seed).permutation(len(scales))
-    # An LM run that stopped early has fewer: they are gone through again.
+    # An LM run that stopped early has fewer scales, which are then repeated.
     return np.resize(np.asarray(scales)[order], steps)
 
 
@@ -199,9 +200,9 @@ def _cosine(learning_rate: float, steps: int) -> "optax.Schedule":
     return optax.cosine_decay_schedule(learning_rate, steps)
 
 
-# Each takes the learning rate as a cap on a step size that it finds from the loss, and
-# SGD with momentum 0.9 moves ten times its learning rate along a steady gradient: hence
-# the cap of ten times by default.
+# Each uses the learning rate as a cap on a step size that it computes from the loss.
+# SGD with momentum 0.9 moves ten times its learning rate along a steady gradient, so
+# the cap is ten times the learning rate by default.
 def _momo(learning_rate: float, momentum: float, step_cap: float) -> Any:
     import optax.contrib
 
@@ -217,15 +218,15 @@ def _momo_adam(learning_rate: float, momentum: float, step_cap: float) -> Any:
 def _polyak(learning_rate: float, momentum: float, step_cap: float) -> Any:
     import optax
 
-    # It has no momentum. "sps+": else a loss below 0, which it takes for the minimum,
-    # would turn the step around.
+    # No momentum. "sps+", because otherwise a loss below 0, which it assumes to be the
+    # minimum, would reverse the step.
     return optax.polyak_sgd(step_cap * learning_rate, variant="sps+")
 
 
 _OF_LANDSCAPE = ("f", "eps", "c", "threshold")
 BASE = Arm("base", "plain", "#000000")
 LM = Arm("lm", "LM", "#D55E00", _OF_LANDSCAPE, ahead=_landscape, seen=_landscape_seen)
-# Colors from Okabe and Ito's palette, which the color-blind can tell apart.
+# Okabe and Ito's palette, whose colors color-blind readers can distinguish.
 ARMS = {
     arm.name: arm
     for arm in (

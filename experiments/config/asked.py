@@ -1,4 +1,4 @@
-"""What a reader asks of the tables."""
+"""Options of the tables."""
 
 import dataclasses
 import math
@@ -9,18 +9,18 @@ from experiments.errors import UserError
 
 @dataclasses.dataclass(frozen=True)
 class Asked:
-    """Figures that the tables are made for; no run depends on them."""
+    """Options that affect the tables, but no run."""
 
     group: ClassVar[str] = "tables"
     difference: float = 1.0
-    """Points of test accuracy: the tables say how many pairs it takes to tell such a
-    difference with 80 % power."""
+    """Points of test accuracy: the tables say how many pairs it takes to detect such a
+    difference with 80% power."""
     target: float | None = None
-    """Test accuracy in per cent: the tables say after how many epochs it is reached; by
+    """Test accuracy in percent: the tables say after how many epochs it is reached; by
     default, no such column."""
 
     def check(self) -> None:
-        """Raise UserError for what cannot be."""
+        """Raise UserError for invalid values."""
         if not 0 < self.difference < math.inf:
             raise UserError(
                 "--difference takes points greater than 0 and finite, got "
@@ -28,6 +28,6 @@ class Asked:
             )
         if self.target is not None and not 0 < self.target <= 100:
             raise UserError(
-                "--target takes an accuracy in per cent, greater than 0 and at most "
+                "--target takes an accuracy in percent, greater than 0 and at most "
                 f"100, got {self.target}"
             )

@@ -1,4 +1,4 @@
-"""Options of how a sweep runs and where its results go, shared by what trains."""
+"""Options of how a sweep runs and where its results go, for all training commands."""
 
 import dataclasses
 import math
@@ -57,8 +57,8 @@ class Execution(Output, Sources, Devices):
 
     group: ClassVar[str] = "execution"
     dry_run: bool = False
-    """Say what would be run and what is finished already, and about how long the rest
-    takes. Write nothing."""
+    """Show what would run, what is already finished, and about how long the rest takes.
+    Write nothing."""
     time_budget: float | None = None
     """Minutes after which to save a checkpoint and stop with exit status 75; --resume
     continues from there; by default, none."""
@@ -69,14 +69,14 @@ class Execution(Output, Sources, Devices):
     sweep over machines."""
 
     def check(self) -> None:
-        """Raise UserError for what cannot be, before anything is written or trained."""
+        """Raise UserError for invalid options, before anything is written or run."""
         parse_shard(self.shard)
         if self.jobs < 1:
             raise UserError(f"--jobs takes a number of 1 or more, got {self.jobs}")
         if self.jobs > 1 and (self.parallel != "none" or self.coordinator is not None):
             raise UserError(
                 "--jobs runs several trainings, each on one device; --parallel and "
-                "--coordinator spread one over several: choose one of them"
+                "--coordinator spread one over several: choose one of the two"
             )
         if self.tensorboard is not None and not find_spec("tensorboardX"):
             raise UserError(

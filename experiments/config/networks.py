@@ -1,4 +1,4 @@
-"""The networks by family, each one record: its recipe and its preprocessing."""
+"""The network families, one record each: recipe and preprocessing."""
 
 import dataclasses
 import re
@@ -11,7 +11,7 @@ from experiments.errors import UserError
 
 @dataclasses.dataclass(frozen=True)
 class Hyperparameters:
-    """One row of table A.1 or A.2, which are the same, or of the runs of table C.1."""
+    """One row of table A.1 or A.2 (they are equal), or the recipe of table C.1."""
 
     epochs: int
     learning_rate: float
@@ -23,14 +23,15 @@ class Hyperparameters:
 
 @dataclasses.dataclass(frozen=True)
 class Family:
-    """Networks that are trained alike.
+    """Networks that are trained in the same way.
 
     Attributes:
-      pattern: the whole name of a network of the family, as `models.create` takes it.
+      pattern: of the full names of the family's networks, as `models.create` takes
+        them.
       epochs: the thesis's (tables A.1 and A.2).
-      sgd_learning_rate: of SGD; the adaptive optimizers have their own for all.
-      pipeline: what CIFAR's images go through.
-      swa: how weight averaging is run (table C.1), where it is.
+      sgd_learning_rate: for SGD; each adaptive optimizer has one for all networks.
+      pipeline: the preprocessing of CIFAR's images.
+      swa: the recipe with weight averaging (table C.1), if there is one.
     """
 
     pattern: str
@@ -40,7 +41,7 @@ class Family:
     swa: Hyperparameters | None = None
 
 
-# Weight averaging as Izmailov et al. (2018) ran it, whose settings table C.1 takes.
+# Weight averaging with the settings of Izmailov et al. (2018), which table C.1 uses.
 # SimpleCNN is ours, for the embedded digits.
 FAMILIES = (
     Family("nn2", 50, 0.01, CIFAR),
@@ -68,7 +69,7 @@ def family(model: str) -> Family:
     """The family of a network.
 
     Raises:
-      UserError: it is in none.
+      UserError: no family has this network.
     """
     for each in FAMILIES:
         if re.fullmatch(each.pattern, model):
@@ -80,15 +81,15 @@ def family(model: str) -> Family:
 
 
 def pipeline(dataset: DataSet, model: str, augment: bool = True) -> Pipeline:
-    """What the images of a run go through; without augmentation, statistics alone."""
+    """The preprocessing of a run's images; without augmentation, only normalization."""
     chosen = dataset.pipeline or family(model).pipeline
     return chosen if augment else chosen.without_augmentation()
 
 
 def hyperparameters(model: str, optimizer: str) -> Hyperparameters:
-    """The thesis's for a network and an optimizer (tables A.1, A.2).
+    """The thesis's recipe for a network and an optimizer (tables A.1, A.2).
 
-    Momentum 0.9 belongs to SGD alone, and weight decay is 0 throughout.
+    Only SGD has momentum, 0.9, and weight decay is always 0.
     """
     of_network, of_optimizer = family(model), OPTIMIZERS[optimizer]
     return Hyperparameters(
@@ -99,7 +100,7 @@ def hyperparameters(model: str, optimizer: str) -> Hyperparameters:
 
 
 def swa_hyperparameters(model: str, epochs: int | None) -> Hyperparameters:
-    """Those of table C.1; with other `epochs`, averaging starts in proportion."""
+    """The recipe of table C.1; with other `epochs`, averaging starts proportionally."""
     whole = family(model).swa
     if whole is None:
         raise UserError(f"no settings of weight averaging for the network {model!r}")

@@ -1,4 +1,4 @@
-"""The optimizers, each one record: the thesis's four, with PyTorch's semantics."""
+"""The optimizers, one record each: the thesis's four, with PyTorch's semantics."""
 
 import dataclasses
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,8 +15,8 @@ class Optimizer:
       name: in configurations and on the command line; a function of
         `landmod_jax.torch_optim`.
       label: in tables and pictures.
-      learning_rate: the thesis's (tables A.1 and A.2); None where it is the network's.
-      momentum: the thesis's; None where the optimizer has none.
+      learning_rate: the thesis's (tables A.1 and A.2); None if the network sets it.
+      momentum: the thesis's; None if the optimizer has none.
     """
 
     name: str

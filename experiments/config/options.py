@@ -1,4 +1,4 @@
-"""Options that the training commands share, and the runs that they make of them."""
+"""Options that the training commands share, and the runs that follow from them."""
 
 import dataclasses
 import math
@@ -23,7 +23,7 @@ LEAST = 10  # training images, of which --lr-sweep can hold out a tenth
 
 @dataclasses.dataclass(frozen=True)
 class ArmOptions:
-    """What some of the arms read; the others leave it aside."""
+    """Options that some of the arms read and the others ignore."""
 
     group: ClassVar[str] = "what the arms read"
     f: str = "linear"
@@ -35,7 +35,7 @@ class ArmOptions:
     """Rule for LM's c: running_min, "smoothed_min(decay)", "windowed_min(steps)" or
     "constant(c)"."""
     c: float | None = None
-    """Short for --threshold "constant(C)"; by default, what --threshold says."""
+    """Short for --threshold "constant(C)"; by default, --threshold applies."""
     clip_norm: float = 1.0
     """For clip and lm_clip: the largest global norm of the gradients."""
     warmup_steps: int = 200
@@ -92,7 +92,7 @@ class Protocol(ArmOptions):
 
         With `swa` the defaults are those of table C.1.
         """
-        import models  # here, so that --help does not wait for JAX
+        import models  # imported here, so that --help does not wait for JAX
 
         try:
             models.create(model)
@@ -111,7 +111,7 @@ class Protocol(ArmOptions):
         }
         values |= {name: value for name, value in chosen.items() if value is not None}
         values |= self._landscape()
-        # With nothing to leave out, with and without augmentation are one run.
+        # For data sets that are never augmented, both settings are the same run.
         if not networks.pipeline(images, model).steps and values.pop("augment", None):
             raise UserError(f"--augment: the images of {dataset} are never augmented")
         whole = RunConfig(
@@ -128,7 +128,8 @@ class Protocol(ArmOptions):
                 f"--epochs {whole.epochs} takes {steps_of(whole):,} steps; a run can "
                 f"have at most {MOST:,}"
             )
-        # What this arm does not read was checked, and is no part of its identity.
+        # Parameters that this arm does not read were checked, but do not define the
+        # run.
         unread = PARAMETERS - set(ARMS[arm].parameters)
         defaults_of: dict[str, Any] = {
             field.name: field.default
@@ -138,7 +139,7 @@ class Protocol(ArmOptions):
         return dataclasses.replace(whole, **defaults_of)
 
     def _landscape(self) -> dict[str, Any]:
-        """f and the threshold in their one spelling; a constant threshold as c."""
+        """f and the threshold in canonical spelling; a constant threshold as c."""
         f = spelled.canonical("--f", self.f, spelled.shapes())
         threshold = spelled.canonical(
             "--threshold", self.threshold, spelled.thresholds()
@@ -154,7 +155,7 @@ class Protocol(ArmOptions):
 
 
 def steps_of(config: RunConfig) -> int:
-    """The training steps of a run, if it is not stopped."""
+    """The training steps of a run, unless it stops early."""
     images = loading.train_size(config.dataset, config.limit_train)
     images -= config.validation or 0
     return config.epochs * -(-images // config.batch_size)
@@ -178,12 +179,12 @@ class Pairs(Protocol, Execution, Asked):
 
     group: ClassVar[str] = "arms, seeds and learning rates"
     arms: tuple[ArmName, ...] = DEFAULT_ARMS
-    """What is done to the optimizer: nothing (base), LM, or a control."""
+    """Arms to compare: the plain optimizer (base), LM, or controls."""
     seeds: tuple[int, ...] = SEEDS
     """Seeds of weights, data order, augmentation and dropout, shared by all arms."""
     lr_sweep: tuple[float, ...] = ()
-    """Learning rates to choose from, for each arm, on held-out training images; by
-    default, none, and --learning-rate counts."""
+    """Learning rates to choose from for each arm, on held-out training images; by
+    default, none, and --learning-rate applies."""
 
     def check(self) -> None:
         Execution.check(self)

@@ -10,7 +10,7 @@ class Meaning(NamedTuple):
     products: str | None  # for jax.default_matmul_precision
 
 
-# Without a word XLA computes a GPU's float32 products and convolutions in TF32.
+# By default, XLA computes float32 products and convolutions on a GPU in TF32.
 MEANINGS: dict[Precision, Meaning] = {
     "float32": Meaning("float32", "float32"),
     "tensorfloat32": Meaning("float32", "tensorfloat32"),
@@ -19,10 +19,10 @@ MEANINGS: dict[Precision, Meaning] = {
 
 
 def arithmetic(precision: Precision, backend: str, capability: str | None) -> str:
-    """What products and convolutions are computed in, on one kind of device.
+    """The arithmetic of products and convolutions on one kind of device.
 
     Args:
-      precision: what was asked for.
+      precision: the precision of the run.
       backend: JAX's name of the platform.
       capability: of a CUDA device, such as "9.0"; None elsewhere.
     """
@@ -37,6 +37,6 @@ def arithmetic(precision: Precision, backend: str, capability: str | None) -> st
 
 
 def _has_tf32(capability: str | None) -> bool:
-    """From Ampere on; AMD's devices write theirs in letters."""
+    """True from Ampere on; AMD's capabilities are not numbers."""
     major = (capability or "").partition(".")[0]
     return major.isdigit() and int(major) >= 8

@@ -1,7 +1,7 @@
-"""Multiplying gradients by given scales, one a step.
+"""Multiplying gradients by given scales, one per step.
 
-LM shrinks steps while the loss is above c. A replay takes the scales of the LM run with
-the same seed: their mean at each step (mean_scale), or themselves in another order
+LM shrinks steps while the loss is above c. A replay uses the scales of the LM run with
+the same seed: their mean at each step (mean_scale), or the scales in another order
 (shuffled_scale). What LM gains over both is due to when it shrinks a step.
 """
 
@@ -22,8 +22,8 @@ class ReplayState(NamedTuple):
 def replay(steps: int) -> optax.GradientTransformationExtraArgs:
     """Multiply the gradients of step t by the t-th of given scales.
 
-    The scales are ones until `with_scales` sets them; the last one serves any step
-    beyond `steps`.
+    The scales are 1 until `with_scales` sets them. Steps beyond `steps` use the last
+    scale.
     """
 
     def init_fn(params: optax.Params) -> ReplayState:

@@ -36,7 +36,7 @@ class RunConfig:
     momentum: float = 0.0
     weight_decay: float = 0.0
     batch_size: int = 128
-    # Read by the arms that have them among their parameters. Of LM:
+    # Read only by arms that list them among their parameters. Of LM:
     f: str = "linear"
     eps: float = 1.0
     c: float | None = None  # a constant; None: what `threshold` says
@@ -53,13 +53,13 @@ class RunConfig:
     validation: int | None = None
     # Stop at the first epoch whose test accuracy is above chance.
     until_above_chance: bool = False
-    # SHA-256 of the weights that the run starts from, where they are another run's.
+    # SHA-256 of the initial weights, if they are another run's.
     init_from: str | None = None
-    # Training images are cropped and flipped as their data set is (digits never are).
+    # Whether training images are cropped and flipped (digits never are).
     augment: bool = True
-    # c where it is no constant, as `spelled` writes it.
+    # The rule for c, if it is not constant, as `spelled` writes it.
     threshold: str = RUNNING_MIN
-    # Of the arms that find their own step size: its cap, in learning rates.
+    # For arms that compute their own step size: its cap, in learning rates.
     step_cap: float = 10.0
 
     def __post_init__(self) -> None:
@@ -67,7 +67,7 @@ class RunConfig:
             _check_kind(name, getattr(self, name), kind)
         for name, (within, holds) in _RANGES.items():
             value = getattr(self, name)
-            # NaN holds nothing.
+            # NaN fails every comparison.
             if value is not None and not holds(value):
                 raise UserError(f"{name} must be {within}, got {value}")
         if self.momentum and OPTIMIZERS[self.optimizer].momentum is None:
@@ -106,8 +106,8 @@ class RunConfig:
     def run_id(self) -> str:
         """A readable name with a hash of the configuration.
 
-        Fields at their defaults are left out of the hash, so that a new field leaves
-        the identity of older runs as it was. (A default must therefore never change.)
+        The hash excludes fields at their defaults, so a new field does not change the
+        identity of older runs. (A default must therefore never change.)
         """
         chosen = {
             field.name: getattr(self, field.name)

@@ -1,6 +1,6 @@
 """Shapes f and thresholds c as they are spelled, such as `bounded(2, width=0.5)`.
 
-A spelling is a name of the library's, with literal arguments where it takes any. It is
+A spelling is a name in the library, with literal arguments if it takes any. It is
 parsed and looked up, never evaluated.
 """
 
@@ -15,7 +15,7 @@ Makers = Mapping[str, Callable[..., Any]]
 
 
 def shapes() -> Makers:
-    """What f may be spelled with: a function for each name."""
+    """The names that may spell f, each with its function."""
     import landmod_jax as lm
 
     named = {name: (lambda shape=shape: shape) for name, shape in lm.SHAPES.items()}
@@ -23,7 +23,7 @@ def shapes() -> Makers:
 
 
 def thresholds() -> Makers:
-    """What a threshold may be spelled with."""
+    """The names that may spell a threshold, each with its function."""
     import landmod_jax as lm
 
     makers = (lm.running_min, lm.constant, lm.smoothed_min, lm.windowed_min)
@@ -31,11 +31,11 @@ def thresholds() -> Makers:
 
 
 def make(option: str, text: str, makers: Makers) -> Any:
-    """What `text` spells.
+    """The shape or threshold that `text` spells.
 
     Raises:
-      UserError: an unknown name, arguments that are not literals or not its own; the
-        message names the option.
+      UserError: the name is unknown, or the arguments are not literals or do not fit;
+        the message names the option.
     """
     name, args, kwargs = _parsed(option, text, makers)
     try:
@@ -45,7 +45,7 @@ def make(option: str, text: str, makers: Makers) -> Any:
 
 
 def canonical(option: str, text: str, makers: Makers) -> str:
-    """The one spelling of what `text` spells: keywords, without those at defaults.
+    """The canonical form of `text`: keyword arguments, without those at defaults.
 
     Raises:
       UserError: as `make`.

@@ -1,4 +1,4 @@
-"""The tables, each one record: what is run for it."""
+"""The tables, one record each: which runs it needs."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -13,14 +13,14 @@ class Table:
 
     Attributes:
       dataset: its name.
-      networks: by name, a part of the table each.
-      optimizers: its rows, unless others are asked for.
-      arms: what each optimizer is run as, unless others are asked for.
-      swa: with weight averaging (table C.1).
+      networks: their names; each is a part of the table.
+      optimizers: its rows, by default.
+      arms: the arms of each optimizer, by default.
+      swa: whether weights are averaged (table C.1).
       epochs: of each run; None for the network's recipe.
-      augment: whether training images are cropped and flipped; None where the data set
-        decides.
-      published: whether the thesis has it.
+      augment: whether training images are cropped and flipped; None for the data set's
+        default.
+      published: whether the thesis contains it.
     """
 
     dataset: str

@@ -1,1 +1,1 @@
-"""Data sets, their records, and what images go through; may import machine."""
+"""Data sets, their records and their preprocessing; may import machine."""

@@ -9,13 +9,13 @@ PAD = 4  # pixels on each side, before the random crop
 
 
 def normalise(images: jax.Array, pipeline: Pipeline) -> jax.Array:
-    """uint8 (b, h, w, 3) in 0…255 to float32 with the pipeline's mean and deviation."""
+    """Normalize uint8 (b, h, w, 3) in 0…255 to float32, as the pipeline says."""
     mean, std = (jnp.asarray(v, jnp.float32) for v in (pipeline.mean, pipeline.std))
     return (images.astype(jnp.float32) / 255 - mean) / std
 
 
 def augment(images: jax.Array, key: jax.Array, pipeline: Pipeline) -> jax.Array:
-    """Randomly crop and flip each image by itself.
+    """Randomly crop and flip each image independently.
 
     Args:
       images: (b, h, w, 3) uint8. Padding is black, that is zero before normalizing.

@@ -1,4 +1,4 @@
-"""The data sets, each one record: where it comes from, and how it is trained on."""
+"""The data sets, one record each: its source, and how networks train on it."""
 
 import dataclasses
 from collections.abc import Callable
@@ -31,15 +31,15 @@ class DataSet:
     """A data set of images.
 
     Attributes:
-      name: on the command line; tensorflow_datasets' name where it comes from there.
-      classes: how many.
-      train, test: how many images each split has.
+      name: on the command line, and in tensorflow_datasets if it comes from there.
+      classes: number of classes.
+      train, test: number of images in each split.
       train_fingerprint, test_fingerprint: `loading.fingerprint` of the whole splits.
       batch_size: the default.
-      pipeline: what its images go through; None for what the network's family has,
-        which is made for CIFAR.
+      pipeline: its preprocessing; None for that of the network's family, which is made
+        for CIFAR.
       read: (name, data_dir, cache) to its arrays; `cache` is for messages.
-      cached: whether what was read is kept as an `.npz` file.
+      cached: whether the arrays are kept as an `.npz` file.
       image_shape: height, width, channels.
     """
 
@@ -66,7 +66,7 @@ DATASETS = {
             test=360,
             train_fingerprint=3259135776395,
             test_fingerprint=593972368160,
-            batch_size=32,  # 128 would make few steps
+            batch_size=32,  # 128 would give few steps
             pipeline=DIGITS,
             read=_digits,
             cached=False,

@@ -6,7 +6,7 @@ import numpy as np
 
 from experiments.data.ordering import canonical_order
 
-TEST = 360  # of 1,797: the first fifth of the canonical order
+TEST = 360  # of 1,797 images: the first fifth in canonical order
 
 
 @functools.cache

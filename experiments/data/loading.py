@@ -1,7 +1,7 @@
 """Data sets as uint8 arrays, checked, in a canonical order, whole or in part.
 
-CIFAR is prepared once through tensorflow_datasets and kept as an `.npz` cache, from
-which training reads; a machine with the cache needs neither TensorFlow nor a network.
+CIFAR is prepared once through tensorflow_datasets and kept in an `.npz` cache, which
+training reads. A machine with the cache needs neither TensorFlow nor network access.
 """
 
 import dataclasses
@@ -22,8 +22,8 @@ from experiments.machine import files
 class Dataset:
     """Images (n, 32, 32, 3) uint8 and labels (n,) int32, in a canonical order.
 
-    The order depends on the images alone, not on where they were read from, and is as
-    good as shuffled: the first n of it are a fixed random sample.
+    The order depends only on the images, not on their source. It is as good as
+    shuffled: the first n images are a fixed random sample.
     """
 
     name: str
@@ -38,7 +38,7 @@ def record(name: str) -> DataSet:
     """The record of a data set.
 
     Raises:
-      UserError: there is none of this name.
+      UserError: there is no data set of this name.
     """
     if name not in DATASETS:
         choices = ", ".join(DATASETS)
@@ -47,7 +47,7 @@ def record(name: str) -> DataSet:
 
 
 def train_size(name: str, limit_train: int | None) -> int:
-    """The number of training images of a known data set, limited or not."""
+    """The number of training images of a known data set, after any limit."""
     if limit_train is not None:
         return limit_train
     return record(name).train
@@ -77,18 +77,18 @@ def load(
     limit_train: int | None = None,
     validation: int | None = None,
 ) -> Dataset:
-    """Load a data set, preparing and caching it where that has not been done.
+    """Load a data set; if it is not in the cache, prepare and cache it.
 
     Args:
       name: "digits", "cifar10" or "cifar100".
-      data_dir: a tensorflow_datasets directory; by default that package's own.
+      data_dir: a tensorflow_datasets directory; by default, that package's own.
       cache_dir: where `NAME.npz` is kept; by default under the user's cache directory.
       limit_train: keep the first n training images of the canonical order.
-      validation: hold out the last n of those, and have them as the test set.
+      validation: hold out the last n of those and use them as the test set.
 
     Raises:
-      UserError: the name is unknown, the data are not to be had, the cache is damaged
-        or is another data set, or fewer than `limit_train` images are there.
+      UserError: the name is unknown, the data cannot be obtained, the cache is damaged
+        or contains another data set, or there are fewer than `limit_train` images.
     """
     dataset = _limited(_whole(name, data_dir, cache_dir), limit_train)
     return dataset if validation is None else _validated(dataset, validation)
@@ -160,7 +160,7 @@ def _checked(
     source: str,
     remedy: str,
 ) -> Dataset:
-    """The published data set, or a part of it, in canonical order; else an error."""
+    """The published data set, or a part of it, in canonical order; or an error."""
     name = of.name
 
     def refuse(fault: str) -> NoReturn:
@@ -203,7 +203,7 @@ _LARGEST = 1 << 30  # bytes of an array; CIFAR's largest has 154 million
 
 
 def _read_cache(of: DataSet, cache: Path) -> Dataset | None:
-    """The data set of a cache file; None where there is no file."""
+    """The data set in a cache file; None if there is no file."""
     source = f"the cache {cache}"
     remedy = "move it away or choose another --cache-dir, and it will be made again"
     try:
@@ -222,8 +222,8 @@ def _read_cache(of: DataSet, cache: Path) -> Dataset | None:
         return None
     except OSError as error:
         raise UserError(f"cannot read {source} ({error}); {remedy}") from error
-    # What a file of the wrong content does in NumPy and zipfile has no common type, and
-    # NumPy's messages advise to load it unsafely.
+    # With the wrong content, NumPy and zipfile raise errors that have no common type,
+    # and NumPy's messages advise loading the file unsafely.
     except Exception as error:
         raise UserError(
             f"{source} is damaged ({type(error).__name__}): it is not an .npz file of "

@@ -1,11 +1,11 @@
-"""What images go through on their way to a network: statistics, crops, flips."""
+"""The preprocessing of images for a network: statistics, crops, flips."""
 
 import dataclasses
 
 
 @dataclasses.dataclass(frozen=True)
 class Pipeline:
-    """Per-channel mean and standard deviation, and what training images go through."""
+    """Per-channel mean and standard deviation, and the steps for training images."""
 
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
@@ -18,7 +18,7 @@ class Pipeline:
 CIFAR = Pipeline(
     (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010), ("crop", "flip")
 )  # appendix B
-# The original VGG script's: ImageNet's statistics, flipped before it is cropped.
+# As in the original VGG script: ImageNet's statistics, and flips before crops.
 CIFAR_VGG = Pipeline((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), ("flip", "crop"))
-# Digits are not symmetric, and centered: neither flip nor crop.
+# Digits are centered and not symmetric: neither crop nor flip.
 DIGITS = Pipeline((0.3053,) * 3, (0.3758,) * 3)

@@ -1,8 +1,8 @@
-"""CIFAR as tensorflow_datasets prepares it: found, read, and prepared where it is not.
+"""CIFAR as tensorflow_datasets prepares it: found and read, or prepared if missing.
 
     DATA_DIR/NAME/VERSION/dataset_info.json, features.json, shards
 
-`array_record` shards are read without TensorFlow; tfds's default, `tfrecord`, with it.
+Reading `array_record` shards needs no TensorFlow; tfds's default, `tfrecord`, does.
 """
 
 import contextlib
@@ -28,10 +28,10 @@ def read(
     """The uint8 images and labels of both splits, and the names of the classes.
 
     Args:
-      data_dir: a tensorflow_datasets directory, or the directory of the data set or of
-        its version in one, or the directory that holds one; by default that package's
-        own. Where the data set is not in it, it is downloaded and prepared there.
-      cache: what the errors name as the other way to have the data.
+      data_dir: a tensorflow_datasets directory, its parent, or the directory of the
+        data set or of its version; by default, that package's own. If the data set is
+        missing, it is downloaded and prepared there.
+      cache: named by the errors as the other way to provide the data.
 
     Raises:
       UserError: there is neither a prepared data set nor a way to prepare it.
@@ -74,14 +74,14 @@ def _advice(name: str, root: Path, found: Path | None, reason: str, cache: Path)
 
 
 def default_data_dir() -> Path:
-    """Where tensorflow_datasets keeps what it prepares."""
+    """The directory in which tensorflow_datasets keeps prepared data."""
     return Path(
         os.environ.get("TFDS_DATA_DIR") or os.path.expanduser("~/tensorflow_datasets")
     )
 
 
 def find(name: str, root: Path) -> Path | None:
-    """The prepared data set in, at or right below `root`: its newest version."""
+    """The newest version of the prepared data set at, in or directly below `root`."""
     for pattern in (f"{name}/*/{INFO}", INFO, f"*/{INFO}", f"*/{name}/*/{INFO}"):
         found = [path.parent for path in root.glob(pattern)]
         found = [path for path in found if _info(path).get("name", name) == name]
@@ -91,13 +91,13 @@ def find(name: str, root: Path) -> Path | None:
 
 
 def _preference(prepared: Path) -> tuple[bool, list[int]]:
-    """What is read without TensorFlow comes first, then the newest version."""
+    """Formats that need no TensorFlow sort first, then newer versions."""
     version = [int(part) for part in prepared.name.split(".") if part.isdecimal()]
     return _format(prepared) == "array_record", version
 
 
 def _format(prepared: Path) -> str:
-    return str(_info(prepared).get("fileFormat") or "tfrecord")  # old ones do not say
+    return str(_info(prepared).get("fileFormat") or "tfrecord")  # old ones lack it
 
 
 def _info(prepared: Path) -> dict[str, Any]:
@@ -142,14 +142,14 @@ def _examples(builder: Any, split: str, file_format: str) -> Any:
         return builder.as_data_source(split)
     import tensorflow as tf
 
-    # Else TensorFlow takes a GPU's memory for itself.
+    # Otherwise TensorFlow reserves the GPU's memory.
     with contextlib.suppress(RuntimeError):
         tf.config.set_visible_devices([], "GPU")
     return builder.as_dataset(split=split).as_numpy_iterator()
 
 
 def _tfds() -> Any:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors alone
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors only
     import tensorflow_datasets as tfds
 
     logging.getLogger("absl").setLevel(logging.ERROR)
@@ -157,7 +157,7 @@ def _tfds() -> Any:
 
 
 def _reach_publisher() -> None:
-    """Fail within seconds; tensorflow_datasets tries for minutes."""
+    """Fail within seconds; tensorflow_datasets would retry for minutes."""
     urllib.request.urlopen(
         "https://www.cs.toronto.edu/~kriz/cifar.html", timeout=10
     ).close()

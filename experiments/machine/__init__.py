@@ -1,1 +1,1 @@
-"""The process and what it runs on; imports no other wing."""
+"""The process and what it runs on; imports no other layer."""

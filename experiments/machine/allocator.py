@@ -6,24 +6,24 @@ from typing import Any
 
 # <malloc.h>
 _TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8
-# What fill_gaps takes at a time, what malloc adds to it, and what it leaves alone.
+# The sizes that fill_gaps allocates at a time, that malloc adds, and that it skips.
 _PIECE, _HEADER, _LARGE_GAP = 4096, 16, 2**20
 _MOST = 2**30
-# As JAX names the event that it records after each compilation.
+# JAX's name for the event that it records after each compilation.
 _COMPILED = "/jax/core/compile/backend_compile_duration"
 _LONG_SECONDS = 1.0
 
 
 def keep_memory() -> bool:
-    """Tell glibc's malloc to keep the memory that is freed; before JAX allocates.
+    """Tell glibc's malloc to keep freed memory. Call this before JAX allocates.
 
-    XLA:CPU allocates a step's temporaries anew at each step, from any of its threads.
-    By default glibc maps large ones from the kernel and gives them back, and every page
-    costs a fault; memory of one arena, unmapped and untrimmed, is used again. The gaps
-    that compilation leaves in it are filled.
+    XLA:CPU allocates a step's temporaries again at each step, from any of its threads.
+    By default, glibc maps large ones from the kernel and returns them, so every page
+    costs a fault. Memory of one arena that is neither mapped nor trimmed is reused. The
+    gaps that compilation leaves in it are filled.
 
     Returns:
-      Whether the settings were taken; other C libraries have none of them.
+      Whether the settings took effect; other C libraries do not have them.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
@@ -37,19 +37,19 @@ def keep_memory() -> bool:
 
 
 def fill_gaps() -> int:
-    """Take all free memory that lies in gaps smaller than a MiB, and keep it.
+    """Allocate and keep all free memory in gaps smaller than a MiB.
 
-    Compilation leaves hundreds of thousands of them, which malloc keeps in lists by
-    size. XLA's matrix products ask for 78 kB tens of thousands of times in a step of a
-    deep network, and each time malloc walks through the list of such gaps.
+    Compilation leaves hundreds of thousands of gaps, which malloc keeps in lists by
+    size. In a step of a deep network, XLA's matrix products allocate 78 kB tens of
+    thousands of times, and each time malloc walks through the list of such gaps.
 
     Returns:
-      How many bytes were taken.
+      The number of bytes allocated.
     """
     malloc = ctypes.CDLL(None).malloc
     malloc.argtypes, malloc.restype = (ctypes.c_size_t,), ctypes.c_void_p
     taken = in_a_row = previous = 0
-    # The smallest gap that is large enough is taken first, and from its front.
+    # malloc uses the smallest gap that is large enough, from its front.
     while in_a_row < _LARGE_GAP and taken < _MOST:
         address = malloc(_PIECE)
         if not address:
@@ -63,7 +63,7 @@ def fill_gaps() -> int:
 
 @functools.cache
 def fill_gaps_after_compiling() -> None:
-    """From now on `fill_gaps`, whenever JAX has compiled for more than a second."""
+    """From now on, call `fill_gaps` when JAX has compiled for over a second."""
     import jax
 
     def compiled(event: str, duration_secs: float, **kwargs: Any) -> None:

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A path beside `path` to write to; it takes the name of `path` at the end.
+    """A path next to `path` to write to; it is renamed to `path` at the end.
 
-    The file is flushed to the disk before it is renamed. If the block raises, the
-    partial file goes and `path` stays as it was. The partial file keeps the suffixes
-    of `path`, from which pandas and Matplotlib read the format.
+    The file is flushed to disk before it is renamed. If the block raises, the partial
+    file is deleted and `path` stays as it was. The partial file keeps the suffixes of
+    `path`, from which pandas and Matplotlib infer the format.
     """
     part = path.with_name(f".{secrets.token_hex(4)}.part.{path.name}")
     try:
@@ -40,12 +40,12 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_frame(frame: "pd.DataFrame", part: Path, name: str, **options: Any) -> None:
-    """Write rows as CSV, the same bytes each time and on each system.
+    """Write rows as CSV, with the same bytes each time and on every system.
 
     Args:
       frame: the rows.
-      part: where to, from `replacing`.
-      name: the file's final name; with ".gz" it is compressed, and holds this name.
+      part: the path to write to, from `replacing`.
+      name: the file's final name; with ".gz", the file is compressed and contains it.
       options: of `DataFrame.to_csv`.
     """
     options = {"index": False, "encoding": "utf-8", "lineterminator": "\n"} | options
@@ -60,7 +60,7 @@ def write_frame(frame: "pd.DataFrame", part: Path, name: str, **options: Any) ->
 
 
 def flush_tree(directory: Path) -> None:
-    """Flush a directory and all in it to the disk, before it takes its name."""
+    """Flush a directory and everything in it to disk, before it is renamed."""
     for path in [*directory.rglob("*"), directory]:
         descriptor = os.open(path, os.O_RDONLY)
         try:

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 NO_MPS = (
-    "note: {jobs} processes share {gpus} GPU(s) and take turns, as NVIDIA's MPS "
+    "note: {jobs} processes share {gpus} GPU(s) and take turns, because NVIDIA's MPS "
     "is off; `nvidia-cuda-mps-control -d` starts it (docs/performance.md)"
 )
 
@@ -16,7 +16,7 @@ def mps_is_on() -> bool:
 
 
 def sharing(jobs: int, gpus: int) -> str | None:
-    """What to say of that many processes, where each has less than a GPU to itself."""
+    """The note on this many processes, if they share GPUs."""
     if jobs <= gpus or mps_is_on():
         return None
     return NO_MPS.format(jobs=jobs, gpus=gpus)

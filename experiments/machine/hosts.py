@@ -1,8 +1,8 @@
 """Several processes that train one run together, through jax.distributed.
 
-Each process runs the same program on the same data. The first one alone writes, and
-what could differ between them (whether a run is finished, whether to stop) is agreed
-on. With one process every function here is trivial.
+Each process runs the same program on the same data. Only the first process writes. The
+processes agree on everything that could differ between them, such as whether a run is
+finished and whether to stop. With one process, every function here is trivial.
 """
 
 import os
@@ -14,16 +14,16 @@ from experiments.errors import UserError
 from experiments.machine.stopping import BUDGET_SPENT, Stop, Stopped
 
 THREADS_A_DEVICE = 8
-ASK_EVERY = 16  # steps: to agree, every process waits for the others
+ASK_EVERY = 16  # steps, because every process waits for the others to agree
 
 
 def start(
     coordinator: str | None, num_processes: int | None, process_id: int | None
 ) -> None:
-    """Join the other processes; "auto" takes what SLURM or a cloud TPU has set.
+    """Join the other processes; "auto" uses the settings of SLURM or of a cloud TPU.
 
     Raises:
-      UserError: the address or the numbers are wrong, or nobody answers.
+      UserError: the address or the numbers are wrong, or the connection fails.
     """
     given = (num_processes, process_id)
     if coordinator is None:
@@ -47,11 +47,11 @@ def start(
 
 
 def give_cpu_devices_threads() -> None:
-    """Before JAX starts: let XLA have threads enough where one CPU is several devices.
+    """Before JAX starts: give XLA enough threads if one CPU is several devices.
 
-    A thread that waits for the other devices' part of a sum is lost to XLA's pool,
-    which has one for each device, and a device may wait for several sums at once: all
-    of them can come to wait for each other.
+    A thread that waits for the other devices' part of a sum is missing from XLA's pool,
+    which has one thread per device. A device may wait for several sums at once, so the
+    devices can deadlock.
     """
     devices = getattr(jax.config, "jax_num_cpu_devices")  # noqa: B009
     if devices > 1:

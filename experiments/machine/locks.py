@@ -8,17 +8,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# For one who only asks whether a lock is held, and holds it meanwhile, to let go.
+# Time for a process that only tests a lock, and holds it while it does, to release it.
 ASKING = 0.05  # seconds
 
 
 @contextmanager
 def locked(path: Path, waits: Callable[[], None] | None = None) -> Iterator[bool]:
-    """Whether this process has the lock file `path` to itself; it goes at the end.
+    """Whether this process got the lock file `path`, which is deleted at the end.
 
     Args:
-      waits: called before this waits for another process to free the lock; None for
-        not to wait.
+      waits: called before waiting for another process to release the lock; None for
+        not waiting.
     """
     descriptor = _lock(path, waits)
     if descriptor is None:
@@ -32,7 +32,7 @@ def locked(path: Path, waits: Callable[[], None] | None = None) -> Iterator[bool
 
 
 def is_held(path: Path) -> bool:
-    """Whether some process has the lock file `path` to itself; changes nothing."""
+    """Whether some process holds the lock file `path`; changes nothing."""
     try:
         # Opening a pipe that nobody writes to would block.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -61,8 +61,8 @@ def _lock(path: Path, waits: Callable[[], None] | None) -> int | None:
                     return None
                 waits()
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
-            # Who held it may have removed the file since it was opened here: a lock on
-            # a file without a name keeps nobody out.
+            # The holder may have removed the file after it was opened here: a lock on
+            # a file without a name excludes nobody.
             if _is_at(descriptor, path):
                 return descriptor
         except BaseException:

@@ -1,8 +1,8 @@
 """The log of a result directory: the lines that the terminal showed, with their times.
 
-A process has one log, as it has one terminal. What is said before the result directory
-is known is kept until then. Each line is appended in one write as it is said, so that a
-kill loses none, and processes that share a directory share its log.
+A process has one log, as it has one terminal. Lines printed before the result directory
+is known are kept until then. Each line is appended in one write as it is printed, so a
+kill loses none. Processes that share a directory share its log.
 """
 
 import contextlib
@@ -24,10 +24,10 @@ class Log:
         self._began = _now()
 
     def write(self, text: str) -> None:
-        """Append a text, the time ahead of each of its lines.
+        """Append a text, with the time before each of its lines.
 
-        A log that cannot be written to, on a full disk for example, is left as it is:
-        it must not end the work that it tells of.
+        If the log cannot be written, for example on a full disk, the line is dropped:
+        the log must not end the work that it records.
         """
         self._waiting += _lines(text, _now())
         self._append()
@@ -40,10 +40,10 @@ class Log:
                 os.write(self._file, whole)
 
     def keep(self, path: Path, first: str = "") -> None:
-        """Append to this file from now on, in place of another one.
+        """Append to this file from now on, instead of to another one.
 
         Args:
-          first: a text ahead of what has been said already.
+          first: a text to write before the lines printed so far.
         """
         waiting, began = self._waiting, self._began
         self.close()
@@ -53,7 +53,7 @@ class Log:
         self._append()
 
     def close(self) -> None:
-        """Forget the file, and what waits for one; a new command begins."""
+        """Forget the file and any pending lines, for a new command."""
         self._waiting, self._began = [], _now()
         if self._file is not None:
             os.close(self._file)

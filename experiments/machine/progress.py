@@ -16,23 +16,23 @@ def _raise(error: OSError) -> None:
 
 class Progress(Protocol):
     def begin(self, label: str, steps: int) -> None:
-        """A run of so many steps starts."""
+        """A run of this many steps starts."""
 
     def advance(self, steps: int = 1) -> None:
-        """So many steps more are done."""
+        """This many more steps are done."""
 
     def compiling(self, now: bool) -> None:
         """JAX starts to compile, or has compiled."""
 
     def whole(self, text: str) -> None:
-        """Where the sweep stands: shown below the bar, and not as a line."""
+        """The state of the sweep, which is shown below the bar instead of as a line."""
 
     def line(self, text: str) -> None:
-        """Say a line."""
+        """Print a line."""
 
 
 class Silent:
-    """Nothing: another process says it."""
+    """Prints nothing, because another process reports."""
 
     def begin(self, label: str, steps: int) -> None:
         pass
@@ -51,10 +51,10 @@ class Silent:
 
 
 class Plain(Silent):
-    """One line for each thing said, nothing for a step.
+    """Prints each message as a line, and nothing for a step.
 
     Args:
-      failed: called where standard output cannot be written to.
+      failed: called if standard output cannot be written to.
     """
 
     def __init__(self, failed: Failed = _raise):
@@ -83,7 +83,7 @@ class Bar(Silent):
 
     Args:
       bar: a rich.progress.Progress, whose task has the fields `now` and `whole`.
-      failed: called where the terminal is gone.
+      failed: called if the terminal is gone.
     """
 
     def __init__(self, bar: Any, failed: Failed):
@@ -118,10 +118,10 @@ class Bar(Silent):
 def progress(
     shown: bool = True, bar_wanted: bool = True, failed: Failed = _raise
 ) -> Iterator[Progress]:
-    """A Bar where standard output is a terminal, else Plain; Silent if not shown.
+    """A Bar if standard output is a terminal, otherwise Plain; Silent if not shown.
 
     Args:
-      failed: called, in place of an error, where standard output cannot be written to.
+      failed: called, instead of raising, if standard output cannot be written to.
     """
     if not shown:
         yield Silent()
@@ -141,7 +141,7 @@ def bar(console: Any = None, failed: Failed = _raise) -> Iterator[Bar]:
     from rich.text import Text
 
     class Remaining(rich_progress.TimeRemainingColumn):
-        max_refresh = 0.0  # else it would say "compiling" late
+        max_refresh = 0.0  # otherwise it would show "compiling" late
 
         def render(self, task: Any) -> Text:
             if task.fields["now"]:
@@ -149,7 +149,7 @@ def bar(console: Any = None, failed: Failed = _raise) -> Iterator[Bar]:
             return super().render(task)
 
     class TwoLines(rich_progress.Progress):
-        """The run's bar, and below it where the sweep stands."""
+        """The run's bar, and below it the state of the sweep."""
 
         def get_renderables(self) -> Iterator[Any]:
             yield self.make_tasks_table(self.tasks)

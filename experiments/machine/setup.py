@@ -1,8 +1,8 @@
-"""Setting up the process that a command runs in: once, before JAX starts, in order.
+"""Sets up the process that a command runs in: once, before JAX starts, in order.
 
-`set_up` is the one place that changes the process: its cores, malloc, the environment
-of XLA, the compilation cache, warnings, and the group of processes that it belongs to.
-A library call changes none of these.
+Only `set_up` changes the process: its cores, malloc, XLA's environment, the compilation
+cache, warnings, and the group of processes that it belongs to. Calling the library
+changes none of these.
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ from experiments.machine.files import default_cache_dir
 
 @dataclasses.dataclass(frozen=True)
 class Cache:
-    """Where to keep what takes long to make."""
+    """Where to keep data and compiled programs."""
 
     group: ClassVar[str] = "data and weights"
     cache_dir: Path | None = None
@@ -39,7 +39,7 @@ class Process(Cache):
     (--parallel sharded), or auto under SLURM and on cloud TPUs; by default, this
     process trains alone."""
     num_processes: int | None = None
-    """Number of processes; by default, only this one."""
+    """Number of processes that train each run together; by default, only this one."""
     process_id: int | None = None
     """Number of this process, from 0; by default, it has none."""
     keep_memory: bool = False
@@ -50,14 +50,14 @@ class Process(Cache):
 
 
 def set_up(process: Process, number: int = 0, of: int = 1) -> None:
-    """Set up this process, the `number`-th `of` several runs at once.
+    """Set up this process, the `number`-th `of` several that run at once.
 
     Raises:
-      UserError: the machine cannot do what was asked for.
+      UserError: the machine does not support an option.
     """
     take_share(number, of)
     if process.jobs > 1 or of > 1:
-        # Else the first process takes most of a GPU's memory for itself.
+        # Otherwise the first process reserves most of the GPU's memory.
         os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     if process.keep_memory and not allocator.keep_memory():
         raise UserError("--keep-memory needs glibc, which this system does not have")
@@ -76,10 +76,10 @@ def set_up(process: Process, number: int = 0, of: int = 1) -> None:
 
 
 def take_share(number: int, of: int) -> None:
-    """Keep this process to its part of the machine's cores.
+    """Restrict this process to its share of the machine's cores.
 
-    JAX has as many threads as it finds cores. Without this each of several processes
-    would have threads for all cores, in each other's way.
+    JAX starts one thread per core that it finds. Otherwise each of several processes
+    would start threads for all cores, and they would slow each other down.
     """
     if of == 1 or not hasattr(os, "sched_setaffinity"):
         return
@@ -92,22 +92,22 @@ def take_share(number: int, of: int) -> None:
 
 
 def keep_compiled(cache_dir: Path) -> None:
-    """Have JAX keep what it compiles; a cache that the user has set is left alone."""
+    """Enable JAX's compilation cache, unless the user has set one."""
     import jax
 
     if getattr(jax.config, "jax_compilation_cache_dir") is None:  # noqa: B009
         jax.config.update("jax_compilation_cache_dir", str(cache_dir / "compiled"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
-    # Another process may be writing the entry; it is compiled anew then.
+    # Another process may be writing the entry; JAX then compiles again.
     warnings.filterwarnings(
         "ignore", "Error reading persistent compilation cache entry", UserWarning
     )
 
 
 def _check_onednn() -> None:
-    """Refuse --onednn where it cannot be had, and have JAX say nothing of its cache.
+    """Reject --onednn if it is not available, and silence JAX's warning on its cache.
 
-    What is compiled for oneDNN cannot be kept, of which JAX warns each time.
+    Programs compiled for oneDNN cannot be cached, and JAX warns each time.
     """
     from models import compiler_options
 

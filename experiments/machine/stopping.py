@@ -1,8 +1,8 @@
-"""Stopping in time: a time budget, signals, an output that is closed.
+"""Stopping in time: a time budget, signals, a closed output.
 
-Between two steps a command asks its `Stop` whether to save and end. SIGINT (Ctrl-C),
+Between two steps, a command asks its `Stop` whether to save and exit. SIGINT (Ctrl-C),
 SIGTERM and SIGHUP (a closed terminal) are requests to do so, and so is an output that
-nobody reads any more. What comes before, while a command starts up, only ends it.
+nobody reads anymore. While a command starts up, a request just ends it.
 """
 
 import contextlib
@@ -17,14 +17,14 @@ from typing import Any
 
 from experiments.machine.log import LOG
 
-BUDGET_SPENT = 75  # EX_TEMPFAIL of sysexits.h: the same command again goes on
+BUDGET_SPENT = 75  # EX_TEMPFAIL of sysexits.h: run the command again to continue
 OUTPUT_CLOSED = 128 + signal.SIGPIPE
 INTERRUPTED = 128 + signal.SIGINT
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 # `timeout` and some job schedulers send a signal to the process and to its group.
 SAME_REQUEST = 0.2  # seconds
-# For the step that is being run, which may be compiling, to let go.
+# Time for the current step, which may be compiling, to finish.
 PATIENCE = 2.0  # seconds
 
 
@@ -37,11 +37,11 @@ class Stopped(Exception):
 
 
 class Stop:
-    """Says whether to stop now, and why.
+    """Tells whether to stop now, and why.
 
     Args:
-      minutes: after so many it says yes; None for never.
-      answers: whether to say on standard error that a signal was understood.
+      minutes: the time budget; None for no limit.
+      answers: whether to acknowledge signals on standard error.
     """
 
     def __init__(self, minutes: float | None = None, answers: bool = True):
@@ -55,14 +55,14 @@ class Stop:
         )
 
     def stopped(self) -> Stopped:
-        """What to raise once all is saved."""
+        """The exception to raise once everything is saved."""
         return self._requested or Stopped("the time budget is spent", BUDGET_SPENT)
 
     @contextmanager
     def taking(self, errors: type[Exception]) -> Iterator[None]:
-        """Take such an error that comes after a signal for the stop it asked for.
+        """Treat such an error after a signal as the stop that the signal requested.
 
-        SIGTERM may end JAX's compiler, a child, before the step lets go.
+        SIGTERM may kill JAX's compiler, a child process, before the step finishes.
         """
         try:
             yield
@@ -72,18 +72,18 @@ class Stop:
             raise self._requested from error
 
     def output_failed(self, error: OSError) -> None:
-        """Stop because standard output cannot be written to; nothing more is."""
+        """Stop because standard output cannot be written to; write no more to it."""
         if self._requested is None:
-            reason = f"stopped as its output is closed ({error.strerror})"
+            reason = f"stopped because its output is closed ({error.strerror})"
             self._requested = Stopped(reason, OUTPUT_CLOSED)
         mute(sys.stdout)
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Take SIGTERM, SIGINT and SIGHUP as a request to stop.
+        """Treat SIGTERM, SIGINT and SIGHUP as requests to stop.
 
-        A second SIGINT raises KeyboardInterrupt, or ends the process where Python does
-        not get to raise it. SIGHUP stays ignored where it is, as under nohup.
+        A second SIGINT raises KeyboardInterrupt, or ends the process if Python cannot
+        raise it in time. An ignored SIGHUP stays ignored, as under nohup.
         """
 
         is_second = _again()
@@ -124,7 +124,7 @@ class Stop:
             self._requested = Stopped(f"stopped by {name}", 128 + number)
 
     def _answer(self, reading: int, left: threading.Event) -> None:
-        """Answer signals while the main thread is in a step or compiles."""
+        """Acknowledge signals while the main thread runs a step or compiles."""
         is_second = _again()
         answered = False
         while numbers := os.read(reading, 64):
@@ -146,16 +146,16 @@ class Stop:
 
 
 def _without_interrupts(unraisable: Any) -> None:
-    """A Ctrl-C within a callback of the garbage collector, say, is not an error."""
+    """Do not report a Ctrl-C as an error, as in a garbage-collector callback."""
     if not issubclass(unraisable.exc_type, KeyboardInterrupt):
         sys.__unraisablehook__(unraisable)
 
 
 def _again() -> Callable[[int], bool]:
-    """A function that says of each signal whether it is a second Ctrl-C.
+    """A function that tells for each signal whether it is a second Ctrl-C.
 
-    The thread that answers and the main thread, which may see a signal much later,
-    have one each.
+    The thread that acknowledges signals and the main thread, which may see a signal
+    much later, have one each.
     """
     first: float | None = None
 
@@ -173,9 +173,9 @@ def _again() -> Callable[[int], bool]:
 
 @contextmanager
 def ending_cleanly() -> Iterator[None]:
-    """Turn whatever a Ctrl-C makes of the block into KeyboardInterrupt.
+    """Turn any error that a Ctrl-C causes in the block into KeyboardInterrupt.
 
-    An import that is interrupted may end in any other error.
+    An interrupted import may raise any other error.
     """
     interrupted = False
 
@@ -199,7 +199,7 @@ def ending_cleanly() -> Iterator[None]:
 
 
 def tell(text: str) -> None:
-    """Say a line on standard error, if anybody hears it, and in the log."""
+    """Print a line on standard error, if it is open, and in the log."""
     LOG.write(text)
     try:
         print(text, file=sys.stderr, flush=True)
@@ -208,7 +208,7 @@ def tell(text: str) -> None:
 
 
 def mute(stream: object) -> None:
-    """Let what is written to a stream from now on, and what it holds, go nowhere."""
+    """Discard a stream's buffer, and everything written to it from now on."""
     with contextlib.suppress(OSError, AttributeError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())  # type: ignore[attr-defined]

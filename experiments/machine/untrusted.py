@@ -1,7 +1,7 @@
 """Reading files that anybody may have written.
 
-Nothing here hangs on a pipe, unpickles, or unpacks without bound. What is wrong is an
-OSError or a ValueError that names the file.
+Nothing here hangs on a pipe, unpickles, or decompresses without a limit. A faulty file
+raises an OSError or a ValueError that names it.
 """
 
 import csv
@@ -25,7 +25,7 @@ from experiments.text import printable
 if TYPE_CHECKING:
     import pandas as pd
 
-LIMIT = 2**30  # bytes of a file, unpacked
+LIMIT = 2**30  # bytes of a file, decompressed
 
 
 def directories(
@@ -36,8 +36,8 @@ def directories(
     """The directories at or below `root`, each with its entries.
 
     Links are not followed; hidden directories and those named in `skip` are not
-    entered. One that cannot be read is left out, of which `say` gets a line; without it
-    stderr does.
+    entered. An unreadable directory is skipped, and `say` (by default, stderr) gets a
+    line about it.
     """
     say = say or leave_out
     waiting = [root]
@@ -71,12 +71,12 @@ def directories_with(
 
 
 def leave_out(reason: str) -> None:
-    """Say on stderr what is passed over, and why."""
+    """Print on stderr what is skipped, and why."""
     print(f"left out: {printable(reason)}", file=sys.stderr)
 
 
 def read_bytes(path: Path) -> bytes:
-    """The content of a regular file, unpacked where its name ends in .gz."""
+    """The content of a regular file, decompressed if its name ends in .gz."""
     # Opening a pipe that nobody writes to would block.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
@@ -98,13 +98,13 @@ def read_bytes(path: Path) -> bytes:
 
 
 def json_object(name: str, content: bytes) -> dict[str, Any]:
-    """The object of a JSON file; one with a key twice is refused."""
+    """The object in a JSON file; duplicate keys are rejected."""
     try:
         value = json.loads(_text(name, content), object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{name}: {error}") from error
     if not isinstance(value, dict):
-        raise ValueError(f"{name} holds no JSON object")
+        raise ValueError(f"{name} contains no JSON object")
     return value
 
 
@@ -122,7 +122,7 @@ def numbers(
 
     Args:
       name, content: of the file.
-      columns: those that it must have, floats; others are left out.
+      columns: the required columns, floats; others are dropped.
       texts: further columns, of text.
     """
     import pandas as pd
@@ -133,7 +133,7 @@ def numbers(
     types: dict[Any, Any] = dict.fromkeys(columns, float) | dict.fromkeys(texts, str)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # pandas drops what is too much in a line
+            warnings.simplefilter("error")  # pandas drops extra cells in a line
             frame = pd.read_csv(io.StringIO(text), dtype=types, index_col=False)
     except (ValueError, Warning) as error:
         raise ValueError(f"{name}: {error}") from error
@@ -146,12 +146,12 @@ def numbers(
 def check_known(
     name: str, frame: "pd.DataFrame", known: Mapping[str, Iterable[Any]]
 ) -> None:
-    """Raise ValueError where a column has a value that is not among the known ones.
+    """Raise ValueError if a column has an unknown value.
 
     Args:
       name: of the file.
       frame: its rows.
-      known: values by column; a column that the rows lack is passed over.
+      known: values by column; a column that the rows lack is skipped.
     """
     for column in known.keys() & set(frame):
         if not frame[column].isin(list(known[column])).all():
@@ -178,18 +178,18 @@ def arrays(path: Path) -> dict[str, np.ndarray]:
     """The arrays of an .npz file, never anything pickled.
 
     Raises:
-      OSError, ValueError: it cannot be read, or holds something else.
+      OSError, ValueError: the file cannot be read, or has other content.
     """
     try:
         with np.load(io.BytesIO(read_bytes(path)), allow_pickle=False) as archive:
             found = {name: archive[name] for name in archive.files}
-    # NumPy's own words would advise to allow pickles.
+    # NumPy's own message would advise allowing pickles.
     except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, KeyError) as error:
-        raise ValueError(f"{path.name} is no .npz file of arrays") from error
+        raise ValueError(f"{path.name} is not an .npz file of arrays") from error
     except (TypeError, AttributeError, NotImplementedError, SyntaxError) as error:
         raise ValueError(f"{path.name} is damaged") from error
     if not all(isinstance(array, np.ndarray) for array in found.values()):
-        raise ValueError(f"{path.name} holds something other than arrays")
+        raise ValueError(f"{path.name} contains something other than arrays")
     return found
 
 

@@ -1,1 +1,1 @@
-"""What is made of finished runs; may import runs, config and machine."""
+"""Tables, curves and pages of finished runs; may import runs, config and machine."""

@@ -1,4 +1,4 @@
-"""Pictures of runs: curves with their seeds' band, and what each arm gained."""
+"""Pictures of runs: curves with a band over the seeds, and the gain of each arm."""
 
 import math
 from collections.abc import Sequence
@@ -29,9 +29,9 @@ def draw_curves(
 ) -> list[Path]:
     """Draw a picture per quantity, with axes per network and optimizer.
 
-    A line is the mean over a row's seeds, its band the smallest to the largest. Loss,
-    c and scale are first averaged over windows of 20 steps. What is not finite is left
-    out. c and scale have no picture where no run has them.
+    A line is the mean over a row's seeds, and its band spans the smallest to the
+    largest. Loss, c and scale are first averaged over windows of 20 steps. Non-finite
+    values are left out. c and scale have no picture if no run has them.
 
     Returns:
       The pictures' paths, `out/NAME.SUFFIX` for the names in QUANTITIES;
@@ -68,9 +68,9 @@ def draw_curves(
 
 
 def draw_quantity(axis, runs: Sequence[Run], name: str) -> None:
-    """Draw the curves of one of QUANTITIES, a row of the table each, over the epochs.
+    """Draw the curves of one of QUANTITIES, one per row of the table, over the epochs.
 
-    On a logarithmic axis where QUANTITIES says so and there is something to show on it.
+    The axis is logarithmic if QUANTITIES says so and there are positive values.
     """
     rows = groups.by_row(runs)
     apart = groups.apart(rows)
@@ -81,7 +81,7 @@ def draw_quantity(axis, runs: Sequence[Run], name: str) -> None:
         if table.isna().all(axis=None):  # c and scale of an arm without a landscape
             continue
         positive |= bool((table > 0).any(axis=None))
-        # The rows of an arm have its color, each another kind of line.
+        # The rows of an arm share its color and differ in line style.
         kind = _LINES[arms[:place].count(row.arm) % len(_LINES)]
         color = style.color(row.arm)
         label = ARMS[row.arm].label + (f" ({apart[row]})" if apart[row] else "")
@@ -123,15 +123,15 @@ def _curve(run: Run, name: str) -> pd.Series:
 
 
 def draw_effects(tables: Sequence[Sequence[Run]], path: Path) -> list[Path]:
-    """Draw what each arm gained over the plain optimizer, with its 95 % interval.
+    """Draw what each arm gained over the plain optimizer, with its 95% interval.
 
     Args:
-      tables: runs that belong in one table each. A row of the picture is a row of a
-        table; a cross is one seed's difference, a dot their mean. Runs that stop above
-        chance are left out: their accuracy says only when they stopped.
+      tables: the runs of each table. A row of the picture is a row of a table; a cross
+        is one seed's difference, a dot their mean. Runs that stop above chance are left
+        out, because their accuracy shows only when they stopped.
 
     Returns:
-      [path], or nothing where there is nothing to show.
+      [path], or [] if there is nothing to show.
     """
     rows = [
         row | {"epochs": runs[0].config.epochs}
@@ -162,8 +162,8 @@ def draw_effects(tables: Sequence[Sequence[Run]], path: Path) -> list[Path]:
         reach = min(2.5 * max(seen, default=1.0), 100) or 1.0
         axis.set_xlim(-reach, reach)
         axis.set_xlabel(
-            "accuracy less the plain optimizer's (points)\n"
-            "bar: 95 % interval of the mean, cut at the frame"
+            "accuracy minus the plain optimizer's (points)\n"
+            "bar: 95% interval of the mean, cut at the frame"
         )
         style.save(fig, path)
     return [path]

@@ -29,10 +29,10 @@ def write_page(
     asked: Asked = notes.NOTHING,
     studies: Sequence[str] = (),
 ) -> None:
-    """Write report.html; pictures that fail to be drawn are left out of it.
+    """Write report.html, without pictures that could not be drawn.
 
     Args:
-      studies: HTML on what is not a table, ahead of everything.
+      studies: HTML about the studies, which comes first.
     """
     groups = grouped(runs)
     out.mkdir(parents=True, exist_ok=True)

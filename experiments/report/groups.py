@@ -1,7 +1,7 @@
-"""Which runs stand in one table, and which in one row of it.
+"""Which runs belong in one table, and which in one row of it.
 
-A table's runs agree in every field of their configurations but the seed, and what tells
-its rows apart: the optimizer, the arm, and the settings that a row has of its own.
+A table's runs agree in every field of their configurations except the seed and what
+distinguishes its rows: the optimizer, the arm, and a row's settings.
 """
 
 import dataclasses
@@ -30,19 +30,19 @@ _WORDS = {
 
 
 class Row(NamedTuple):
-    """What the runs of a row have in common."""
+    """What the runs of a row share."""
 
     optimizer: str  # "sgd-swa" with weight averaging
     arm: ArmName
     settings: tuple[tuple[str, Any], ...]  # (field, value)
 
     def of_optimizer(self, *names: str) -> dict[str, Any]:
-        """The settings that the plain optimizer has too, or some of them."""
+        """The settings that the plain optimizer also has, or some of them."""
         return {k: v for k, v in self.settings if k in (names or _OPTIMIZER)}
 
 
 def grouped(runs: Sequence[Run]) -> list[list[Run]]:
-    """The runs that belong in one table each, in a table's order of seeds and arms."""
+    """The runs of each table, in a table's order of seeds and arms."""
     arms = list(ARMS)
     groups: dict[tuple, list[Run]] = {}
     for run in sorted(runs, key=lambda r: (r.config.seed, arms.index(r.config.arm))):
@@ -55,13 +55,13 @@ def _table(config: RunConfig) -> tuple[Any, ...]:
 
 
 def differences(runs: Iterable[Run]) -> list[str]:
-    """The fields in which runs differ that cannot stand in one table."""
+    """The fields in which runs differ that keep them from sharing a table."""
     tables = {_table(run.config) for run in runs}
     return [name for name, values in zip(TABLE, zip(*tables)) if len(set(values)) > 1]
 
 
 def by_row(runs: Iterable[Run]) -> dict[Row, list[Run]]:
-    """A table's runs by its rows: the optimizers in order, then as they come.
+    """A table's runs by row: optimizers in order, then in order of appearance.
 
     Raises:
       UserError: two runs of a row have the same seed.
@@ -96,7 +96,7 @@ def row(config: RunConfig) -> Row:
     optimizer = config.optimizer + ("" if config.swa_start is None else "-swa")
     names = (*_OPTIMIZER, *ARMS[config.arm].parameters)
     settings = {name: getattr(config, name) for name in names}
-    # One setting in two fields: c is a constant, or else what the threshold says.
+    # One setting in two fields: c is a constant, or the threshold sets it.
     threshold = settings.pop("threshold", None)
     if threshold is not None and settings["c"] is None:
         settings["c"] = threshold
@@ -108,13 +108,13 @@ def _plain(optimizer: str) -> Any:
 
 
 def settings(row: Row) -> str:
-    """A row's settings in words; momentum and weight decay only where there is some."""
+    """A row's settings in words; momentum and weight decay only if not 0."""
     quiet = ("momentum", "weight_decay")
     return _in_words((k, v) for k, v in row.settings if v or k not in quiet)
 
 
 def apart(rows: Iterable[Row]) -> dict[Row, str]:
-    """What tells each row from those of the same optimizer and arm; "" where alone."""
+    """What distinguishes each row from others of its optimizer and arm; "" if none."""
     alike: dict[tuple[str, str], list[Row]] = {}
     for each in rows:
         alike.setdefault((each.optimizer, each.arm), []).append(each)

@@ -1,4 +1,4 @@
-"""What must be known to read a table: notes below it, and marks in it."""
+"""What a reader must know about a table: notes below it, and marks in it."""
 
 import math
 
@@ -12,13 +12,13 @@ NOTHING = Asked()  # but the defaults
 
 
 def notes(summary: pd.DataFrame, asked: Asked = NOTHING) -> list[str]:
-    """What must be known to read the table: the figures' meaning, and their limits."""
+    """What a reader must know about the table: its figures' meaning and limits."""
     found = [
         "Mean ± standard deviation over the n seeds. Average last loss: the mean over "
         "the last complete window of 20 mini-batches. The difference is the arm's test "
-        "accuracy less the plain optimizer's over the same seeds, in points, "
-        "with a 95 % interval and the p of a sign-flip test, adjusted by Holm over the "
-        "table; yes or no is said under 0.05 only."
+        "accuracy minus the plain optimizer's over the same seeds, in points, "
+        "with a 95% interval and the p of a sign-flip test, adjusted by Holm over the "
+        "table; the answer is yes or no only if p is below 0.05."
     ]
     found += _notes_on_columns(summary, asked)
     if "pairs" in summary:
@@ -26,7 +26,7 @@ def notes(summary: pd.DataFrame, asked: Asked = NOTHING) -> list[str]:
         if statistics.smallest_p(int(fewest)) >= 1 - statistics.CONFIDENCE:
             found.append(
                 f"n = {fewest:.0f} is too small to tell: a sign-flip test of so few "
-                f"pairs cannot give a p under "
+                f"pairs cannot give a p below "
                 f"{statistics.smallest_p(int(fewest)):.3g}, whatever the differences."
             )
         mixed = summary[(summary["apart_n"] < summary["pairs"])]
@@ -51,18 +51,18 @@ def _notes_on_columns(summary: pd.DataFrame, asked: Asked) -> list[str]:
     found = []
     if "pairs_needed" in summary:
         found.append(
-            f"Pairs to tell {points(asked)}: how many seeds a paired t test needs to "
-            "tell such a difference with 80 % power, if the differences spread as they "
-            "do here."
+            f"Pairs to detect {points(asked)}: how many seeds a paired t test needs to "
+            "detect such a difference with 80% power, if the differences spread as "
+            "they do here."
         )
     if "spread" in summary:
         found.append(
-            "Spread over rates: the best less the worst mean test accuracy over the "
+            "Spread over rates: the best minus the worst mean test accuracy over the "
             "learning rates of the arm, in points; the smaller, the less sensitive."
         )
     if "reached" in summary:
         found.append(
-            f"Epochs to {asked.target:g} %: the first epoch after which the test "
+            f"Epochs to {asked.target:g}%: the first epoch after which the test "
             "accuracy is that high, and its last step; the median over the seeds. A "
             "run that does not reach it counts as infinitely late."
         )
@@ -80,12 +80,12 @@ def _notes_on_bases(summary: pd.DataFrame) -> list[str]:
         if math.isnan(base_rate) and plain.any():
             found.append(
                 f"{row['name']}: there is no plain run with its momentum, weight decay "
-                "and learning rate to hold it against."
+                "and learning rate to compare it with."
             )
         elif not math.isnan(base_rate) and base_rate != row["rate"]:
             found.append(
                 f"{row['name']} has a learning rate of {row['rate']:g}, the plain "
-                f"optimizer that it is held against one of {base_rate:g}."
+                f"optimizer that it is compared with one of {base_rate:g}."
             )
     return found
 
@@ -99,7 +99,7 @@ def has_thesis(summary: pd.DataFrame) -> bool:
 
 
 def doubt_marks(summary: pd.DataFrame) -> dict[str, str]:
-    """A footnote mark for each thing that cannot be true of a published row."""
+    """A footnote mark for each impossible statement of a published row."""
     if not has_thesis(summary):
         return {}
     doubts = dict.fromkeys(d for d in summary["thesis_doubt"].dropna() if d)

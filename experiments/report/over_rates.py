@@ -1,4 +1,4 @@
-"""What the learning rate does to an arm, and how soon a run reaches an accuracy."""
+"""How the learning rate affects an arm, and how soon a run reaches an accuracy."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,16 +16,16 @@ class Reached(NamedTuple):
     A run that does not reach it counts as infinitely late.
     """
 
-    runs: int  # that reach it
+    runs: int  # the runs that reach it
     epochs: float
     steps: float
 
 
 def spreads(rows: Mapping[groups.Row, Sequence[Run]]) -> dict[groups.Row, float]:
-    """Of each row whose arm has other learning rates too: its sensitivity to them.
+    """The sensitivity to the learning rate, for each row whose arm has several rates.
 
-    That is the best less the worst mean test accuracy over the arm's learning rates, in
-    points, over the seeds that all of them have; NaN where they share none.
+    It is the best minus the worst mean test accuracy over the arm's learning rates, in
+    points, over the seeds that all of them share; NaN if they share none.
     """
     arms: dict[tuple, list[groups.Row]] = {}
     for row in rows:
@@ -52,7 +52,7 @@ def _spread(by_rate: Iterable[Sequence[Run]]) -> float:
 
 
 def reached(runs: Sequence[Run], target: float) -> Reached:
-    """When runs first have a test accuracy of at least `target` per cent."""
+    """When runs first reach a test accuracy of at least `target` percent."""
     epochs, steps = [], []
     for run in runs:
         there = run.epochs["epoch"][run.epochs["test_accuracy"] >= target]

@@ -12,7 +12,7 @@ from experiments.report import notes, tables
 from experiments.runs.run_directory import Run
 from experiments.text import html, link
 
-ONE_PANEL = 800  # pixels that the picture of one panel has at most
+ONE_PANEL = 800  # the largest width in pixels of a one-panel picture
 _STYLE = """
 :root { color-scheme: light; --line: #ddd; --accent: #D55E00; }
 body { font: 16px/1.5 system-ui, sans-serif; color: #222; background: #fff;
@@ -58,11 +58,11 @@ def page(
       effects: picture of what each arm gained, if there is one.
       sections: from `section`.
       runs: all of them, for the environment.
-      studies: HTML on what is not a table, ahead of everything.
+      studies: HTML about the studies, which comes first.
     """
     caption = (
-        "What each arm gained over the plain optimizer with the same seed. Crosses are "
-        "seeds, dots their mean, bars its 95 % interval."
+        "The gain of each arm over the plain optimizer with the same seed. Crosses are "
+        "seeds, dots their mean, bars its 95% interval."
     )
     overview = "".join(figure(picture, caption) for picture in effects)
     return f"""<!doctype html>
@@ -75,7 +75,7 @@ def page(
 </head>
 <body>
 <h1>{html(title)}</h1>
-<p class="note">{len(runs)} runs. Everything on this page is made from their directories
+<p class="note">{len(runs)} runs. This whole page was made from their directories
 by <code>python -m experiments report</code>.</p>
 {"".join(studies)}
 {overview}
@@ -106,11 +106,11 @@ def section(
     count = f"{len(runs)} run" + ("s" if len(runs) > 1 else "")
     run_header = _cells("th", ("run", "last loss", "accuracy", "status", "time"))
     captions = {
-        "loss": "Training loss, averaged over 20 steps. Line: mean of the seeds; band: "
-        "smallest to largest.",
+        "loss": "Training loss, averaged over 20 steps. Line: mean over the seeds; "
+        "band: smallest to largest.",
         "test_accuracy": "Test accuracy after each epoch.",
         "c": "The threshold c.",
-        "scale": "What the gradients were multiplied by.",
+        "scale": "The factor that multiplied the gradients.",
     }
     figures = "".join(figure(path, captions[path.stem]) for path in pictures)
     return f"""
@@ -128,14 +128,14 @@ def section(
 def _run_row(run: Run, out: Path) -> str:
     result = run.result
     name = html(run.path.name)
-    if run.path.exists():  # not of runs that are kept as rows
+    if run.path.exists():  # not for runs that are kept as rows
         name = f'<a href="{link(os.path.relpath(run.path, out))}">{name}</a>'
     status = result["status"]
     if result["collapsed"] and status != "diverged":
         status = "collapsed"
     texts = (
         f"{result['average_last_loss']:.4g}",
-        f"{result['test_accuracy']:.2f} %",
+        f"{result['test_accuracy']:.2f}%",
         status,
         f"{result.get('seconds', 0) / 60:.1f} min",
     )
@@ -175,7 +175,7 @@ def figure(path: Path, caption: str) -> str:
     """A picture, embedded, with a caption."""
     kind = {".svg": "svg+xml", ".png": "png"}[path.suffix]
     data = path.read_bytes()
-    # On a phone, several panels beside each other are scrolled, not shrunk.
+    # On a phone, panels side by side scroll instead of shrinking.
     one = kind == "png" and _png_width(data) <= ONE_PANEL
     broad = "" if one else ' class="broad"'
     return (

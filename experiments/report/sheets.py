@@ -1,8 +1,8 @@
 """The five sheets that the thesis's script saves, made from run directories.
 
-report.csv has a row per run; the others a column per run, named after its settings:
-report_loss.csv and report_c.csv a row per step, report_avg_loss.csv a row per window of
-20 mini-batches, report_accuracy.csv a row per epoch.
+report.csv has a row per run. The others have a column per run, named after its
+settings: report_loss.csv and report_c.csv a row per step, report_avg_loss.csv a row per
+window of 20 mini-batches, report_accuracy.csv a row per epoch.
 """
 
 from collections.abc import Sequence

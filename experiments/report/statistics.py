@@ -1,4 +1,4 @@
-"""Paired comparisons that hold at small n, equivalence, and rates of collapse."""
+"""Paired comparisons that are valid at small n, equivalence, and collapse rates."""
 
 import dataclasses
 import math
@@ -8,8 +8,8 @@ import numpy as np
 from scipy import stats
 
 CONFIDENCE = 0.95
-# With fewer pairs a bootstrap of the mean covers too rarely (of normal differences 84 %
-# at 5, 92 % at 10 and 93 % at 50, for a nominal 95 %): there the interval is Student's.
+# With fewer pairs, a bootstrap interval of the mean covers too rarely (for normal
+# differences 84% at 5, 92% at 10 and 93% at 50, instead of 95%), so we use Student's.
 BOOTSTRAP_FROM = 100
 EXACT_UP_TO = 16  # pairs: 2¹⁶ sign patterns
 
@@ -31,7 +31,7 @@ class Paired:
 
 
 def paired(differences: Sequence[float] | np.ndarray) -> Paired:
-    """The mean of differences (n,), its 95 % interval and its sign-flip test."""
+    """The mean of differences (n,), its 95% interval, and its sign-flip test."""
     d = np.asarray(differences, np.float64)
     if not d.size:
         return Paired(0, math.nan, math.nan, math.nan, math.nan)
@@ -42,7 +42,7 @@ def paired(differences: Sequence[float] | np.ndarray) -> Paired:
 def interval(d: np.ndarray, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """An interval for the mean of d (n,): BCa bootstrap, or Student's for small n.
 
-    Equal differences give an interval of no width; a single one gives NaNs.
+    Equal differences give an interval of width 0; a single difference gives NaNs.
     """
     if d.size < 2:
         return math.nan, math.nan
@@ -66,10 +66,10 @@ def interval(d: np.ndarray, confidence: float = CONFIDENCE) -> tuple[float, floa
 
 
 def sign_flip_p(d: np.ndarray) -> float:
-    """Two-sided p of the mean of d (n,), if the sign of each were a coin's toss.
+    """Two-sided p of the mean of d (n,), if each sign were a coin toss.
 
-    Exact, over all 2ⁿ patterns, up to EXACT_UP_TO differences; by 99,999 random
-    patterns beyond.
+    Exact, over all 2ⁿ patterns, up to EXACT_UP_TO differences; beyond that, over 99,999
+    random patterns.
     """
     if d.size <= EXACT_UP_TO:
         patterns = np.arange(2**d.size)[:, None] >> np.arange(d.size) & 1
@@ -84,10 +84,10 @@ def sign_flip_p(d: np.ndarray) -> float:
 def equivalence_p(d: Sequence[float] | np.ndarray, margin: float) -> float:
     """p of two one-sided t tests that the mean of d (n,) lies within ±margin.
 
-    Under 0.05 it does (Schuirmann 1987); NaN for fewer than two differences. With
-    48 differences whose mean is the margin itself, it is claimed to lie within in 5 %
-    of samples where they are normal or have heavy tails, but in 10 % where they are as
-    skewed as an exponential.
+    Below 0.05, it does (Schuirmann 1987); NaN for fewer than two differences. With 48
+    differences whose mean is the margin itself, the test wrongly claims equivalence in
+    5% of samples if the differences are normal or heavy-tailed, but in 10% if they are
+    as skewed as an exponential.
 
     Raises:
       ValueError: margin is not greater than 0.
@@ -107,16 +107,16 @@ def equivalence_p(d: Sequence[float] | np.ndarray, margin: float) -> float:
 def pairs_needed(
     spread: float, difference: float, power: float = 0.8, alpha: float = 0.05
 ) -> int | None:
-    """How many pairs a two-sided paired t test needs to tell a difference.
+    """How many pairs a two-sided paired t test needs to detect a difference.
 
     Args:
       spread: standard deviation of the paired differences.
       difference: their true mean, of either sign.
-      power: the probability to tell it.
+      power: the probability of detecting it.
       alpha: level of the test.
 
     Returns:
-      The smallest n ≥ 2; None where it exceeds a million.
+      The smallest n ≥ 2; None if it exceeds a million.
 
     Raises:
       ValueError: difference is 0, or spread negative or no number.
@@ -133,7 +133,7 @@ def pairs_needed(
         limit = stats.t.isf(alpha / 2, n - 1)
         shift = abs(difference) / spread * math.sqrt(n)
         both = stats.nct.sf(limit, n - 1, shift) + stats.nct.cdf(-limit, n - 1, shift)
-        # scipy gives NaN where the power is all but 1.
+        # SciPy returns NaN if the power is almost 1.
         return bool(both >= power) or (math.isnan(both) and shift > limit)
 
     low, high = 1, 2
@@ -173,7 +173,7 @@ def wilson(
 
 
 def mcnemar_p(first: Sequence[bool], second: Sequence[bool]) -> float:
-    """Exact two-sided p that paired events are equally frequent (McNemar's test)."""
+    """Exact two-sided p for equal frequencies of paired events (McNemar's test)."""
     a, b = np.asarray(first, bool), np.asarray(second, bool)
     only_first, only_second = int((a & ~b).sum()), int((~a & b).sum())
     if not only_first + only_second:

@@ -1,4 +1,4 @@
-"""One look for every picture: sizes, and colors for the color-blind too."""
+"""One style for every picture: sizes, and colors that suit the color-blind."""
 
 import os
 import textwrap
@@ -32,8 +32,8 @@ def figure(
 ) -> Iterator:
     """A figure and its (rows, columns) axes in the project's style.
 
-    It depends on nothing that the user has set for figures of their own, such as a
-    notebook's backend, and leaves all of that as it is.
+    It neither depends on nor changes the user's own settings, such as a notebook's
+    backend.
 
     Args:
       rows, columns: of axes.
@@ -52,7 +52,7 @@ def figure(
 
 
 def _matplotlib() -> Any:
-    """Matplotlib, which does not import where MPLBACKEND names what is not there."""
+    """Matplotlib, whose import fails if MPLBACKEND names a missing backend."""
     backend = os.environ.pop("MPLBACKEND", None)
     try:
         import matplotlib
@@ -63,53 +63,53 @@ def _matplotlib() -> Any:
 
 
 def save(fig: Any, path: Path) -> None:
-    """Write a figure to a file, which is replaced whole."""
+    """Write a figure to a file, which is replaced atomically."""
     with files.replacing(path) as part:
         fig.savefig(part)
 
 
 def heading(fig: Any, text: object, size: float = 9) -> None:
-    """A title above all axes, in as many lines as the figure's width takes."""
+    """A title above all axes, wrapped to the figure's width."""
     fig.suptitle(wrapped(text, fig.get_figwidth(), size), fontsize=size)
 
 
 def wrapped(text: object, width: float, size: float) -> str:
-    """Words for a place `width` inches wide, in letters of `size` points."""
+    """Words wrapped to `width` inches, in letters of `size` points."""
     letters = int(width * 72 / (0.55 * size))
     return textwrap.fill(words(text), letters, break_on_hyphens=False)
 
 
 def legend(fig: Any) -> None:
-    """One legend for all axes, below them, where it covers no line."""
+    """One legend for all axes, below them so that it covers no line."""
     shown: dict[str, Any] = {}
     for axis in fig.axes:
         handles, labels = axis.get_legend_handles_labels()
         shown |= {label: h for label, h in zip(labels, handles) if label not in shown}
     if not shown:
         return
-    longest = max(map(len, shown)) * 5 + 40  # points: the letters, and a piece of line
+    longest = max(map(len, shown)) * 5 + 40  # points: letters, and a line sample
     columns = max(1, min(len(shown), int(fig.get_figwidth() * 72 / longest)))
     fig.legend(shown.values(), shown, loc="outside lower center", ncols=columns)
 
 
 def words(text: object) -> str:
-    """Text for a figure: no part of it is read as a formula."""
+    """Text for a figure, with nothing interpreted as a formula."""
     return printable(text, keep="\n").replace("$", r"\$")
 
 
 class Drawing:
-    """Draws pictures, of which one that fails does not keep the others from it."""
+    """Draws pictures; if one fails, the others are still drawn."""
 
     def __init__(self) -> None:
         self._failures: dict[str, None] = {}  # in order, each once
 
     def of(self, draw: Callable[..., Sequence[Path]], *args: Any) -> Sequence[Path]:
-        """The pictures that `draw(*args)` draws and writes; none where it fails."""
+        """The pictures that `draw(*args)` draws and writes; none if it fails."""
         try:
             return draw(*args)
         except UserError:
             raise
-        # Matplotlib raises whatever the numbers and fonts make of it.
+        # Depending on numbers and fonts, Matplotlib may raise anything.
         except Exception as error:
             reason = (str(error).strip() or "no reason given").splitlines()[0]
             path = next((arg for arg in reversed(args) if isinstance(arg, Path)), None)
@@ -119,7 +119,7 @@ class Drawing:
             return ()
 
     def raise_failures(self) -> None:
-        """Raise UserError where a picture could not be drawn."""
+        """Raise UserError if a picture could not be drawn."""
         if self._failures:
             raise UserError(
                 f"could not draw some pictures ({'; '.join(self._failures)}); "

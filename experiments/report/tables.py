@@ -1,4 +1,4 @@
-"""The tables: each optimizer alone, behind LM and the controls, paired by seed."""
+"""The tables: each optimizer alone, with LM and with the controls, paired by seed."""
 
 import math
 from collections.abc import Sequence
@@ -24,17 +24,17 @@ def summarize(runs: Sequence[Run], asked: Asked = NOTHING) -> pd.DataFrame:
     Returns:
       Columns dataset, model, optimizer ("sgd-swa" with weight averaging), arm, name
       (such as SGD-LM), settings (in words), n, loss_mean, loss_sd, accuracy_mean,
-      accuracy_sd (per cent), collapsed, diverged.
-      For the arms other than base, of the test accuracy less base's over the same
+      accuracy_sd (percent), collapsed, diverged.
+      For arms other than base, about the test accuracy minus base's over the same
       seeds, in percentage points: differences (pairs,), pairs, difference, low, high
-      (95 %), p (sign-flip), p_holm (Holm over all rows); apart_n and apart_difference
-      over the pairs of which neither collapsed; collapse_p (McNemar, of the collapses
-      alone); base_rate, base's learning rate. base is the plain optimizer with the same
-      momentum and weight decay, and the same learning rate where there is a choice.
-      pairs_needed: to tell a difference of asked.difference points with 80 % power
+      (95%), p (sign-flip), p_holm (Holm over all rows); apart_n and apart_difference
+      over the pairs in which neither run collapsed; collapse_p (McNemar, of collapses
+      only); base_rate, base's learning rate. base is the plain optimizer with the same
+      momentum and weight decay, and with the same learning rate if there are several.
+      pairs_needed: to detect a difference of asked.difference points with 80% power
       (`statistics.pairs_needed`; infinite over a million, NaN without two pairs).
       spread: over the learning rates of an arm that has several
-      (`over_rates.spreads`). reached: `over_rates.Reached`, where asked.target is set.
+      (`over_rates.spreads`). reached: `over_rates.Reached`, if asked.target is set.
       A standard deviation is the sample's (n − 1), NaN for one run. Published values:
       thesis_loss, thesis_accuracy, thesis_doubt.
 
@@ -75,7 +75,7 @@ def summarize(runs: Sequence[Run], asked: Asked = NOTHING) -> pd.DataFrame:
 
 
 def _base_of(row: groups.Row, bases: Sequence[groups.Row]) -> groups.Row | None:
-    """The plain optimizer's row that a row is held against."""
+    """The plain optimizer's row that a row is compared with."""
     kept = ("momentum", "weight_decay")
     fitting = [
         base
@@ -84,13 +84,13 @@ def _base_of(row: groups.Row, bases: Sequence[groups.Row]) -> groups.Row | None:
         and base.of_optimizer(*kept) == row.of_optimizer(*kept)
     ]
     same = [base for base in fitting if base.of_optimizer() == row.of_optimizer()]
-    # A learning rate may have been chosen for each arm by itself.
+    # Each arm's learning rate may have been chosen separately.
     choice = same or fitting
     return choice[0] if len(choice) == 1 else None
 
 
 def _measured(part: pd.DataFrame) -> dict[str, Any]:
-    with np.errstate(invalid="ignore"):  # infinite losses have no deviation
+    with np.errstate(invalid="ignore"):  # infinite losses have no standard deviation
         loss_sd = part["average_last_loss"].std()
     return {
         "n": len(part),
@@ -152,16 +152,16 @@ def header(summary: pd.DataFrame, asked: Asked = NOTHING) -> tuple[str, ...]:
         "Average Test Accuracy",
         "Collapsed",
         "Did LM overperform?" if only_lm else "Better than the plain one?",
-        "95 % interval",
+        "95% interval",
         "p (Holm)",
         "n",
     ]
     if "pairs_needed" in summary:
-        ours.append(f"Pairs to tell {notes.points(asked)}")
+        ours.append(f"Pairs to detect {notes.points(asked)}")
     if "spread" in summary:
         ours.append("Spread over rates")
     if "reached" in summary:
-        ours.append(f"Epochs to {asked.target:g} %")
+        ours.append(f"Epochs to {asked.target:g}%")
     if notes.has_thesis(summary):
         ours += ["Thesis: loss", "accuracy"]
     return tuple(ours)
@@ -196,7 +196,7 @@ def cells(summary: pd.DataFrame) -> list[tuple[str, ...]]:
 
 
 def title(runs: Sequence[Run]) -> str:
-    """What was run, with everything that scales it down."""
+    """What was run, with everything that reduces its scale."""
     configs = [run.config for run in runs]
     first = configs[0]
 
@@ -229,7 +229,7 @@ def title(runs: Sequence[Run]) -> str:
 
 
 def markdown(runs: Sequence[Run], asked: Asked = NOTHING) -> str:
-    """The table with its title and notes on what the figures are."""
+    """The table with its title and notes on its figures."""
     summary = summarize(runs, asked)
     columns = header(summary, asked)
     body = [tuple(map(text.markdown, row)) for row in cells(summary)]

@@ -1,7 +1,7 @@
 """The thesis's published numbers, and where they contradict themselves.
 
-The facts of `thesis.csv` are those of tables 3.5–3.11 and C.1: the mean over three runs
-of the average last loss and of the test accuracy in per cent.
+`thesis.csv` has the figures of tables 3.5–3.11 and C.1: the mean over three runs of the
+average last loss and of the test accuracy in percent.
 """
 
 import csv
@@ -11,7 +11,7 @@ import math
 from pathlib import Path
 
 CLASSES = {"cifar10": 10, "cifar100": 100}
-RUNS, TEST_IMAGES = 3, 10_000  # per mean (section 3.2.2), and CIFAR's
+RUNS, TEST_IMAGES = 3, 10_000  # runs per mean (section 3.2.2), and CIFAR's test images
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Published:
 
     @property
     def contradictions(self) -> list[str]:
-        """What cannot be true of this row, in words."""
+        """What is impossible in this row, in words."""
         found = []
         chance = math.log(CLASSES[self.dataset])
         if (
@@ -42,17 +42,18 @@ class Published:
             )
         if not self._is_a_mean_of_three():
             found.append(
-                f"{self.digits} % is not a mean of {RUNS} accuracies on "
+                f"{self.digits}% is not a mean of {RUNS} accuracies on "
                 f"{TEST_IMAGES:,} images"
             )
         return found
 
     def _is_a_mean_of_three(self) -> bool:
-        """Whether some whole number of correct answers rounds or cuts to the digits."""
+        """Whether some number of correct answers rounds or truncates to the digits."""
         decimals = len(self.digits.partition(".")[2])
         step = 100 / (RUNS * TEST_IMAGES)
         nearest = round(self.test_accuracy / step)
-        # Rounding moves a figure by half a unit of its last place, cutting by a whole.
+        # Rounding changes a figure by half a unit in the last place, truncation by a
+        # whole one.
         return any(
             -0.5001 * 10**-decimals
             <= number * step - self.test_accuracy

@@ -1,10 +1,10 @@
 """Checkpoints of a run in progress; a run resumes from the newest intact one.
 
     WORK/STEP/state/       the TrainState, by orbax
-    WORK/STEP/metrics.npz  what was measured up to STEP, a column each
+    WORK/STEP/metrics.npz  the measurements up to STEP, an array per column
     WORK/STEP/digest       SHA-256 over both, written last
 
-A checkpoint is written beside its name and renamed; the two newest are kept.
+A checkpoint is written under a temporary name and renamed; the two newest are kept.
 """
 
 import hashlib
@@ -30,10 +30,10 @@ Columns = Mapping[str, np.ndarray]
 
 
 def save(work: Path, state: TrainState, columns: Columns) -> None:
-    """Write a checkpoint named after the state's step, and drop the old ones.
+    """Write a checkpoint named after the state's step, and delete old ones.
 
     Raises:
-      UserError: it cannot be written. Those that are there stay as they are.
+      UserError: it cannot be written. Existing checkpoints stay as they are.
     """
     step = int(state.step)
     part, whole = work / f".{step}.part", work / str(step)
@@ -49,7 +49,7 @@ def save(work: Path, state: TrainState, columns: Columns) -> None:
         flush_tree(part)
         shutil.rmtree(whole, ignore_errors=True)
         os.replace(part, whole)
-    # tensorstore says in its own way that it cannot write.
+    # tensorstore has its own error for a failed write.
     except Exception as error:
         shutil.rmtree(part, ignore_errors=True)
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
@@ -62,18 +62,18 @@ def save(work: Path, state: TrainState, columns: Columns) -> None:
 
 
 def _check_room(part: Path, state: TrainState, columns: Columns) -> None:
-    """Raise OSError where the disk is full, before orbax's threads fill the screen."""
+    """Raise OSError if the disk is full, before orbax's threads fill the screen."""
     arrays = [*jax.tree.leaves(state), *columns.values()]
     needed = sum(array.nbytes for array in arrays) + OVERHEAD
     free = shutil.disk_usage(part).free
     if free < needed:
-        raise OSError(f"{free / 1e6:.1f} MB are free, it takes {needed / 1e6:.1f}")
+        raise OSError(f"{free / 1e6:.1f} MB are free, but it needs {needed / 1e6:.1f}")
 
 
 def newest(
     work: Path, abstract: TrainState, say: Callable[[str], None]
 ) -> tuple[TrainState, Columns] | None:
-    """The newest checkpoint that is whole, or None; says which ones were passed over.
+    """The newest intact checkpoint, or None; reports those that it skips.
 
     Args:
       work: the directory of the run's checkpoints; need not exist.
@@ -83,15 +83,15 @@ def newest(
     for step in reversed(_steps(work)):
         try:
             return _load(work / str(step), abstract)
-        # orbax and tensorstore raise whatever the damage makes of the bytes.
+        # With damaged bytes, orbax and tensorstore may raise anything.
         except Exception as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            say(f"checkpoint {work / str(step)} is damaged and left out: {reason}")
+            say(f"checkpoint {work / str(step)} is damaged and was skipped: {reason}")
     return None
 
 
 def _checkpointer():
-    """orbax's, for this process alone: the first one of several saves for all."""
+    """orbax's checkpointer for one process: the first of several saves for all."""
     import orbax.checkpoint as ocp
 
     me = jax.process_index()

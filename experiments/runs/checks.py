@@ -1,6 +1,6 @@
-"""What a run that is read must be: of the right types, in agreement with itself.
+"""Checks of a run read from files: the right types, and consistent with each other.
 
-Each function raises ValueError, or UserError where RunConfig does.
+Each function raises ValueError, or UserError if RunConfig does.
 """
 
 import re
@@ -31,7 +31,7 @@ _LARGEST = float(np.finfo(np.float32).max)
 
 
 def average_last_loss(losses: np.ndarray) -> float:
-    """The mean over the last complete window of 20 mini-batches of the final epoch.
+    """The mean over the last complete window of 20 mini-batches in the final epoch.
 
     Args:
       losses: (steps in the final epoch,) mini-batch losses. With fewer than 20, all of
@@ -43,7 +43,7 @@ def average_last_loss(losses: np.ndarray) -> float:
 
 
 def config(values: Mapping[str, Any]) -> RunConfig:
-    """The configuration that a file's values make."""
+    """The configuration with a file's values."""
     for name, value in values.items():
         if name in _CONFIG and not _fits(value, _CONFIG[name]):
             raise ValueError(f"{name} cannot be {_shown(value)}")
@@ -68,7 +68,7 @@ def _fits(value: Any, wanted: Any) -> bool:
 
 
 def meta(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Where a run comes from: each of `_META` or None; what it holds is a scalar."""
+    """A run's origin: each field of `_META`, None if missing; values are scalars."""
     found: dict[str, Any] = {}
     for name, kind in _META.items():
         value = values.get(name)
@@ -88,14 +88,14 @@ def measured(
     epochs: "pd.DataFrame",
     rtol: float = 1e-6,
 ) -> None:
-    """Check what a run measured, and its result against it.
+    """Check a run's measurements, and its result against them.
 
     Args:
       of: the run's configuration.
       result: of result.json.
       steps: columns step, epoch, loss, c, scale.
-      epochs: columns epoch, test_accuracy (per cent), test_loss, seconds.
-      rtol: of what the rows were rounded to.
+      epochs: columns epoch, test_accuracy (percent), test_loss, seconds.
+      rtol: the relative rounding error of the rows.
     """
     last = len(epochs)
     if not 1 <= last <= of.epochs:
@@ -126,7 +126,7 @@ def measured(
     if not isinstance(result.get("collapsed"), bool):
         raise ValueError(f"collapsed cannot be {_shown(result.get('collapsed'))}")
     if not isinstance(result.get("params_sha256", ""), str):
-        raise ValueError("params_sha256 is not a text")
+        raise ValueError("params_sha256 is not a string")
     expected = {
         "test_accuracy": float(epochs["test_accuracy"].iloc[-1]),
         "average_last_loss": average_last_loss(final),

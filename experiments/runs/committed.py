@@ -1,4 +1,4 @@
-"""Step times that were measured for results/, for an estimate before any run."""
+"""Step times from results/, for an estimate before any run."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,10 +12,10 @@ MACHINE = "two cores of an AMD EPYC (results/performance)"
 
 
 def seconds(steps: Mapping[RunConfig, int]) -> float | None:
-    """Of so many steps of each run on MACHINE, the tests not counted.
+    """The seconds that each run's steps take on MACHINE, without tests.
 
-    None where one has a network, a batch or arithmetic that was not measured, or the
-    file is not there.
+    None if a run has a network, a batch or an arithmetic that was not measured, or if
+    the file is missing.
     """
     try:
         found = untrusted.json_object(FILE.name, untrusted.read_bytes(FILE))

@@ -1,4 +1,4 @@
-"""What a sweep would run, and about how long that takes; writes nothing."""
+"""Shows what a sweep would run, and about how long that takes; writes nothing."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -17,13 +17,13 @@ from experiments.runs.run_directory import Run, is_run, read_run
 
 @dataclasses.dataclass(frozen=True)
 class Outlook:
-    """Of the runs of a sweep in one directory: what is done, and what is to do.
+    """The runs of a sweep in one directory: which are done, and which are not.
 
     Attributes:
-      finished: read, with all checks.
-      damaged: there, and not what they were when they were written.
-      todo: steps that are left of each run to be made.
-      begun: those of them that resume from a checkpoint.
+      finished: runs that pass all checks.
+      damaged: runs that have changed since they were written.
+      todo: the steps left of each unfinished run.
+      begun: the unfinished runs that resume from a checkpoint.
     """
 
     finished: tuple[Run, ...]
@@ -43,11 +43,11 @@ def show(
     """Print what `sweep.run_all` would do with the same arguments.
 
     Args:
-      rates_to_choose: how many learning rates the configurations are one of, where
-        trials decide; only how many runs they make is known then.
+      rates_to_choose: the number of learning rates among which trials will choose. Then
+        only the number of runs is known.
 
     Raises:
-      UserError: what the sweep itself would refuse.
+      UserError: for anything that the sweep itself would reject.
     """
     ordered, _ = plan.ordered(configs, out, execution, within or out)
     mine = plan.of_shard(ordered, execution.shard)
@@ -91,7 +91,7 @@ def outlook(configs: Sequence[RunConfig], runs: Path | None) -> Outlook:
 
 
 def checkpoint(path: Path) -> int:
-    """The step of the newest checkpoint of the run that will lie at `path`, by name."""
+    """The step in the name of the newest checkpoint of the run for `path`."""
     work = path.with_name(f".{path.name}.work")
     if work.is_symlink() or not work.is_dir():
         return 0
@@ -100,7 +100,7 @@ def checkpoint(path: Path) -> int:
 
 
 def _lines(configs: Sequence[RunConfig], found: Outlook) -> list[str]:
-    """A line for each network, optimizer and arm."""
+    """One line per network, optimizer and arm."""
     done = {run.config for run in found.finished}
     kinds: dict[tuple[str, ...], list[RunConfig]] = {}
     for config in configs:
@@ -135,9 +135,9 @@ def _time(found: Outlook, jobs: int) -> str:
         return f"{left}; {in_words(each)}, at the pace of the finished runs here"
     if (seconds := committed.seconds(found.todo)) is not None:
         return (
-            f"{left}; {in_words(seconds)} of steps on {committed.MACHINE}, one at once"
+            f"{left}; {in_words(seconds)} of steps on {committed.MACHINE}, one by one"
         )
-    return f"{left}; how long they take is not known before one is finished"
+    return f"{left}; the time is not known until one run is finished"
 
 
 def _count(number: int, of: str) -> str:

@@ -1,4 +1,4 @@
-"""TensorBoard event files of runs, finished or while they are being trained."""
+"""TensorBoard event files of runs, finished or in progress."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 class Events:
     """A follower of one run that writes its rows to event files in `place`.
 
-    Those of earlier calls go: TensorBoard would draw them over these.
+    Files of earlier calls are deleted, because TensorBoard would overlay them.
 
     Args:
-      failed: called where a file cannot be written; nothing more is then.
+      failed: called if a file cannot be written; no more files are written then.
 
     Raises:
       UserError: tensorboardX is not installed.
@@ -87,7 +87,7 @@ def _add(writer: Any, steps: "pd.DataFrame", epochs: "pd.DataFrame") -> None:
     for row in steps.itertuples():
         for name in ("loss", "c", "scale"):
             value = getattr(row, name)
-            if value == value:  # not NaN: the arm has it
+            if value == value:  # not NaN, so the arm has it
                 writer.add_scalar(f"train/{name}", value, row.step)
     last = steps.groupby("epoch")["step"].max()
     for row in epochs.itertuples():

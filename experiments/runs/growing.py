@@ -1,13 +1,13 @@
-"""The rows of a run that is not finished, for curves that grow with it.
+"""The rows of an unfinished run, for curves that grow with it.
 
-    .RUN_ID.live/config.json  as of the run directory
+    .RUN_ID.live/config.json  as in the run directory
     .RUN_ID.live/steps.csv    likewise, up to the last epoch
     .RUN_ID.live/epochs.csv
-    .RUN_ID.live/failed.txt   the error that ended the run, where one did
+    .RUN_ID.live/failed.txt   the error that ended the run, if one did
 
-Nothing is resumed from them. A run that resumes replaces them by the rows of its
-checkpoint, and its run directory is made from what it has measured itself. So a kill at
-any moment can leave rows here that are ahead of the checkpoint, and changes no result.
+Nothing resumes from these files. A run that resumes replaces them with the rows of its
+checkpoint, and writes its run directory from its own measurements. A kill at any moment
+may leave rows here that are ahead of the checkpoint, but it changes no result.
 """
 
 import contextlib
@@ -30,20 +30,20 @@ FILES = ("config.json", "steps.csv", "epochs.csv", FAILED)
 
 
 class Follower(Protocol):
-    """Told of a run's rows while it is being trained."""
+    """Receives a run's rows during training."""
 
     def begin(self, steps: "pd.DataFrame", epochs: "pd.DataFrame") -> None:
-        """The run starts, or resumes with these rows."""
+        """The run starts or resumes, with these rows so far."""
 
     def add(self, steps: "pd.DataFrame", epochs: "pd.DataFrame") -> None:
-        """The rows since the last call: those of an epoch, and its test."""
+        """The rows since the last call: an epoch's steps, and its test."""
 
     def end(self) -> None:
-        """The run is finished, or left."""
+        """The run is finished or abandoned."""
 
 
 def directory(path: Path) -> Path:
-    """Where the rows of the run that will lie at `path` grow."""
+    """The directory of the growing rows of the run for `path`."""
     return path.with_name(f".{path.name}.live")
 
 
@@ -53,7 +53,7 @@ class Rows:
     Args:
       path: of the finished run.
       config: the run's.
-      say: called with a line where they cannot be written; the run goes on without.
+      say: called with a line if the rows cannot be written; the run continues.
     """
 
     def __init__(self, path: Path, config: RunConfig, say: Callable[[str], None]):
@@ -86,7 +86,7 @@ class Rows:
         pass
 
     def failed(self, error: Exception) -> None:
-        """Say what ended the run."""
+        """Write down the error that ended the run."""
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
 
         def write() -> None:
@@ -113,9 +113,10 @@ def growing(
     say: Callable[[str], None],
     followers: Sequence[Follower] = (),
 ) -> Iterator[list[Follower]]:
-    """The followers of the block that trains a run, one that writes its rows first.
+    """The followers of a run that the block trains; the first writes the run's rows.
 
-    Only the first process has any. An error that ends the run is written to the rows.
+    Only the first process has followers. An error that ends the run is written to the
+    rows.
     """
     rows = Rows(path, config, say)
     told = [rows, *followers] if hosts.is_first() else []
@@ -132,7 +133,7 @@ def growing(
 
 
 def delete(directory: Path) -> None:
-    """Delete the files of such a directory; others, and then the directory, stay."""
+    """Delete our files, and the directory if no other files remain."""
     if directory.is_symlink() or not directory.is_dir():
         return
     for name in FILES:

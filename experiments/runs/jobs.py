@@ -1,8 +1,8 @@
-"""A sweep's runs by several processes at once on one machine (--jobs).
+"""A sweep's runs in several processes at once on one machine (--jobs).
 
-Each process goes over the sweep as one that was started by hand would: it takes the
-next run that is not finished and that no other has locked. The one that started them
-waits, and then does what is left, such as replays of runs that had to come first.
+Each process goes through the sweep as if it had been started by hand: it takes the next
+run that is neither finished nor locked by another process. The parent process waits,
+and then does what is left, such as replays whose LM runs had to finish first.
 """
 
 import dataclasses
@@ -36,13 +36,13 @@ def run_apart(
     execution: Execution,
     stop: Stop,
 ) -> None:
-    """Have `execution.jobs` processes do `work`, which is sweep.run_all.
+    """Run `work`, which is sweep.run_all, in `execution.jobs` processes.
 
-    Returns once all have ended. A request to stop is passed on to them: each saves a
-    checkpoint. One whose output is closed is such a request.
+    Returns once all have ended. A request to stop is passed on to them, and each saves
+    a checkpoint. If the output of one process is closed, that is such a request.
 
     Raises:
-      UserError: some failed; what they have finished is kept. Or there is a TPU.
+      UserError: some failed; the runs that they finished are kept. Or there is a TPU.
     """
     import jax
 
@@ -80,13 +80,13 @@ def run_apart(
             if stop() and not told:
                 told = True
                 for process in running:
-                    process.terminate()  # SIGTERM, which it takes as a request
+                    process.terminate()  # SIGTERM, which it treats as a request
     finally:
         for process in processes:
-            process.kill()  # where a second Ctrl-C has ended the wait
+            process.kill()  # if a second Ctrl-C has ended the wait
     if any(p.exitcode == OUTPUT_CLOSED for p in processes):
         stop.output_failed(BrokenPipeError(errno.EPIPE, "Broken pipe"))
-    # One that was told before it could listen has died of the signal.
+    # A process that got the signal before it could handle it has died from it.
     fine = (0, OUTPUT_CLOSED, -signal.SIGTERM) if told else (0, OUTPUT_CLOSED)
     failed = [p.exitcode for p in processes if p.exitcode not in fine]
     if failed:
@@ -106,17 +106,17 @@ def _job(
     execution: Execution,
     deadline: float | None,
 ) -> None:
-    """What a process does; it ends with a status other than 0 where it fails."""
+    """The work of one process, which exits with a non-zero status if it fails."""
     text.replace_what_cannot_be_shown()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         set_up(execution, number, jobs)
-        if deadline is not None:  # the budget that setting up has left
+        if deadline is not None:  # the time budget left after the set-up
             minutes = max(deadline - time.monotonic(), 0.0) / 60
             execution = dataclasses.replace(execution, time_budget=minutes)
         work(configs, out, execution)
     except Stopped as stopped:
-        # The parent says the rest, but does not know of this.
+        # The parent reports everything else, but does not know about this.
         sys.exit(OUTPUT_CLOSED if stopped.status == OUTPUT_CLOSED else 0)
     except UserError as error:
         tell(f"error: {error}")
@@ -124,7 +124,7 @@ def _job(
 
 
 def _end_with_parent() -> None:
-    """Stop, with a checkpoint, when the process that started this one is gone."""
+    """Stop, with a checkpoint, if the parent process is gone."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()

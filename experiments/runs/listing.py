@@ -1,8 +1,8 @@
-"""The runs that lie in a directory, finished or not, and where each stands.
+"""The runs in a directory, finished or not, and the state of each.
 
-Reads only, and believes nothing that does not agree with the rest: a finished run is
-read with all checks, and what is known of one that is not comes from its growing rows
-once their configuration is the one that the directory is named after.
+This writes nothing and trusts only consistent files. A finished run is read with all
+checks. The state of an unfinished run comes from its growing rows, if their
+configuration matches the directory's name.
 """
 
 import os
@@ -20,18 +20,18 @@ from experiments.runs.run_directory import EPOCH_COLUMNS, NAME, read_run
 from experiments.text import printable
 
 _UNFINISHED = re.compile(rf"\.({NAME})\.(work|live|lock)")
-_LONGEST = 200  # letters of an error that are shown
+_LONGEST = 200  # characters of an error that are shown
 
 
 class State(NamedTuple):
-    """Where a run stands.
+    """The state of a run.
 
     Attributes:
-      path: of its directory, which is there once it is finished.
+      path: of its directory, which exists once it is finished.
       word: finished, diverged, running, interrupted, failed, damaged.
-      epoch: the last one with a test; None where it is not known.
+      epoch: the last epoch with a test; None if unknown.
       epochs: of the whole run.
-      accuracy: of that test, per cent.
+      accuracy: of that test, in percent.
       reason: why it failed, or what is damaged.
     """
 
@@ -44,7 +44,7 @@ class State(NamedTuple):
 
 
 def states(root: Path) -> list[State]:
-    """Of every run at or below `root`, by path.
+    """The state of every run at or below `root`, by path.
 
     Hidden directories are not entered, links are not followed. A directory that cannot
     be read is named on stderr.
@@ -94,7 +94,7 @@ def _unfinished(path: Path, names: set[str]) -> State:
             reason = _short(error)
     try:
         config, epochs, accuracy = _progress(path.name, live)
-    # Rows that are not there yet, or no longer, are no damage.
+    # Rows that do not exist yet, or no longer, are not damage.
     except FileNotFoundError:
         return State(path, word, reason=reason)
     except (OSError, ValueError, RecursionError, UserError) as error:
@@ -108,7 +108,7 @@ def _progress(name: str, live: Path) -> tuple[RunConfig, int, float | None]:
     if config.run_id != name:
         raise ValueError(f"its config.json belongs to {config.run_id}")
     rows = untrusted.read_bytes(live / "epochs.csv")
-    # A row that is being written, or that a kill has cut, does not count.
+    # A row that is incomplete, because of a kill for example, does not count.
     whole = rows[: rows.rfind(b"\n") + 1]
     epochs = untrusted.numbers("epochs.csv", whole, EPOCH_COLUMNS)
     if list(epochs["epoch"]) != list(range(1, len(epochs) + 1)):

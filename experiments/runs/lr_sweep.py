@@ -25,8 +25,8 @@ def tune(
     """Give each configuration the best of `rates` for its network, optimizer and arm.
 
     Trains every configuration at every rate on nine tenths of the training images, and
-    takes the rate with the highest mean accuracy over the seeds on the last tenth. The
-    arms that replay LM's scales take LM's rate. The trials go to OUT/lr-sweep, their
+    chooses the rate with the highest mean accuracy over the seeds on the last tenth.
+    The arms that replay LM's scales use LM's rate. The trials go to OUT/lr-sweep, their
     means to OUT/lr-sweep/rates.csv.
 
     Returns:

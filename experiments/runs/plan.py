@@ -1,4 +1,4 @@
-"""What a sweep is to train, checked as a whole before anything is written."""
+"""The plan of a sweep, checked as a whole before anything is written."""
 
 import dataclasses
 import functools
@@ -28,7 +28,7 @@ class Plan:
     """The runs of a sweep, and what they train.
 
     Attributes:
-      configs: all runs in order, those that replay another's scales last.
+      configs: all runs in order; replays of another run's scales come last.
       mine: those of this shard.
       trainer: compiled functions, shared by the seeds of a configuration.
       weights: what every run starts from; None for fresh weights.
@@ -54,7 +54,7 @@ class Plan:
         return [c for c in self.mine if not is_run(self.path(c))]
 
     def prepare(self, config: RunConfig, state: TrainState) -> TrainState:
-        """The fresh state of a run, with other weights or scales where it has them."""
+        """The fresh state of a run, with given weights or scales if it has them."""
         if self.weights is not None:
             state = with_weights(state, self.weights)
         reorder = ARMS[config.arm].replay
@@ -69,9 +69,10 @@ class Plan:
 def ordered(
     configs: Sequence[RunConfig], out: Path, execution: Execution, results: Path
 ) -> tuple[list[RunConfig], dict[str, Any] | None]:
-    """All runs in order, and the weights that each starts from, if not from fresh ones.
+    """All runs in order, and the weights that they start from, if not fresh ones.
 
-    Args and raises as `make_plan`, of which it is the part that loads no data.
+    This is the part of `make_plan` that loads no data, with the same arguments and
+    errors.
     """
     parse_shard(execution.shard)
     if hosts.several() and execution.parallel != "sharded":
@@ -88,7 +89,7 @@ def ordered(
         weights = read_weights(execution.init_from)
         digest = checkpoints.digest(weights["params"])
         configs = [dataclasses.replace(c, init_from=digest) for c in configs]
-    # A run that replays another's scales comes after it.
+    # A run that replays another run's scales comes after that run.
     found = sorted(dict.fromkeys(configs), key=replays)
     check_replays(found, None if execution.overwrite else out / "runs")
     return found, weights
@@ -97,14 +98,14 @@ def ordered(
 def make_plan(
     configs: Sequence[RunConfig], out: Path, execution: Execution, results: Path
 ) -> Plan:
-    """Plan a sweep: load its data and make its problems, so that none fails later.
+    """Plan a sweep: load its data and create its problems, so that no run fails later.
 
     Args:
       out: where the runs go.
       results: the result directory that --overwrite would empty, `out` or around it.
 
     Raises:
-      UserError: options, data or weights are not sound.
+      UserError: options, data or weights are invalid.
     """
     in_order, weights = ordered(configs, out, execution, results)
     datasets = {
@@ -153,10 +154,10 @@ def make_plan(
 
 
 def of_shard(configs: Sequence[RunConfig], shard: str) -> list[RunConfig]:
-    """The runs of shard "i/n": every n-th of the groups that are compared by pair.
+    """The runs of shard "i/n": every n-th group of runs that are compared in pairs.
 
-    A group is all arms of one seed, network and optimizer, at whatever learning rates,
-    so that no arm has a machine to itself and a replay is where its LM run is.
+    A group is all arms of one seed, network and optimizer, at all learning rates. So no
+    arm has a machine to itself, and a replay is on the same machine as its LM run.
     """
     i, n = parse_shard(shard)
     keys = [(c.dataset, c.model, c.optimizer, c.seed) for c in configs]
@@ -165,7 +166,7 @@ def of_shard(configs: Sequence[RunConfig], shard: str) -> list[RunConfig]:
 
 
 def replays(config: RunConfig) -> bool:
-    """Whether a run needs another's scales."""
+    """Whether a run needs another run's scales."""
     return ARMS[config.arm].replay is not None
 
 
@@ -175,7 +176,7 @@ def replayed(config: RunConfig) -> RunConfig:
 
 
 def check_replays(configs: Sequence[RunConfig], runs: Path | None) -> None:
-    """Refuse a replay whose LM run is neither planned nor finished under `runs`."""
+    """Reject a replay whose LM run is neither planned nor finished under `runs`."""
     for config in filter(replays, configs):
         source = replayed(config)
         if source not in configs and not (runs and is_run(runs / source.run_id)):

@@ -1,4 +1,4 @@
-"""Where a number comes from: versions, machine, commit, command."""
+"""The origin of a number: versions, machine, commit, command."""
 
 import datetime
 import importlib.metadata
@@ -20,7 +20,7 @@ def provenance(precision: Precision | None = None) -> dict[str, Any]:
     """Versions, machine, commit, command and the time now, ready for JSON.
 
     Args:
-      precision: that a network trains in; its arithmetic is named with the machine.
+      precision: of a network's training; its arithmetic is recorded with the machine.
     """
     return {
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -36,7 +36,7 @@ def command() -> str:
     spec = None if main is None else main.__spec__
     if spec is not None:  # python -m package
         program = ["python", "-m", spec.name.removesuffix(".__main__")]
-    elif path.name == "__main__.py":  # a process of it, of --jobs
+    elif path.name == "__main__.py":  # a child process of --jobs
         program = ["python", "-m", path.parent.name]
     else:
         program = [path.name]
@@ -44,7 +44,7 @@ def command() -> str:
 
 
 def commit() -> str | None:
-    """The checkout's commit, marked "-dirty" where files differ; None outside git."""
+    """The checkout's commit, marked "-dirty" if files differ; None outside git."""
     root = Path(__file__).resolve().parent.parent
     try:
         run = subprocess.run(
@@ -113,7 +113,7 @@ def machine(precision: Precision | None = None) -> dict[str, Any]:
 
 
 def cores() -> int:
-    """How many this process may use."""
+    """The number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""What a run has measured so far."""
+"""A run's measurements so far."""
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ class Record:
     """A row per step and a row per epoch.
 
     Args:
-      columns: from a checkpoint; None where a run starts.
+      columns: from a checkpoint; None for a new run.
     """
 
     def __init__(self, columns: checkpoints.Columns | None = None):
@@ -24,7 +24,7 @@ class Record:
             self._steps.append(Metrics(*(columns[name] for name in Metrics._fields)))
         epochs = [columns.get(name, np.zeros(0)) for name in EPOCH_COLUMNS]
         self._epochs: list[tuple[float, ...]] = list(zip(*epochs))
-        # Of the epoch that an interruption cut in two, before that.
+        # The part of an interrupted epoch before the interruption.
         self.epoch_seconds = float(columns.get("epoch_seconds", 0.0))
 
     def columns(self, epoch_seconds: float) -> checkpoints.Columns:
@@ -53,7 +53,7 @@ class Record:
     def frames(
         self, steps_per_epoch: int, steps: int = 0, epochs: int = 0
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """The rows of the steps and of the epochs, without so many of the first."""
+        """The rows of the steps and of the epochs, without this many leading ones."""
         metrics = {name: x[steps:] for name, x in self.metrics()._asdict().items()}
         step = np.arange(steps + 1, steps + len(metrics["loss"]) + 1)
         index = {"step": step, "epoch": (step - 1) // steps_per_epoch + 1}

@@ -1,4 +1,4 @@
-"""How long runs that are not finished will take, from the pace of others like them."""
+"""How long unfinished runs will take, from the pace of similar runs."""
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from experiments.runs.run_directory import Run
 
-# Runs that agree in these have steps of one length, whatever their optimizer and seed.
+# Runs that agree in these have equally long steps, whatever the optimizer and seed.
 _ALIKE = ("dataset", "model", "batch_size", "precision", "limit_train", "validation")
 
 
@@ -23,7 +23,7 @@ class Pace:
 
     @classmethod
     def of(cls, runs: Iterable["Run"]) -> "Pace":
-        """From finished runs; of two of a kind, the later one counts."""
+        """The paces of finished runs; of two of the same kind, the later one counts."""
         pace = cls()
         for run in sorted(runs, key=lambda run: str(run.meta.get("started"))):
             seconds = float(run.epochs["seconds"].iloc[-1])
@@ -36,7 +36,7 @@ class Pace:
             self._seconds[_kind(config)] = seconds / steps
 
     def seconds(self, config: RunConfig, steps: int) -> float | None:
-        """Of so many steps of a run; None where none like it has been measured."""
+        """The seconds that the steps take; None if no similar run was measured."""
         each = self._seconds.get(_kind(config))
         return None if each is None else steps * each
 
@@ -59,7 +59,7 @@ class Remaining:
         self._done = 0  # steps of the current run
 
     def starts(self, config: RunConfig) -> None:
-        """The run that is followed from now on."""
+        """Follow this run from now on."""
         self._current, self._done = config, 0
 
     def begin(self, steps: "pd.DataFrame", epochs: "pd.DataFrame") -> None:
@@ -75,9 +75,9 @@ class Remaining:
             self._pace.measured(self._current, len(steps), seconds)
 
     def seconds(self, left: Sequence[RunConfig]) -> float | None:
-        """Of the runs that are left, the current one among them.
+        """The seconds for the runs that are left, including the current one.
 
-        None where the pace of one is not known.
+        None if the pace of one is not known.
         """
         total = 0.0
         for config in left:

@@ -1,11 +1,11 @@
-"""Result directories: made, marked, in use, and emptied by --overwrite.
+"""Result directories: how they are made, marked, locked, and emptied by --overwrite.
 
-OUT/.landmod-results    the mark: without it nothing is deleted. Sweeps and readers
-                        share a lock on it, --overwrite has it alone
-OUT/runs/RUN_ID/        a directory per finished run (run_directory.py)
-OUT/runs/.RUN_ID.work/  checkpoints of one in progress (checkpoints.py)
+OUT/.landmod-results    the mark: without it, nothing is deleted. Sweeps and readers
+                        share a lock on it; --overwrite locks it exclusively
+OUT/runs/RUN_ID/        one directory per finished run (run_directory.py)
+OUT/runs/.RUN_ID.work/  checkpoints of a run in progress (checkpoints.py)
 OUT/runs/.RUN_ID.live/  its rows so far (growing.py)
-OUT/runs/.RUN_ID.lock   held by the process that works on it
+OUT/runs/.RUN_ID.lock   held by the process that works on the run
 OUT/lr-sweep/           a result directory of trials, and rates.csv
 OUT/log.txt             what the terminal showed (machine/log.py)
 OUT/…                   the sheets, the table and the curves made from the runs
@@ -44,11 +44,11 @@ _PART_OF = re.compile(r"\.[0-9a-f]{8}\.part\.")  # files.replacing
 
 @contextmanager
 def opened(out: Path, execution: Execution) -> Iterator[Path]:
-    """A result directory for a sweep, in use for the block; gives OUT/runs.
+    """A result directory for a sweep, locked during the block; yields OUT/runs.
 
     Raises:
-      UserError: it is not ours, holds results already, is in use by others and was to
-        be overwritten, or cannot be written to.
+      UserError: it is not ours, already has results, is in use by another command but
+        should be overwritten, or cannot be written to.
     """
     if execution.resume and execution.overwrite:
         raise UserError("--resume and --overwrite exclude each other")
@@ -98,10 +98,10 @@ def reading(roots: Iterable[Path]) -> Iterator[None]:
 
 
 def check(out: Path, execution: Execution) -> None:
-    """Refuse what must not be written to, or not without being told so.
+    """Reject directories that must not be written to, or not without an option.
 
     Raises:
-      UserError: it says what to do.
+      UserError: with what to do.
     """
     if not out.exists() or (out.is_dir() and not _entries(out)):
         return
@@ -119,7 +119,7 @@ def check(out: Path, execution: Execution) -> None:
             )
         if (place := _protected(out)) is not None:
             raise UserError(
-                f"--overwrite deletes nothing in {out}, which is {place} or holds it: "
+                f"--overwrite deletes nothing in {out}, which is or contains {place}: "
                 "choose another --out"
             )
     elif not execution.resume:
@@ -134,7 +134,7 @@ def _entries(out: Path) -> list[Path]:
 
 
 def _has_our_runs(out: Path) -> bool:
-    """Whether a directory from before there was a mark looks like a sweep's."""
+    """Whether a directory without the mark looks like an older sweep's."""
     runs = out / "runs"
     if not runs.is_dir():
         return False
@@ -147,7 +147,7 @@ def _has_our_runs(out: Path) -> bool:
 
 
 def _protected(out: Path) -> str | None:
-    """What out is, or holds, of the places that --overwrite never empties."""
+    """Which place that --overwrite never empties `out` is or contains, if any."""
     places = {"the checkout": Path(__file__).parents[1]}
     with contextlib.suppress(OSError):
         places["the working directory"] = Path.cwd()
@@ -160,7 +160,7 @@ def _protected(out: Path) -> str | None:
 
 
 def _empty(out: Path, mark) -> None:
-    """Delete what sweeps have written, unless one is at work."""
+    """Delete what sweeps have written, unless one is running."""
     in_use = UserError(
         f"{out} is in use by another command: --overwrite deletes nothing there until "
         "that command ends"
@@ -170,7 +170,7 @@ def _empty(out: Path, mark) -> None:
     except BlockingIOError:
         raise in_use from None
     with contextlib.ExitStack() as held:
-        # One that does not know of the mark holds the locks of its runs alone.
+        # An older version does not lock the mark, only its runs.
         for runs in (out / "runs", out / TRIALS / "runs"):
             for path in _ours(runs, rf"\.{NAME}\.lock"):
                 if not held.enter_context(locked(path)):

@@ -1,11 +1,11 @@
-"""Runs kept as rows: what `results/` holds of them, small enough to be committed.
+"""Runs kept as rows in `results/`, small enough to commit.
 
     STUDY/runs.csv          a row per run: its configuration, result and provenance
     STUDY/windows.csv.gz    loss, c and scale, averaged over windows of 20 steps
     STUDY/epochs.csv.gz     the tests after each epoch
 
-The tables need runs.csv alone and come out as from the run directories; curves keep the
-windows' means, which is what is drawn of them.
+The tables need only runs.csv and are the same as from run directories. The curves keep
+the windows' means, and only these are drawn.
 """
 
 import contextlib
@@ -45,11 +45,11 @@ _NESTED = ("machine", "versions")
 def write(runs: Iterable[Run], study: Path) -> None:
     """Write the three files of a study, runs in the order of their names.
 
-    runs.csv is replaced last and says which runs there are. Whoever reads before that,
-    or after this was killed, finds all of them in the other two, which may hold more.
+    runs.csv, which lists the runs, is replaced last. A reader before that, or after a
+    kill, finds all of its runs in the other two files, which may have more.
 
     Raises:
-      UserError: it cannot be written; what is there stays.
+      UserError: it cannot be written; existing files stay.
     """
     runs = sorted(runs, key=lambda run: run.config.run_id)
     frames = {
@@ -62,7 +62,7 @@ def write(runs: Iterable[Run], study: Path) -> None:
     try:
         study.mkdir(parents=True, exist_ok=True)
         with contextlib.ExitStack() as parts:
-            # Left in the opposite order: runs.csv takes its name last.
+            # Context managers exit in reverse order: runs.csv is renamed last.
             part = parts.enter_context(replacing(study / "runs.csv"))
             write_frame(table, part, "runs.csv")
             for name, frame in frames.items():
@@ -77,7 +77,7 @@ def write(runs: Iterable[Run], study: Path) -> None:
 def read(study: Path) -> list[Run]:
     """The runs of a study; a file that is missing, damaged or changed is named.
 
-    `steps` has the windows' means, each repeated for the steps it stands for.
+    `steps` has the windows' means, each repeated for the steps of its window.
     """
     try:
         table = untrusted.records("runs.csv", untrusted.read_bytes(study / "runs.csv"))
@@ -115,7 +115,7 @@ def _row(run: Run) -> dict[str, Any]:
 
 
 def without_places(command: str) -> str:
-    """A command without what says where files lay on the machine that ran it."""
+    """A command without the options that are paths on the machine that ran it."""
     places = r" --(out|cache-dir|data-dir|init-from)[ =](?:'[^']*'|\S+)"
     return re.sub(places, "", command)
 
@@ -130,7 +130,7 @@ def _run(
     if missing := [name for name in wanted if name not in row]:
         raise ValueError(f"runs.csv has no column {', '.join(missing)}")
     name = row["run"]
-    # A field that is younger than the rows has its default.
+    # A field that was added after the rows has its default.
     values = {n: _parsed(n, row[n], _CONFIG[n]) for n in _CONFIG if n in row}
     config = checks.config(values)
     if name != config.run_id:
@@ -168,7 +168,7 @@ def _steps(windows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _parsed(name: str, text: str, kind: Any) -> Any:
-    """A cell as what its column holds; an empty one is None."""
+    """A cell as its column's type; None if empty."""
     kinds = get_args(kind) or (kind,)
     if text == "" and float in kinds and type(None) not in kinds:
         return math.nan  # of a run that diverged
@@ -201,7 +201,7 @@ def merged(old: Sequence[Run], new: Sequence[Run]) -> list[Run]:
     """Both together.
 
     Raises:
-      UserError: a run of the same configuration stands in both with another result.
+      UserError: both have a run of the same configuration with different results.
     """
     by_identity = {run.config.run_id: run for run in old}
     for run in new:

@@ -1,15 +1,15 @@
-"""Run directories: what a run writes, and reading it back.
+"""Run directories: writing and reading them.
 
     RUN/config.json   the RunConfig
     RUN/meta.json     versions, machine, commit, command, start
     RUN/steps.csv     step, epoch, loss, c, scale        one row per training step
-    RUN/epochs.csv    epoch, test_accuracy (per cent), test_loss, seconds
-    RUN/result.json   status, average_last_loss, test_accuracy (per cent), collapsed,
-                      steps, seconds, params_sha256, digest (of all that was measured)
-    RUN/weights.npz   the final weights, where they were asked for
+    RUN/epochs.csv    epoch, test_accuracy (percent), test_loss, seconds
+    RUN/result.json   status, average_last_loss, test_accuracy (percent), collapsed,
+                      steps, seconds, params_sha256, digest (of all measurements)
+    RUN/weights.npz   the final weights, with --keep-weights
 
-A directory appears under its name only when it is whole: it is written beside it and
-renamed. c and scale are empty for an arm that has no landscape.
+A directory is written under a temporary name and renamed when it is complete. c and
+scale are empty for an arm without a landscape.
 """
 
 import contextlib
@@ -38,10 +38,10 @@ if TYPE_CHECKING:
 
 FILES = ("config.json", "meta.json", "steps.csv", "epochs.csv", "result.json")
 NAME = r"[\w-]+-s-?\d+-[0-9a-f]{10}"  # of a run directory: RunConfig.run_id
-TRIALS = "lr-sweep"  # a directory that is no part of the results around it
+TRIALS = "lr-sweep"  # a directory that is not part of the results around it
 STEP_COLUMNS = ("step", "epoch", "loss", "c", "scale")
 EPOCH_COLUMNS = ("epoch", "test_accuracy", "test_loss", "seconds")
-# Of `to_csv`. Nine significant digits carry a float32 over exactly.
+# For `to_csv`. Nine significant digits preserve a float32 exactly.
 CSV: Any = {
     "index": False,
     "float_format": "%.9g",
@@ -71,10 +71,10 @@ def write_run(
     epochs: "pd.DataFrame",
     weights: dict[str, Any] | None = None,
 ) -> None:
-    """Write a whole run directory, replacing one that is there.
+    """Write a complete run directory, replacing an existing one.
 
     Raises:
-      UserError: it cannot be written; what is there stays.
+      UserError: it cannot be written; an existing one stays.
     """
     part = path.with_name(f".{path.name}.part")
     try:
@@ -108,7 +108,7 @@ def write_run(
 
 
 def delete_run(path: Path) -> None:
-    """Delete the files of a run directory; others, and then the directory, stay."""
+    """Delete our files in a run directory, and the directory if it is then empty."""
     if path.is_symlink() or not path.is_dir():
         return
     for file in path.iterdir():
@@ -129,7 +129,7 @@ def digest_of(
 
     Args:
       config, steps, epochs: the bytes of these files.
-      result: what result.json holds beside the digest.
+      result: the content of result.json without the digest.
     """
     canonical = json.dumps(result, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(config + steps + epochs + canonical.encode()).hexdigest()
@@ -139,8 +139,8 @@ def read_run(path: Path) -> Run:
     """Read a run directory.
 
     Raises:
-      UserError: a file is missing, damaged or not a run's, the files do not agree with
-        each other, or they are not what was written; the message says which.
+      UserError: a file is missing, damaged or not a run's, the files contradict each
+        other, or they have changed since they were written; the message says which.
     """
     try:
         return _read(path)
@@ -159,7 +159,7 @@ def _read(path: Path) -> Run:
         if name.endswith(".json")
     }
     result = objects["result.json"]
-    digest = result.pop("digest", None)  # older runs have none
+    digest = result.pop("digest", None)  # older runs have no digest
     config = checks.config(objects["config.json"])
     name = path.absolute().name
     if re.search(r"-[0-9a-f]{10}$", name) and name != config.run_id:
@@ -182,7 +182,7 @@ def _read(path: Path) -> Run:
 
 
 def read_weights(path: Path) -> dict[str, Any]:
-    """The final weights that a run was told to keep: params and batch_stats."""
+    """The final weights that a run kept: params and batch_stats."""
     from flax.traverse_util import unflatten_dict
 
     try:
@@ -197,7 +197,7 @@ def read_weights(path: Path) -> dict[str, Any]:
 
 
 def is_run(path: Path) -> bool:
-    """Whether a finished run lies at path."""
+    """Whether there is a finished run at path."""
     return (path / "result.json").is_file()
 
 
@@ -205,8 +205,8 @@ def find_runs(roots: Iterable[Path]) -> list[Run]:
     """Every finished run at or below the given directories, sorted by path.
 
     Hidden directories and the trials of a search for learning rates are not entered,
-    links are not followed. What cannot be read is named on stderr and left out. A run
-    and its copies count once.
+    and links are not followed. Unreadable directories are named on stderr and skipped.
+    A run and its copies count once.
     """
     found = set()
     for root in roots:
@@ -223,14 +223,14 @@ def find_runs(roots: Iterable[Path]) -> list[Run]:
 
 
 def find_some_runs(roots: Sequence[Path]) -> list[Run]:
-    """As `find_runs`; none at all is an error."""
+    """Like `find_runs`, but finding none is an error."""
     runs = find_runs(roots)
     if not runs:
         raise UserError(f"there is no finished run under {', '.join(map(str, roots))}")
     return runs
 
 
-# What two runs of one identity and one result agree in; only their times differ.
+# The fields in which two runs of one identity and one result agree.
 _SAME = (
     "status",
     "average_last_loss",
@@ -242,7 +242,7 @@ _SAME = (
 
 
 def distinct(runs: Iterable[Run]) -> list[Run]:
-    """The runs without copies of one another, the first of each kept.
+    """The runs without duplicates; the first of each is kept.
 
     Raises:
       UserError: two runs of one configuration have different results.
@@ -261,7 +261,7 @@ def distinct(runs: Iterable[Run]) -> list[Run]:
 def same_result(one: Run, other: Run) -> bool:
     """Whether two runs measured the same."""
     pairs = [(one.result.get(name), other.result.get(name)) for name in _SAME]
-    return all(a == b or (a != a and b != b) for a, b in pairs)  # NaN is NaN here
+    return all(a == b or (a != a and b != b) for a, b in pairs)  # NaN equals NaN here
 
 
 def rows(runs: Iterable[Run]) -> "pd.DataFrame":

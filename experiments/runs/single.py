@@ -36,16 +36,15 @@ def run(
     keep_weights: bool = False,
     followers: Sequence[growing.Follower] = (),
 ) -> None:
-    """Train as `config` says and write the run directory `path`.
+    """Train as `config` specifies, and write the run directory `path`.
 
-    Resumes from the newest intact checkpoint where there is one. Once `stop()` is true
-    a checkpoint is saved and `Stopped` raised.
+    Resumes from the newest intact checkpoint, if there is one. Once `stop()` is true,
+    saves a checkpoint and raises `Stopped`.
 
     Args:
-      prepare: what is done to the fresh state of a run that starts: other weights, or
-        scales to replay.
+      prepare: changes the fresh state of a new run: given weights, or scales to replay.
       keep_weights: also write the final weights, for `--init-from`.
-      followers: told of the rows, epoch by epoch.
+      followers: receive the rows, epoch by epoch.
     """
     hooks = Hooks(stop, progress.advance, progress.compiling)
     saver = Saver(path.with_name(f".{path.name}.work"), checkpoint_minutes)
@@ -175,11 +174,11 @@ def _epoch_line(
     return (
         f"{config.run_id}  epoch {epoch}/{config.epochs}  "
         f"loss {average_last_loss(metrics.loss):.4f}  "
-        f"test accuracy {evaluation.accuracy:.2f} %  {seconds:.1f} s"
+        f"test accuracy {evaluation.accuracy:.2f}%  {seconds:.1f} s"
     )
 
 
 def _chance(n: int, classes: int) -> float:
-    """Guessing's accuracy on n images, in per cent, plus three standard deviations."""
+    """Guessing's accuracy on n images, in percent, plus three standard deviations."""
     p = 1 / classes
     return 100 * (p + 3 * math.sqrt(p * (1 - p) / n))

@@ -1,7 +1,7 @@
-"""Studies that are measured part by part: their rows, where they come from, their pace.
+"""Studies that are measured part by part: their rows, their origin, their pace.
 
-A part has files of rows, and its place in the study's index: a JSON file that has of
-each part the seconds, machine, versions, commit and command.
+A part has files of rows and an entry in the study's index, a JSON file that has the
+seconds, machine, versions, commit and command of each part.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Kind:
-    """What all studies of one kind share.
+    """A kind of study.
 
     Attributes:
       name: such as "stability study".
@@ -43,7 +43,7 @@ class Kind:
         about: Mapping[str, Any],
         frames: Mapping[str, "pd.DataFrame"],
     ) -> None:
-        """Write a part; the last of its files says that it is finished.
+        """Write a part; once the last of its files exists, it is finished.
 
         Args:
           part, about: for the index.
@@ -59,10 +59,10 @@ class Kind:
                 files.write_frame(frame, being_written, path.name, float_format="%.6g")
 
     def known(self, out: Path) -> dict[str, Any]:
-        """The index: what is known of each part; empty without a study.
+        """The index, with an entry per part; empty without a study.
 
         Raises:
-          UserError: it is damaged.
+          UserError: the index is damaged.
         """
         if not (out / self.index).exists():
             return {}
@@ -71,11 +71,13 @@ class Kind:
             found = untrusted.json_object(self.index, content)
             return {part: checks.meta(about) for part, about in found.items()}
         except (OSError, ValueError, AttributeError) as error:
-            raise UserError(f"{out} holds no sound {self.name}: {error}") from error
+            raise UserError(
+                f"{out} does not contain an intact {self.name}: {error}"
+            ) from error
 
     @contextlib.contextmanager
     def reading(self, out: Path) -> Iterator[None]:
-        """While rows of `out` are read: what is wrong with one is a UserError."""
+        """Turns errors while reading rows of `out` into UserErrors."""
         try:
             yield
         except (OSError, ValueError, TypeError) as error:
@@ -93,14 +95,14 @@ class Kind:
         out: Path,
         finished: Callable[[Path], Mapping[str, tuple[str, float]]],
     ) -> str:
-        """How long something takes, at the pace of what is finished in `out`.
+        """How long something takes, at the pace of the finished parts in `out`.
 
-        Where that does not say it, at the pace of the committed study.
+        If these do not tell, at the pace of the committed study.
 
         Args:
-          amounts: how much of each sort there is to do.
-          finished: of each finished part of a study, its sort and how much it was; a
-            UserError where there is none.
+          amounts: how much work of each sort there is.
+          finished: the sort and the amount of each finished part of a study; raises
+            UserError if there is none.
         """
         for study in (out, self.committed):
             try:
@@ -112,14 +114,14 @@ class Kind:
                 machines = dict.fromkeys(paces[sort][1] for sort in amounts)
                 of = f"of results/{study.name} ({'; '.join(machines)})"
                 at = "here" if study == out else of
-                return f"{in_words(seconds)}, at the pace of what is finished {at}"
-        return "how long that takes is not known before some of it is finished"
+                return f"{in_words(seconds)}, at the pace of the finished parts {at}"
+        return "the time is not known until some of it is finished"
 
 
 def _paces(
     known: Mapping[str, Mapping[str, Any]], finished: Mapping[str, tuple[str, float]]
 ) -> dict[str, tuple[float, str]]:
-    """Of each sort: the seconds of one, on the machine that has most parts of it."""
+    """The seconds per unit of each sort, on the machine with the most parts of it."""
     found: dict[str, dict[str, list[float]]] = {}
     for part, (sort, amount) in finished.items():
         seconds = known[part].get("seconds")
@@ -135,7 +137,7 @@ def _paces(
 
 
 def origin(known: Mapping[str, Mapping[str, Any]]) -> str:
-    """The commands, machines and time of a study as Markdown, from its index."""
+    """A study's commands, machines and time as Markdown, from its index."""
     commands = dict.fromkeys(str(about["command"]) for about in known.values())
     where = dict.fromkeys(
         text.markdown(provenance.in_words(about)) for about in known.values()
@@ -143,5 +145,5 @@ def origin(known: Mapping[str, Mapping[str, Any]]) -> str:
     seconds = sum(float(about.get("seconds") or 0) for about in known.values())
     return (
         f"{text.code_block(list(commands))}\n"
-        f"Run on: {'; '.join(where)}; {seconds / 60:.0f} minutes in all.\n"
+        f"Run on: {'; '.join(where)}; {seconds / 60:.0f} minutes in total.\n"
     )

@@ -31,18 +31,19 @@ def run_all(
     one_of: int = 1,
     within: Path | None = None,
 ) -> list[Run]:
-    """Run this shard's runs that are not finished, in order.
+    """Run this shard's unfinished runs, in order.
 
-    A run that another process is working on is left to it. `out` is in use meanwhile.
-    Nothing is written, or with --overwrite deleted, before options and data are sound.
+    Runs that another process is working on are skipped. `out` is locked meanwhile.
+    Nothing is written, or deleted with --overwrite, before options and data are
+    checked.
 
     Args:
-      one_of: how many processes of --jobs this is one of. One of several draws no bar
-        and says nothing about the runs that are not its own.
-      within: the result directory that `out` belongs to, where it is one of trials.
+      one_of: the number of processes of --jobs. One of several draws no bar and does
+        not report runs of the others.
+      within: the result directory that `out` belongs to, if it is one of trials.
 
     Returns:
-      All of `configs` that are finished now, in their order, replays last.
+      All of `configs` that are now finished, in order, with replays last.
 
     Raises:
       Stopped: the time budget is spent, or a signal asked to stop.
@@ -86,7 +87,7 @@ def run_all(
 
 @contextlib.contextmanager
 def _in_use(out: Path, execution: Execution, within: Path | None):
-    """The result directory, made or emptied by the first process, held by it."""
+    """The result directory; the first process creates or empties it, and locks it."""
     with contextlib.ExitStack() as held:
         if hosts.is_first():
             if within is not None:
@@ -94,15 +95,15 @@ def _in_use(out: Path, execution: Execution, within: Path | None):
                 out.mkdir(exist_ok=True)
                 execution = dataclasses.replace(execution, resume=True, overwrite=False)
             held.enter_context(result_directory.opened(out, execution))
-        hosts.from_first(True)  # it is there now
+        hosts.from_first(True)  # the directory exists now
         yield
 
 
 def _run_apart(plan: Plan, out: Path, stop: Stop) -> None:
-    """Have several processes do what is missing."""
+    """Run the missing runs in several processes."""
     work = functools.partial(run_all, one_of=plan.execution.jobs)
     with stop.listening():
-        # Twice: a replay may have come up while its LM run was still going.
+        # Twice: a replay's turn may have come while its LM run was still in progress.
         for _ in range(2):
             if len(plan.missing()) > 1 and not stop():
                 jobs.run_apart(work, plan.configs, out, plan.execution, stop)
@@ -112,7 +113,7 @@ def _run_apart(plan: Plan, out: Path, stop: Stop) -> None:
 def _claimed(
     plan: Plan, config: RunConfig, say: Callable[[str], None]
 ) -> Iterator[bool]:
-    """Whether a run is for this process to do; it is locked for the block."""
+    """Whether this process should do the run, which is locked during the block."""
     path, source = plan.path(config), plan.path(replayed(config))
     if replays(config) and not hosts.from_first(is_run(source)):
         why = f"waits for {source.name}, which is not finished: --resume once it is"
@@ -126,14 +127,14 @@ def _claimed(
             say(f"{config.run_id}  is being run by another process")
             yield False
             return
-        yield not hosts.from_first(is_run(path))  # finished since we looked
+        yield not hosts.from_first(is_run(path))  # finished since we checked
 
 
 class _Rest(Remaining):
     """A follower that shows how much of a plan is left.
 
     Args:
-      one_of: how many processes work on it.
+      one_of: the number of processes that work on it.
     """
 
     def __init__(self, plan: Plan, bar: Progress, one_of: int):

@@ -1,1 +1,1 @@
-"""Metropolis chains on spins, studied; may import report, runs, config, machine."""
+"""The study of spin systems; may import report, runs, config, machine."""

@@ -1,4 +1,4 @@
-"""What the rows say: times to solution and their ratios, speeds, standard errors."""
+"""Results from the rows: times to solution, their ratios, speeds, standard errors."""
 
 from typing import Any
 
@@ -16,8 +16,8 @@ def judged(trials: pd.DataFrame) -> pd.DataFrame:
     """A row per family, method and instance judged, with its time to solution.
 
     Returns:
-      family, method, instance; p; to_solution, in sweeps; seconds, of a processor until
-      then; shape, first, last, length (sweeps of a run).
+      family, method, instance; p; to_solution, in sweeps; seconds of processor time
+      until then; shape, first, last, length (sweeps of a run).
     """
     own = trials[trials["stage"] == "judged"].copy()
     own["p"] = own["successes"] / own["chains"]
@@ -25,7 +25,7 @@ def judged(trials: pd.DataFrame) -> pd.DataFrame:
         to_solution(int(k), int(n), float(s))
         for k, n, s in zip(own["successes"], own["chains"], own["sweeps"], strict=True)
     ]
-    # The least disturbed of a method's trials tells what a sweep costs.
+    # A method's least disturbed trial shows what a sweep costs.
     each = own["seconds"] / (own["chains"] * own["sweeps"])
     cost = each.groupby([own["family"], own["method"]]).transform("min")
     own["to_solution_seconds"] = own["to_solution"] * cost
@@ -87,9 +87,9 @@ def deviations(times: pd.DataFrame) -> pd.Series:
 
 
 def speeds(runs: pd.DataFrame) -> pd.DataFrame:
-    """A row per problem and program: sweeps a second, of all chains, median and range.
+    """A row per problem and program: sweeps per second of all chains, median and range.
 
-    ratio, low and high are the sweeps a second of `metropolis` over the program's, by
+    ratio, low and high are the sweeps per second of `metropolis` over the program's, in
     processor time, repetition by repetition.
     """
     rows = []

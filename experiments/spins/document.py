@@ -16,7 +16,7 @@ def write(out: Path) -> None:
 
 
 def write_with(drawing: style.Drawing, out: Path) -> None:
-    """As `write`; pictures that could not be drawn are left to `drawing`."""
+    """Like `write`, but `drawing` collects pictures that could not be drawn."""
     parts = rows.read(out)
     files.write_text(out / "tables.md", tables(parts, rows.STUDY.known(out)))
     pictures.draw(parts, out, drawing)

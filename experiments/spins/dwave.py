@@ -18,9 +18,9 @@ def installed() -> bool:
 def anneal(
     instance: Instance, first: float, last: float, sweeps: int, chains: int, seed: int
 ) -> tuple[np.ndarray, float]:
-    """The energies that `chains` reads end at, (chains,), and the processor's seconds.
+    """The final energies of `chains` reads, (chains,), and the processor seconds.
 
-    It returns where a run ends, not the best state on the way.
+    The annealer returns a run's final state, not the best one on the way.
     """
     from dwave.samplers import SimulatedAnnealingSampler
 

@@ -1,4 +1,4 @@
-"""What the study of spin systems measures, and how much it spends on each part."""
+"""What the study of spin systems measures, and the size of each part."""
 
 import dataclasses
 
@@ -11,9 +11,9 @@ class Study:
 
     parts: tuple[str, ...] = PARTS
     """tunnelling (Curie–Weiss, against exact times), search (time to solution), speed
-    (sweeps a second against NumPy and dwave-samplers)."""
+    (sweeps per second against NumPy and dwave-samplers)."""
     quick: bool = False
-    """Fewer chains, settings and instances, and smaller systems: under a minute."""
+    """Fewer chains, settings and instances, smaller systems: under a minute."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,9 +24,9 @@ class Sizes:
     temperatures: tuple[float, ...]
     tunnelling_chains: int
     chains: int  # of a trial of the search
-    settings: int  # that each method is tuned on
+    settings: int  # settings over which each method is tuned
     training: int  # instances for that
-    instances: int  # others, to judge on
+    instances: int  # other instances, for the evaluation
     sweeps: tuple[int, ...]  # lengths that a setting may have
     speed_chains: int
     speed_sweeps: int

@@ -1,4 +1,4 @@
-"""What the study would measure, and about how long that takes; writes nothing."""
+"""Shows what the study would measure, and about how long that takes; writes nothing."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from experiments.spins.tunnelling import LANDSCAPES
 
 
 def lines(config: Study, out: Path) -> list[str]:
-    """A line for each part, then the time."""
+    """One line per part, then the time."""
     sizes = options.sizes(config)
     amounts = {
         "tunnelling": (
@@ -39,5 +39,5 @@ def lines(config: Study, out: Path) -> list[str]:
 
 
 def _finished(study: Path) -> dict[str, tuple[str, float]]:
-    """Each part is of its own sort, and measured once."""
+    """Each part is its own sort, and is measured once."""
     return {part: (part, 1) for part in rows.read(study)}

@@ -24,7 +24,7 @@ def draw(parts: dict[str, pd.DataFrame], out: Path, drawing: style.Drawing) -> N
 
 
 def draw_tunnelling(times: pd.DataFrame, path: Path) -> Sequence[Path]:
-    """A panel per n: exact means as lines over 1/T, measured ones with 2 errors."""
+    """A panel per n: exact means over 1/T, measured ones with 2 standard errors."""
     sizes = sorted(set(times["n"]))
     columns = min(2, len(sizes))
     with style.figure(-(-len(sizes) // columns), columns, 4.0, 2.7) as (fig, axes):

@@ -1,4 +1,4 @@
-"""Spin systems whose lowest energy is known, and max-cut with the best one found."""
+"""Spin systems with known lowest energy, and max-cut with the best energy found."""
 
 import dataclasses
 import functools
@@ -15,8 +15,8 @@ from landmod_jax.annealing import spins
 class Instance:
     """A model, its couplings for other programs, and the energy to reach.
 
-    pairs (m, 2) and J (m,) are what the model was made of, U = −Σ J s s without offset.
-    target is the lowest U; NaN where nothing is known.
+    The model is U = −Σ J s s without offset, from pairs (m, 2) and J (m,). target is
+    the lowest U; NaN if it is not known.
     """
 
     model: Any
@@ -32,7 +32,7 @@ class Family:
     label: str
     make: Callable[[int], Instance]
     known: str  # where the target comes from
-    unit: float  # that temperatures are given in: about the field that a spin sees
+    unit: float  # the unit of temperatures: about the field on a spin
 
 
 def dense(n: int, seed: int) -> Instance:
@@ -43,7 +43,7 @@ def dense(n: int, seed: int) -> Instance:
 
 
 def dense_of(n: int, seed: int = 0) -> Instance:
-    """As `dense`, of any size: without the lowest energy."""
+    """Like `dense`, but of any size, without the lowest energy."""
     rng = np.random.default_rng([1, n, seed])
     pairs = np.array([(i, j) for i in range(n) for j in range(i)])
     J = rng.normal(size=len(pairs)).astype(np.float32) / np.float32(np.sqrt(n))
@@ -53,7 +53,7 @@ def dense_of(n: int, seed: int = 0) -> Instance:
 def lowest(matrix: np.ndarray) -> float:
     """The lowest energy of −Σ_{i<j} J_ij s_i s_j, by enumeration.
 
-    All states of one half of the spins against all of the other half.
+    It combines all states of one half of the spins with all of the other half.
     """
     n = len(matrix)
     half = n // 2
@@ -105,7 +105,7 @@ def loops(side: int, seed: int, ratio: float = 0.9) -> Instance:
 
 
 def _padded(n: int, pairs: np.ndarray, weights: np.ndarray, degree: int = 6) -> Any:
-    """Sparse couplings of one shape for all instances, so that programs are shared."""
+    """Sparse couplings with the same shape for all instances, to share programs."""
     J = spins.edges(n, pairs, weights)
     more = degree - J.neighbors.shape[1]
     pad = lambda table: jnp.pad(table, ((0, 0), (0, more)))  # noqa: E731
@@ -113,7 +113,7 @@ def _padded(n: int, pairs: np.ndarray, weights: np.ndarray, degree: int = 6) -> 
 
 
 def _loop(side: int, rng: np.random.Generator) -> list[tuple[int, int]]:
-    """The bonds of a loop: a random walk up to the first site that it comes back to."""
+    """The bonds of a loop: a random walk until it returns to a site."""
     while True:
         walk = [int(rng.integers(side**3))]
         place = {walk[0]: 0}
@@ -139,8 +139,8 @@ def _loop(side: int, rng: np.random.Generator) -> list[tuple[int, int]]:
 def planted(n: int, seed: int, ratio: float = 0.75) -> Instance:
     """Wishart planted ensemble: dense couplings, ground states ±t and U(t) known.
 
-    U(s) = Σ_k (w_k · s)² / (2n) less its constant part, with every w_k orthogonal to t:
-    no energy is below that of ±t (Hamze et al., Wishart planted ensemble, 2020).
+    U(s) = Σ_k (w_k · s)² / (2n) minus its constant part. Every w_k is orthogonal to t,
+    so no energy is below that of ±t (Hamze et al., Wishart planted ensemble, 2020).
 
     Args:
       ratio: vectors w per spin; fewer are harder.
@@ -158,7 +158,7 @@ def planted(n: int, seed: int, ratio: float = 0.75) -> Instance:
 
 
 def cut(n: int, seed: int) -> Instance:
-    """Max-cut of a random graph with half of all edges; the best cut is not known."""
+    """Max-cut of a random graph with half of all edges; its best cut is not known."""
     rng = np.random.default_rng([4, n, seed])
     pairs = np.array([(i, j) for i in range(n) for j in range(i)])
     pairs = pairs[rng.random(len(pairs)) < 0.5]

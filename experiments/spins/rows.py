@@ -1,9 +1,9 @@
-"""The study's rows: written, and read with every check there is.
+"""The study's rows: writing them, and reading them with all checks.
 
 tunnelling.csv   a row per model, temperature and landscape: exact and measured times
 search.csv.gz    a row per trial: setting, successes, seconds
 speed.csv        a row per problem, program and repetition
-spins.json       of each part: seconds, machine, versions, commit, command
+spins.json       seconds, machine, versions, commit and command of each part
 """
 
 from pathlib import Path
@@ -22,7 +22,7 @@ from experiments.spins.tunnelling import LANDSCAPES
 
 STUDY = Kind("study of spins", "spins.json", committed.RESULTS / "spins")
 FILES = {part: f"{part}.csv" for part in PARTS} | {"search": "search.csv.gz"}
-# Of each: its columns of numbers, and those of text.
+# For each file: its columns of numbers, and of text.
 COLUMNS = {
     "tunnelling": ("n temperature exact mean error arrived chains", "landscape"),
     "search": (
@@ -53,7 +53,7 @@ def read(out: Path) -> dict[str, pd.DataFrame]:
     """The rows of each finished part.
 
     Raises:
-      UserError: a file is missing, damaged or nobody's.
+      UserError: a file is missing, damaged, or belongs to no part.
     """
     with STUDY.reading(out):
         parts = {part: _frame(out, part) for part in PARTS if finished(out, part)}
@@ -68,7 +68,9 @@ def _frame(out: Path, part: str) -> pd.DataFrame:
     frame = untrusted.numbers(file, untrusted.read_bytes(out / file), columns, texts)
     for column in columns:
         if column not in _MAY_LACK and not (frame[column] >= 0).all():
-            raise ValueError(f"{file}: {column} has other than numbers of at least 0")
+            raise ValueError(
+                f"{file}: {column} has values other than numbers of at least 0"
+            )
     names: dict[str, Any] = {
         "landscape": LANDSCAPES,
         "family": families(False),
@@ -79,7 +81,7 @@ def _frame(out: Path, part: str) -> pd.DataFrame:
     }
     untrusted.check_known(file, frame, names)
     if frame.duplicated(_KEYS[part]).any():
-        raise ValueError(f"{file}: a row is there twice")
+        raise ValueError(f"{file} has a row twice")
     if part == "search" and (frame["successes"] > frame["chains"]).any():
         raise ValueError(f"{file}: more successes than chains")
     return frame

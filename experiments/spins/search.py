@@ -1,7 +1,7 @@
-"""Time to solution: each method tuned on some instances and judged on others.
+"""Time to solution: each method is tuned on some instances and evaluated on others.
 
 A trial is one run of many independent chains on one instance. Its time to solution is
-the number of sweeps after which repeated runs have succeeded once with 99 %
+the number of sweeps after which repeated runs have succeeded once with 99%
 probability, S ln 0.01 / ln(1 − p) with S the sweeps of a run and p its success rate.
 """
 
@@ -22,7 +22,7 @@ from experiments.spins.problems import Family, Instance
 from landmod_jax import annealing
 
 TOLERANCE = 1e-3
-RECORDS = 64  # points of the temperature that LM amounts to
+RECORDS = 64  # points of LM's effective temperature
 FIRST_SETTING, FIRST_TRAINING, FIRST_JUDGED = 100, 500, 1000  # seeds
 
 
@@ -35,13 +35,13 @@ def linear(slope: float) -> lm.Shape:
     )
 
 
-# In units of U, small against its range, as T is.
+# In units of U and, like T, small compared with its range.
 SHAPES = {"linear 0.1": linear(0.1), "bounded 1, 3": lm.bounded(1.0, 3.0)}
 
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """What a method is tuned in; temperatures in units of U."""
+    """The parameters that are tuned; temperatures in units of U."""
 
     first: float
     last: float
@@ -51,9 +51,9 @@ class Setting:
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
-    """What a run gave."""
+    """The results of a run."""
 
-    best: np.ndarray  # (chains,), U less the model's offset
+    best: np.ndarray  # (chains,), U minus the model's offset
     seconds: float  # of the processor, for all chains
     sweeps: int  # for each chain, of all its replicas
 
@@ -86,7 +86,7 @@ def _annealed(
 ) -> tuple[Trial, Any]:
     """A run at the temperatures of a table, and its trajectory.
 
-    Schedule and records are of one kind for all, so that they share programs.
+    All runs have the same kind of schedule and records, to share programs.
     """
     model = instance.model
     start, key = jax.random.split(jax.random.key(seed))
@@ -137,7 +137,7 @@ def matched(
 
 
 def tempered(instance: Instance, setting: Setting, chains: int, seed: int) -> Trial:
-    """Parallel tempering: of as many copies as there are chains, each of replicas."""
+    """Parallel tempering, with one copy of all replicas per chain."""
     copies = max(1, chains // 4)
     start, key = jax.random.split(jax.random.key(seed))
     x = instance.model.sample(start, copies * tempering.REPLICAS)
@@ -149,7 +149,7 @@ def tempered(instance: Instance, setting: Setting, chains: int, seed: int) -> Tr
 
 
 def sampled(instance: Instance, setting: Setting, chains: int, seed: int) -> Trial:
-    """The annealer of dwave-samplers, where it is installed."""
+    """The annealer of dwave-samplers, if it is installed."""
     best, seconds = dwave.anneal(
         instance, setting.first, setting.last, setting.sweeps, chains, seed
     )
@@ -173,7 +173,7 @@ LABELS = {
 
 
 def draw(family: Family, sizes: Sizes) -> list[Setting]:
-    """The settings, the same for every method; only LM looks at the shape."""
+    """The settings, the same for every method; only LM uses the shape."""
     rng = np.random.default_rng(FIRST_SETTING)
     found = []
     for i in range(sizes.settings):
@@ -190,7 +190,7 @@ def draw(family: Family, sizes: Sizes) -> list[Setting]:
 
 
 def to_solution(successes: int, n: int, sweeps: float) -> float:
-    """Sweeps to a success with 99 % probability; adds half a success to each side."""
+    """Sweeps to a success with 99% probability; adds half a success to each side."""
     p = (successes + 0.5) / (n + 1)
     return max(1.0, math.log(0.01) / math.log1p(-p)) * sweeps
 
@@ -202,7 +202,7 @@ def successes(trial: Trial, instance: Instance) -> int:
 def with_target(
     instance: Instance, family: Family, sizes: Sizes, seed: int
 ) -> Instance:
-    """The instance; where no lowest energy is known, the best of a long tempering."""
+    """The instance; if no lowest energy is known, with the best of a long tempering."""
     if np.isfinite(instance.target):
         return instance
     setting = Setting(1.5 * family.unit, 0.1 * family.unit, 8 * max(sizes.sweeps), "")
@@ -211,7 +211,7 @@ def with_target(
 
 
 def study(name: str, family: Family, sizes: Sizes) -> Iterator[dict[str, Any]]:
-    """A row per setting tried and instance judged."""
+    """A row per setting tried and instance evaluated."""
     train, judge = (
         [
             with_target(family.make(first + i), family, sizes, first + i)
@@ -270,7 +270,7 @@ def study(name: str, family: Family, sizes: Sizes) -> Iterator[dict[str, Any]]:
     }
     for method in [*methods, MATCHED]:
         setting = chosen[method]
-        # What is compiled for this method is not timed.
+        # Compilation for this method is not timed.
         runners[method](train[0], setting, sizes.chains, FIRST_JUDGED)
         for number, instance in enumerate(judge):
             seed = FIRST_JUDGED + number

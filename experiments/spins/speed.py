@@ -1,4 +1,4 @@
-"""Sweeps a second: `metropolis`, the same in a NumPy loop, and dwave-samplers."""
+"""Sweeps per second: `metropolis`, a NumPy loop that does the same, dwave-samplers."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -24,14 +24,14 @@ def numpy_loop(
     steps: int,
     lm_slope: float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Metropolis on all chains at once, sequential flips, the best state kept.
+    """Metropolis on all chains at once, with sequential flips; keeps the best states.
 
     Args:
       neighbors, weights: (n, degree), of each site.
       x: (n, chains), changed in place.
       uniform: a step's uniforms, (chains,).
       temperature: T of a step.
-      lm_slope: of f(u) = slope · u, above each chain's minimum; 0 for none.
+      lm_slope: slope of f(u) = slope · u above each chain's minimum; 0 for no LM.
 
     Returns:
       The best states (n, chains) and their energies (chains,).

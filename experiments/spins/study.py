@@ -1,4 +1,4 @@
-"""The study, part by part; a finished part is not measured again."""
+"""Measures the study, part by part; finished parts are not measured again."""
 
 import time
 from collections.abc import Iterator
@@ -17,10 +17,10 @@ SEED = 3000
 
 
 def measure(config: Study, out: Path, stop: Stop, shown: Progress) -> None:
-    """Measure the parts that `out` lacks; a line for each as it is finished.
+    """Measure the parts that `out` lacks, and print a line for each finished one.
 
     Raises:
-      Stopped: it is to stop; `out` has the parts that were finished.
+      Stopped: on a request to stop; `out` has the finished parts.
     """
     origin = provenance()
     origin |= {"command": without_places(origin["command"])}

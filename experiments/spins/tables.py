@@ -16,7 +16,7 @@ from experiments.spins.tunnelling import LONGEST
 
 
 def tables(parts: dict[str, pd.DataFrame], about: dict[str, Any]) -> str:
-    """All tables of the finished parts, and which are missing."""
+    """All tables of the finished parts, and the names of the missing parts."""
     made = {"tunnelling": _tunnelling, "search": _search, "speed": _speed}
     found = ["# Spin systems\n"]
     found += [made[part](parts[part]) for part in PARTS if part in parts]
@@ -45,12 +45,12 @@ def _tunnelling(times: pd.DataFrame) -> str:
             ]
         )  # fmt: skip
     return (
-        "## Curie–Weiss tunnelling times\n\nMean steps from all spins down to the "
+        "## Curie–Weiss tunneling times\n\nMean steps from all spins down to the "
         "mirror image of the most probable state, exact from the transition matrix. "
-        f"Measured over {times['chains'].max():.0f} chains where the exact mean is not "
-        f"over {LONGEST:,}. "
+        f"Measured over {times['chains'].max():.0f} chains if the exact mean is at "
+        f"most {LONGEST:,}. "
         f"Of {n} measured means, {within} lie within two standard errors of the exact "
-        f"one; so few or fewer would in {100 * chance:.0f} % of studies.\n\n"
+        f"one; that few or fewer would in {100 * chance:.0f}% of studies.\n\n"
         + text.table(head, lines)
     )
 
@@ -73,7 +73,7 @@ def _search(trials: pd.DataFrame) -> str:
                     f"{row['length']:.0f}",
                     f"{row['first']:.2g} to {row['last']:.2g}",
                     row["shape"] if row["method"].startswith("lm") else "",
-                    f"{100 * row['p']:.1f} %",
+                    f"{100 * row['p']:.1f}%",
                     f"{row['time']:.3g}",
                     _ratio(row, ""),
                     f"{1e3 * row['seconds_time']:.3g}",
@@ -93,15 +93,15 @@ def _how_to_read(trials: pd.DataFrame) -> str:
     settings = len(tuned[["first", "last", "sweeps", "family"]].drop_duplicates())
     settings //= tuned["family"].nunique()
     return (
-        f"Every method was tuned on the same {settings} settings (temperatures, length "
-        "of a run, and for LM a shape f), on instances that take no part in what "
-        "follows. *To solution*: sweeps of one chain until repeated runs have "
-        "succeeded with 99 % probability, geometric mean over instances; of parallel "
-        "tempering, all replicas' sweeps count. Milliseconds are of one processor and "
-        "include what a call costs, which is most of it for short runs of few spins. "
-        "Ratios have a 95 % interval over instances; *faster* and *slower* are said "
-        f"where p < {SURE} (sign-flip test of logarithms, paired by instance, Holm "
-        "over all of this section, for sweeps and for seconds apart).\n"
+        f"Every method was tuned over the same {settings} settings (temperatures, "
+        "length of a run, and for LM a shape f), on instances that are not used below. "
+        "*To solution*: sweeps of one chain until repeated runs have "
+        "succeeded with 99% probability, geometric mean over instances; for parallel "
+        "tempering, all replicas' sweeps count. Milliseconds are those of one "
+        "processor and include the cost of a call, which dominates in short runs of "
+        "few spins. Ratios have a 95% interval over instances. The verdict is *faster* "
+        f"or *slower* if p < {SURE} (sign-flip test of logarithms, paired by instance, "
+        "Holm over this whole section, separately for sweeps and for seconds).\n"
     )
 
 
@@ -132,7 +132,7 @@ def _speed(runs: pd.DataFrame) -> str:
     n = runs["chains"].iloc[0]
     return (
         "## Speed\n\nSweeps of one chain per second of processor time, "
-        f"{n:.0f} chains at once; the median of repetitions that take turns. The last "
+        f"{n:.0f} chains at once; the median of alternating repetitions. The last "
         "column: how many times as fast `metropolis` is (with LM, against NumPy with "
         "LM), with the range over repetitions.\n\n"
         + text.table(

@@ -15,7 +15,7 @@ REPLICAS = 8
 
 @jax.jit
 def run(model: Any, x: jax.Array, key: jax.Array, T: jax.Array, sweeps: Any) -> Any:
-    """The lowest energy that each copy has met, (copies,), in sweeps per replica.
+    """The lowest energy that each copy has reached, (copies,), in sweeps per replica.
 
     Args:
       model: a spin model.
@@ -33,7 +33,7 @@ def run(model: Any, x: jax.Array, key: jax.Array, T: jax.Array, sweeps: Any) -> 
 
     def step(place: Any, carry: Any) -> Any:
         x, move, accepted, value, best, log_u, sweep = carry
-        # As in `metropolis`: a move is applied ahead of all that reads x.
+        # As in `metropolis`: a move is applied before anything reads x.
         x = moves.apply(x, move, accepted)
         move = moves.propose(draws(words, sweep * n + place, chains), x, place)
         change = moves.change(x, move)
@@ -49,7 +49,7 @@ def run(model: Any, x: jax.Array, key: jax.Array, T: jax.Array, sweeps: Any) -> 
         exists = jnp.where(above, rung + 1 < REPLICAS, rung > 0)
         partner = jnp.where(exists, partner, order)
         gain = (1 / each - 1 / each[partner]) * (value - value[partner])
-        # Both of a pair decide by the lower one's number.
+        # Both replicas of a pair decide by the lower one's random number.
         swap = exists & (log_u[jnp.minimum(order, partner)] <= gain)
         source = jnp.where(swap, partner, order)
         return x[:, source], value[source]

@@ -1,8 +1,8 @@
-"""Mean tunnelling times of the Curie–Weiss model, exact and simulated.
+"""Mean tunneling times of the Curie–Weiss model, exact and simulated.
 
-From all spins down to the mirror image of the state that is most probable there, with
-one random spin tried per step. M = Σ s is a Markov chain of its own, since U depends on
-nothing else, on the plain landscape and on the modified one.
+A chain goes from all spins down to the mirror image of the most probable state there,
+and tries one random spin per step. M = Σ s is itself a Markov chain, because U and H
+depend on nothing else.
 """
 
 import dataclasses
@@ -16,9 +16,9 @@ import landmod_jax as lm
 from landmod_jax import annealing
 from landmod_jax.annealing._couplings import row_of, with_row
 
-BLOCK = 2_000  # steps between two looks at who has arrived
+BLOCK = 2_000  # steps between two checks for arrived chains
 MOST = 400  # blocks
-LONGEST = 6_000  # steps on average, for a case to be simulated
+LONGEST = 6_000  # largest exact mean of steps for which a case is simulated
 # The landscape: c as a share of the barrier of U above its minimum, and f.
 LANDSCAPES: dict[str, tuple[str | None, float]] = {
     "plain": (None, np.inf),
@@ -48,7 +48,7 @@ class Case:
 
     @property
     def target(self) -> int:
-        """The M > 0 to reach, the most probable one on the plain landscape."""
+        """The M > 0 to reach: the most probable one on the plain landscape."""
         ups = np.arange(self.n // 2 + 1, self.n + 1)
         log_p = _log_binomial(self.n)[ups] - energies(self.n)[ups] / self.temperature
         return int(2 * ups[log_p.argmax()] - self.n)
@@ -91,7 +91,7 @@ def exact_time(case: Case) -> float:
     """The mean number of steps from all down to the target, from the matrix."""
     P = transitions(case)
     up, down = np.diag(P, 1), np.diag(P, -1)
-    # Of a step up from k: 1 / up, and from below again after each step down.
+    # Time for a step up from k: 1 / up, and from below again after each step down.
     step = np.zeros(case.n)
     for k in range(case.n):
         step[k] = (1 + (down[k - 1] * step[k - 1] if k else 0.0)) / up[k]
@@ -101,7 +101,7 @@ def exact_time(case: Case) -> float:
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Tunnelling:
-    """Random flips that note the first step at which M reaches the target.
+    """Random flips that record the first step at which M reaches the target.
 
     A state has the spins `s`, their sum `M`, and `at`, that step, or −1.
     """
@@ -137,7 +137,7 @@ def _energy(x: Any) -> jax.Array:
 
 
 def times(case: Case, chains: int, seed: int) -> np.ndarray:
-    """The steps that each of `chains` took, (chains,); −1 for one that is not there."""
+    """The steps that each of `chains` took, (chains,); −1 if it has not arrived."""
     down = {
         "s": -jnp.ones((chains, case.n), jnp.int8),
         "M": jnp.full((chains,), -case.n, jnp.int32),
@@ -159,7 +159,7 @@ def times(case: Case, chains: int, seed: int) -> np.ndarray:
 
 
 def row(case: Case, chains: int, seed: int) -> dict[str, Any]:
-    """One case: the exact mean; if not over LONGEST, also a measured one.
+    """One case: the exact mean and, if it is at most LONGEST, a measured one.
 
     error is the standard error of the measured mean.
     """

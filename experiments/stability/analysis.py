@@ -1,4 +1,4 @@
-"""What the rows say: collapse, margins, and LM against each other arm."""
+"""Results from the rows: collapse, margins, and LM against each other arm."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -17,13 +17,13 @@ from experiments.stability.tasks import TASKS
 
 EQUIVALENT = 1.0  # points of test accuracy
 SURE = 0.05
-# Each is held against every other arm of its task and optimizer.
+# Each is compared with every other arm of its task and optimizer.
 OURS = (LM.name, "lm_after")
 _GROUP = ["task", "optimizer"]
 
 
 def collapse(runs: pd.DataFrame) -> pd.DataFrame:
-    """A row a case and rate: n, collapsed, and Wilson's low and high (shares)."""
+    """A row per case and rate: n, collapsed, and Wilson's low and high (shares)."""
     rows = []
     for key, part in runs.groupby([*KEYS, "rate"], sort=False):
         count, n = int(part["collapsed"].sum()), len(part)
@@ -34,12 +34,12 @@ def collapse(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def summary(runs: pd.DataFrame) -> pd.DataFrame:
-    """A row a case.
+    """A row per case.
 
     Returns:
       KEYS, n (seeds), margin, low, high, ratio, ratio_low, ratio_high, ratio_bound (to
       the plain optimizer's; NaN for itself and without it), chosen (rate), accuracy and
-      deviation (of the test images at it, per cent), collapsed (runs there).
+      deviation (on the test images at that rate, in percent), collapsed (runs there).
     """
     rows = []
     for task, optimizer, arms in groups(runs):
@@ -75,13 +75,13 @@ def summary(runs: pd.DataFrame) -> pd.DataFrame:
 def comparisons(runs: pd.DataFrame) -> pd.DataFrame:
     """A row for each of OURS and each other arm of a task and an optimizer.
 
-    Variants of LM are compared by `variants`, a family of its own.
+    `variants` compares variants of LM, which are a separate family.
 
     Returns:
       task, optimizer, arm, other, n (pairs); ratio, ratio_low, ratio_high, ratio_bound
-      (of margins); collapse (share of the rates at which a seed collapses, less the
+      (of margins); collapse (share of the rates at which a seed collapses, minus the
       other's), p_collapse; points, points_low, points_high (test accuracy at each one's
-      chosen rate, less the other's), p_points, p_equivalent, pairs (for 80 % power at
+      chosen rate, minus the other's), p_points, p_equivalent, pairs (for 80% power at
       EQUIVALENT points). p_collapse and p_points are adjusted by Holm, each over all.
     """
     rows = []
@@ -89,14 +89,14 @@ def comparisons(runs: pd.DataFrame) -> pd.DataFrame:
         for ours in (name for name in OURS if name in arms):
             for other in (name for name in arms if name != ours):
                 if other in OURS[: OURS.index(ours)] or other in VARIANTS:
-                    continue  # compared already, the other way; or by `variants`
+                    continue  # already compared the other way, or by `variants`
                 row = {"task": task, "optimizer": optimizer, "arm": ours}
                 rows.append(row | {"other": other} | _compared(arms[ours], arms[other]))
     return _adjusted(rows)
 
 
 def variants(runs: pd.DataFrame) -> pd.DataFrame:
-    """As `comparisons`: LM with another shape or threshold against LM's defaults."""
+    """Like `comparisons`: LM with another shape or threshold against LM's defaults."""
     return _adjusted(
         [
             {"task": task, "optimizer": optimizer, "arm": arm, "other": LM.name}
@@ -148,7 +148,7 @@ def _compared(ours: pd.DataFrame, other: pd.DataFrame) -> dict[str, Any]:
 
 
 def tasks(runs: pd.DataFrame) -> list[str]:
-    """Those that have runs: the plan's in its order, then others."""
+    """The cases that have runs: the plan's in its order, then others."""
     planned = dict.fromkeys([*(task for task, *_ in PLAN), *TASKS])
     return [task for task in planned if task in set(runs["task"])]
 
@@ -174,5 +174,5 @@ def grid(part: pd.DataFrame, column: str) -> tuple[np.ndarray, list[float]]:
 
 
 def chosen(part: pd.DataFrame) -> float:
-    """A case's rate with the best mean held-out accuracy, the smaller of equals."""
+    """The case's rate with the best mean held-out accuracy; the smaller one if tied."""
     return float(part.groupby("rate")["held_out_accuracy"].mean().idxmax())

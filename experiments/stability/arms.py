@@ -8,8 +8,8 @@ from experiments.config.arms import ARMS as COMPARED
 from experiments.config.arms import LM, Arm
 from experiments.config.run import RunConfig
 
-# Name, label, color, and what stands in place of LM's default, as `--f` and
-# `--threshold` spell it.
+# Name, label, color, and what replaces LM's default, in the spelling of `--f` and
+# `--threshold`.
 _VARIANTS = (
     ("lm_sqrt", "LM, f = √u", "#0072B2", {"f": "sqrt"}),
     ("lm_quadratic", "LM, f = u²", "#009E73", {"f": "quadratic"}),
@@ -33,6 +33,6 @@ _CHANGED: Mapping[str, dict[str, str]] = {
 
 
 def parameters(arm: str) -> dict[str, Any]:
-    """An arm's parameters: `compare`'s defaults, but for what a variant changes."""
+    """An arm's parameters: `compare`'s defaults, except for what a variant changes."""
     defaults = {name: getattr(RunConfig, name) for name in ARMS[arm].parameters}
     return defaults | _CHANGED.get(arm, {})

@@ -20,7 +20,7 @@ def write(out: Path) -> None:
 
 
 def sections(found: Mapping[Path, pd.DataFrame]) -> list[str]:
-    """The parts of a report's page on some studies, with the pictures that they have.
+    """The parts of a report's page about studies, with their pictures.
 
     Args:
       found: the rows of each study, as `rows.read` gives them.
@@ -35,7 +35,7 @@ def sections(found: Mapping[Path, pd.DataFrame]) -> list[str]:
 
 def _section(study: Path, runs: pd.DataFrame, name: str) -> str:
     captions = {
-        "collapse.png": "Share of runs that collapse, by learning rate. Bands: 95 % "
+        "collapse.png": "Share of runs that collapse, by learning rate. Bands: 95% "
         "intervals (Wilson). Further right is better.",
         "how.png": "One seed at a learning rate at which its plain run collapses.",
     }
@@ -53,7 +53,7 @@ def _section(study: Path, runs: pd.DataFrame, name: str) -> str:
 
 
 def write_with(drawing: style.Drawing, out: Path) -> pd.DataFrame:
-    """As `write`; pictures that could not be drawn are left to `drawing`.
+    """Like `write`, but `drawing` collects pictures that could not be drawn.
 
     Returns:
       The rows.

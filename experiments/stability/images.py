@@ -1,4 +1,4 @@
-"""The images that the tasks train on: a training, a held-out and a test split each."""
+"""The images of the tasks: training, held-out and test splits."""
 
 import functools
 from collections.abc import Callable
@@ -10,7 +10,7 @@ import numpy as np
 from experiments.data import loading
 from experiments.data.loading import Dataset
 
-# Images of CIFAR-10: to train on, held out of the training images, of the test images.
+# Images of CIFAR-10: trained on, held out of the training images, and tested on.
 TRAINED, HELD_OUT, TESTED = 20_000, 2_000, 2_000
 
 
@@ -31,7 +31,7 @@ class Images(NamedTuple):
 
 
 class Places(NamedTuple):
-    """Where data sets are looked for, as in `loading.load`."""
+    """Where to look for data sets, as in `loading.load`."""
 
     data_dir: Path | None = None
     cache_dir: Path | None = None
@@ -54,7 +54,7 @@ def _digits() -> Images:
 def cifar10(places: Places) -> Images:
     """(n, 32, 32, 3): 20,000 training images, 2,000 held out, 2,000 for the test.
 
-    The first ones of the canonical order, which is as good as shuffled.
+    These are the first images in canonical order, which is as good as shuffled.
 
     Raises:
       UserError: the data set cannot be read, or prepared.

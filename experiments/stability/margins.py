@@ -8,21 +8,21 @@ import numpy as np
 AT_MOST = 0.05  # of the seeds collapse
 RESAMPLES = 4999
 # Jeffreys' prior for each rate's share: half a seed that always collapses, half a seed
-# that never does. Without it seeds of which none collapses would have no uncertainty.
+# that never does. Without it, seeds that never collapse would have no uncertainty.
 PRIOR = 0.5
-# 90 % and not 95 %: where none of 48 seeds collapses, the upper 97.5 % bound is 5.05 %,
+# 90% and not 95%: if none of 48 seeds collapses, the upper 97.5% bound is 5.05%,
 # and every interval would reach below the grid. Over eight simulated collapse curves
-# the interval covers in 85 to 93 % of studies, 90 % on average.
+# the interval covers in 85 to 93% of studies, 90% on average.
 _ENDS = (0.05, 0.95)
 
 
 @dataclasses.dataclass(frozen=True)
 class Margin:
-    """A margin, or a ratio of two, with a 90 % interval.
+    """A margin, or a ratio of two, with a 90% interval.
 
-    0 and inf stand for below and above all rates of the grid; NaN, of a ratio, for two
-    margins off the same end. `bound` is "≥" or "≤" for a ratio of which one margin is
-    off the grid, and so only known to lie beyond its end.
+    0 and inf mean below and above all rates of the grid. A ratio is NaN if both margins
+    are off the same end. `bound` is "≥" or "≤" for a ratio with one margin off the
+    grid, which is only known to lie beyond its end.
     """
 
     value: float
@@ -32,7 +32,7 @@ class Margin:
 
 
 def margin(collapsed: np.ndarray, rates: Sequence[float]) -> Margin:
-    """The margin from runs (seeds, rates), of which each seed is one draw."""
+    """The margin from runs (seeds, rates); each seed is one draw."""
     low, high = _interval(resampled(collapsed, rates))
     return Margin(float(crossing(_bool(collapsed).mean(0), rates)), low, high)
 
@@ -40,7 +40,7 @@ def margin(collapsed: np.ndarray, rates: Sequence[float]) -> Margin:
 def ratio(first: np.ndarray, second: np.ndarray, rates: Sequence[float]) -> Margin:
     """The first one's margin over the second's; (seeds, rates) of the same seeds.
 
-    A margin off the grid is taken for the grid's end.
+    A margin off the grid is set to the grid's end.
     """
     ours, theirs = (crossing(_bool(e).mean(0), rates) for e in (first, second))
     low, high = _interval(
@@ -59,8 +59,8 @@ def ratio(first: np.ndarray, second: np.ndarray, rates: Sequence[float]) -> Marg
 def resampled(collapsed: np.ndarray, rates: Sequence[float]) -> np.ndarray:
     """(RESAMPLES,) margins by the Bayesian bootstrap over seeds.
 
-    Cases of the same number of seeds get the same weights, so that resamples of two
-    arms belong together.
+    Cases with the same number of seeds get the same weights, so that resamples of two
+    arms are paired.
     """
     n, count = collapsed.shape
     prior = np.stack([np.ones(count), np.zeros(count)])
@@ -72,7 +72,7 @@ def resampled(collapsed: np.ndarray, rates: Sequence[float]) -> np.ndarray:
 def crossing(shares: np.ndarray, rates: Sequence[float]) -> np.ndarray:
     """Where shares (…, rates) first exceed AT_MOST, interpolated linearly in log rate.
 
-    0 where the first share does, inf where none does.
+    0 if the first share does, inf if none does.
     """
     x, shares = np.log(np.asarray(rates)), np.asarray(shares, np.float64)
     over = shares > AT_MOST

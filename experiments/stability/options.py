@@ -10,8 +10,8 @@ from experiments.stability.arms import ARMS, VARIANTS
 
 FIRST_SEED = 2000
 SEEDS = 48
-# Every arm meets SGD and Adam on the network that the question arose with. The other
-# networks have LM ahead and after, and the remedies that it competes with.
+# Every arm runs with SGD and Adam on the network on which the question arose. The other
+# networks have LM before and after the optimizer, and the competing remedies.
 _FIRST = (
     "base", "lm", "lm_after", "lm_c0", "clip", "momo", "mean_scale", "shuffled_scale",
     "warmup",
@@ -30,7 +30,7 @@ PLAN = (
     ("conv10", ("sgd", "adam"), (*_FEW, *VARIANTS)),
     ("cifar10", ("sgd", "adam"), _FEW),
 )
-# About nine minutes of a core a case, or more: run only where it is asked for by name.
+# Nine minutes of a core per case or more, so they must be selected by name.
 LONG = ("conv10", "cifar10")
 QUICK = (("mlp12", ("sgd", "adam"), ("base", "lm", "lm_after", "clip")),)
 QUICK_SEEDS = 8
@@ -56,17 +56,17 @@ class Study:
     """Networks: mlp6, mlp12, mlp24, rnn, conv10, cifar10; by default, all but the last
     two, which are best run on a GPU."""
     optimizers: tuple[str, ...] | None = None
-    """Those of sgd, adam, rmsprop, adagrad; by default, the plan's for each task."""
+    """Some of sgd, adam, rmsprop, adagrad; by default, the plan's for each task."""
     arms: tuple[str, ...] | None = None
-    """As of `compare`, and lm_sqrt, lm_quadratic, lm_bounded, lm_smoothed and
+    """Arms of `compare`, and lm_sqrt, lm_quadratic, lm_bounded, lm_smoothed and
     lm_windowed; by default, the plan's for each task and optimizer."""
     seeds: int = SEEDS
-    """How many seeds, from 2000 on."""
+    """Number of seeds; they count from 2000."""
     quick: bool = False
-    """Four arms, 8 seeds, every second learning rate: minutes on two cores."""
+    """Four arms, 8 seeds and every second learning rate: minutes on two cores."""
 
     def cases(self) -> list[Case]:
-        """The plan's cases that were asked for; with `arms`, these in place of its.
+        """The requested cases of the plan; `arms`, if given, replace the plan's.
 
         Raises:
           UserError: a name is unknown, or nothing is left.
@@ -98,7 +98,7 @@ class Study:
             if case.task in tasks and ARMS[case.arm].serves(case[1])
         ]
         if not chosen:
-            raise UserError("no case of the plan is of these tasks and optimizers")
+            raise UserError("no case of the plan has these tasks and optimizers")
         return chosen
 
     def seed_numbers(self) -> Sequence[int]:

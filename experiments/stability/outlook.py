@@ -1,4 +1,4 @@
-"""What the study would run, and about how long that takes; writes nothing."""
+"""Shows what the study would run, and about how long that takes; writes nothing."""
 
 from collections import Counter
 from pathlib import Path

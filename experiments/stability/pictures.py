@@ -15,20 +15,20 @@ from experiments.stability import analysis
 from experiments.stability.arms import ARMS, VARIANTS
 from experiments.stability.tasks import TASKS
 
-# What a reader may choose from; the controls have a picture of their own.
+# The arms that a reader may choose from; the controls have their own picture.
 REMEDIES = ("base", "lm", "lm_after", "clip", "momo")
 CONTROLS = tuple(arm for arm in COMPARED if arm not in REMEDIES[2:])
 LANDSCAPES = (BASE.name, LM.name, *VARIANTS)
-# Of one seed's runs, beside the plain one: those that say how.
+# The runs of one seed that show how, next to the plain run.
 SHOWN = ("lm", "lm_after", "clip", "momo")
 
 
 def draw(
     runs: pd.DataFrame, curves: pd.DataFrame, out: Path, drawing: style.Drawing
 ) -> None:
-    """Of the plan's first task collapse.png and how.png; others.png has the rest.
+    """collapse.png and how.png for the plan's first task; others.png for the rest.
 
-    controls.png and landscapes.png are of the tasks that have these arms.
+    controls.png and landscapes.png show the tasks that have these arms.
     """
     main = runs["task"] == analysis.tasks(runs)[0]
     remedies = runs["arm"].isin(REMEDIES)
@@ -45,7 +45,7 @@ def draw(
 
 
 def draw_collapse(runs: pd.DataFrame, arms: Sequence[str], path: Path) -> list[Path]:
-    """A panel a task and optimizer: collapsed runs over rates, Wilson's band."""
+    """A panel per task and optimizer: collapsed runs over rates, with Wilson's band."""
     table = analysis.collapse(runs[runs["arm"].isin(arms)])
     panels = [(task, optimizer) for task, optimizer, _ in analysis.groups(runs)]
     columns = min(2, len(panels))

@@ -16,23 +16,23 @@ from experiments.stability.arms import ARMS, parameters
 from experiments.stability.images import USUAL, Images, Places, Split
 from experiments.stability.tasks import CLASSES, TASKS, Task
 
-COLLAPSED_UNDER = 20.0  # per cent of the test images; guessing has 10
+COLLAPSED_UNDER = 20.0  # percent of the test images; guessing gives 10
 WINDOW = 20  # steps that a loss is averaged over
-# Below nine tenths of guessing's loss a network has learned something.
+# Below nine tenths of guessing's loss, a network has learned something.
 LEARNED = 0.9 * np.log(CLASSES)
 
 
 class Outcome(NamedTuple):
     """Arrays (seeds, rates); losses and scales (seeds, rates, steps)."""
 
-    test_accuracy: Any  # per cent
+    test_accuracy: Any  # percent
     held_out_accuracy: Any
     losses: Any
-    scales: Any  # None for an arm that has none
+    scales: Any  # None for an arm without a scale
 
 
 def batches(seed: int, task: Task, images: int) -> np.ndarray:
-    """(steps, batch) int32: images of each step, epoch after shuffled epoch."""
+    """(steps, batch) int32: the images of each step, in successive shuffled epochs."""
     rng = np.random.default_rng(seed)
     needed = task.steps * task.batch
     epochs = [rng.permutation(images) for _ in range(-(-needed // images))]
@@ -54,8 +54,8 @@ def run(
 
     Args:
       scales: (seeds, rates, steps) of the LM runs, for an arm that replays them.
-      places: where the task's data set is looked for.
-      compiling: told True when JAX starts to compile, False when it has.
+      places: where to look for the task's data set.
+      compiling: called with True when JAX starts to compile, and False when it has.
     """
     what = TASKS[task]
     images = what.images(places)
@@ -79,7 +79,7 @@ def run(
         spread = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("seeds"))
         by_seed = jax.device_put(by_seed, spread)
     compiling(True)
-    # Returns when it is compiled, and before it has run.
+    # Returns once it is compiled, before it has run.
     found = _program(task, optimizer, arm)(
         images, *by_seed, np.asarray(rates, np.float32)
     )
@@ -99,7 +99,7 @@ def _program(task: str, optimizer: str, arm: str) -> Any:
         one = functools.partial(of_seed, images, rates)
         if jax.default_backend() != "cpu" or len(jax.local_devices()) > 1:
             return jax.vmap(one)(keys, order, replayed)
-        # Seed by seed, the weights of a seed's rates stay in a CPU's caches.
+        # Seed by seed, so that the weights of one seed's rates stay in a CPU's caches.
         return jax.lax.map(lambda own: one(*own), (keys, order, replayed))
 
     return whole
@@ -163,18 +163,18 @@ def averaged(losses: np.ndarray) -> np.ndarray:
 
 
 def collapsed(outcome: Outcome) -> np.ndarray:
-    """(seeds, rates): under COLLAPSED_UNDER on the test set, or a loss not finite."""
+    """(seeds, rates): below COLLAPSED_UNDER on the test set, or a non-finite loss."""
     lost = ~np.isfinite(outcome.losses[..., -WINDOW:]).all(axis=-1)
     return lost | (outcome.test_accuracy < COLLAPSED_UNDER)
 
 
 def collapse_steps(outcome: Outcome) -> np.ndarray:
-    """(seeds, rates): the step after which a collapsed run never again has learned.
+    """(seeds, rates): the last step at which a collapsed run had learned something.
 
-    That is the end of the last WINDOW of steps with a mean loss under LEARNED; 0 if
-    there is none, −1 for a run that did not collapse.
+    It is the end of the last WINDOW of steps with a mean loss below LEARNED; 0 if there
+    is none, −1 for a run that did not collapse.
     """
-    learned = averaged(outcome.losses) < LEARNED  # NaN is not
+    learned = averaged(outcome.losses) < LEARNED  # NaN is not below it
     windows = learned.shape[-1]
     last = windows - 1 - learned[..., ::-1].argmax(axis=-1)
     step = np.where(learned.any(axis=-1), last + WINDOW, 0)

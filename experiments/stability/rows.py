@@ -1,8 +1,8 @@
-"""The study's rows, a file a case: written whole, and read with every check there is.
+"""The study's rows, one file per case: written atomically, and read with all checks.
 
 rows/CASE.csv.gz     a row per seed and learning rate: how the run ended
-curves/CASE.csv.gz   of the first seeds: loss and scale, mean by mean of ten steps
-cases.json           of each case: seconds, machine, versions, commit, command
+curves/CASE.csv.gz   loss and scale of the first seeds, averaged over ten steps
+cases.json           seconds, machine, versions, commit and command of each case
 """
 
 from collections.abc import Container
@@ -36,7 +36,7 @@ _CURVE = ("seed", "rate", "step", "loss", "scale")
 def frames(
     outcome: program.Outcome, seeds: Any, rates: Any
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Of a case: a row a run, and its curves."""
+    """A case's rows, one per run, and its curves."""
     seed, rate = np.meshgrid(seeds, rates, indexing="ij")
     columns = {
         "seed": seed,
@@ -83,10 +83,10 @@ def finished(out: Path, case: Case) -> bool:
 
 
 def read(out: Path, folder: str = "rows") -> pd.DataFrame:
-    """All finished cases' rows (or curves), with the columns KEYS ahead.
+    """All finished cases' rows (or curves), with the columns KEYS first.
 
     Raises:
-      UserError: a file is missing, damaged or nobody's.
+      UserError: a file is missing, damaged, or belongs to no case.
     """
     parts = []
     with STUDY.reading(out):
@@ -119,13 +119,13 @@ def read(out: Path, folder: str = "rows") -> pd.DataFrame:
 
 
 def _check_paired(out: Path, whole: pd.DataFrame) -> None:
-    """Arms of a task and optimizer have the same seeds, at all of the same rates."""
+    """Check that arms of a task and optimizer have the same seeds at the same rates."""
     for (task, optimizer), found in whole.groupby(["task", "optimizer"]):
         arms = found.drop_duplicates(["arm", "seed", "rate"])
         complete = (
             found["arm"].nunique() * found["seed"].nunique() * found["rate"].nunique()
         )
-        # Of the curves' runs each has several rows.
+        # Curves have several rows per run.
         if len(arms) != complete:
             raise UserError(
                 f"{out}: the arms of {task} with {optimizer} differ in their seeds or "

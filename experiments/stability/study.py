@@ -1,4 +1,4 @@
-"""The study's runs, case by case; a finished case is not run again."""
+"""Runs the study, case by case; finished cases are not run again."""
 
 import functools
 import time
@@ -23,10 +23,10 @@ from experiments.stability.options import Case, Study
 def measure(
     config: Study, out: Path, places: Places, stop: Stop, shown: Progress
 ) -> None:
-    """Run the cases that `out` lacks; a line for each as it is finished.
+    """Run the cases that `out` lacks, and print a line for each finished one.
 
     Raises:
-      Stopped: it is to stop; `out` has the cases that were finished.
+      Stopped: on a request to stop; `out` has the finished cases.
       UserError: a case there has other seeds or learning rates, or a data set cannot
         be read.
     """
@@ -34,7 +34,7 @@ def measure(
     _check(config, out, cases)
     origin = provenance()
     origin |= {"command": without_places(origin["command"])}
-    # Of the last task and optimizer: what their arms replay.
+    # The scales that the arms of the last task and optimizer replay.
     scales: dict[tuple[str, str], np.ndarray] = {}
     train = functools.partial(program.run, places=places, compiling=shown.compiling)
     missing = [case for case in cases if not rows.finished(out, case)]
@@ -78,7 +78,7 @@ def _check(config: Study, out: Path, cases: list[Case]) -> None:
         seeds, rates = sorted(set(frame["seed"])), sorted(set(frame["rate"]))
         if seeds != wanted_seeds or not np.allclose(rates, config.rates(case)):
             raise UserError(
-                f"{out} holds {case.name} with other seeds or learning rates: continue "
+                f"{out} has {case.name} with other seeds or learning rates: continue "
                 "with the options that it was started with, or choose another --out"
             )
 

@@ -17,7 +17,7 @@ from experiments.stability.tasks import TASKS
 
 
 def tables(runs: pd.DataFrame, cases: dict[str, Any]) -> str:
-    """All tables of the finished cases, and which of the plan are missing."""
+    """All tables of the finished cases, and the cases of the plan that are missing."""
     summary = analysis.summary(runs)
     compared = pd.concat([analysis.comparisons(runs), analysis.variants(runs)])
     parts = ["# Stability: which learning rates train\n", _how_to_read()]
@@ -40,23 +40,23 @@ def tables(runs: pd.DataFrame, cases: dict[str, Any]) -> str:
 
 def _how_to_read() -> str:
     return (
-        "The questions, and how the rows answer them, were fixed first (`plan.md`). "
-        "*Margin*: the learning rate up to which at most 5 % of seeds collapse, with a "
-        "90 % bootstrap interval over seeds; a ratio with ≥ or ≤ is a bound, because "
+        "We fixed the questions, and how the rows answer them, beforehand (`plan.md`). "
+        "*Margin*: the learning rate up to which at most 5% of seeds collapse, with a "
+        "90% bootstrap interval over seeds; a ratio with ≥ or ≤ is a bound, because "
         "one of its margins is off the grid. *Chosen*: the rate with the best accuracy "
-        "on held-out images; the accuracy is that of the test images there, mean ± "
-        "standard deviation.\n\nIn the comparisons, *fewer* and *more* collapses are "
-        "said where the share of the rates at which a seed collapses differs with p < "
-        f"{SURE} (sign-flip test, paired by seed, Holm over all comparisons of this "
-        "page; those of LM's shapes and thresholds with its defaults are a family of "
-        "their own), likewise *better* and *worse* accuracy at the chosen rates; "
-        f"*equal* where it lies within ±{EQUIVALENT:g} point (two one-sided tests at "
-        "5 %, not adjusted). The last column: how many seeds would tell such a "
-        "difference of accuracy with 80 % power.\n"
+        "on held-out images; the accuracy is that on the test images there, mean ± "
+        "standard deviation.\n\nA comparison says *fewer* or *more* collapses if the "
+        "share of the rates at which a seed collapses differs with p < "
+        f"{SURE} (sign-flip test, paired by seed, Holm over all comparisons on this "
+        "page; those of LM's shapes and thresholds with its defaults are a separate "
+        "family), and likewise *better* or *worse* accuracy at the chosen rates. It "
+        f"says *equal* if the accuracy lies within ±{EQUIVALENT:g} point (two "
+        "one-sided tests at 5%, not adjusted). The last column: how many seeds it "
+        "takes to detect such a difference in accuracy with 80% power.\n"
     )
 
 
-# They enclose the overview, which the documentation shows by itself.
+# They enclose the overview, which the documentation includes separately.
 MARKS = ("<!-- overview -->", "<!-- end of the overview -->")
 OVERVIEW = ("lm", "lm_after", "clip", "momo")
 
@@ -77,7 +77,7 @@ def _overview(summary: pd.DataFrame) -> str:
             ]
         )
     head = ("Network", "Optimizer", *(ARMS[arm].label for arm in OVERVIEW))
-    title = "The margin over the plain optimizer's, with its 90 % interval:\n"
+    title = "The margin over the plain optimizer's, with its 90% interval:\n"
     return f"{title}\n{MARKS[0]}\n\n{text.table(head, rows)}\n{MARKS[1]}\n"
 
 
@@ -116,14 +116,14 @@ def _comparisons(compared: pd.DataFrame) -> str:
             [
                 f"{ARMS[row['arm']].label} against {ARMS[row['other']].label}",
                 _ratio(row, "ratio"),
-                f"{collapses(row)} ({100 * row['collapse']:+.1f} %, "
+                f"{collapses(row)} ({100 * row['collapse']:+.1f}%, "
                 f"p {_p(row['p_collapse'])})",
                 f"{accuracy(row)} ({row['points']:+.2f}, {row['points_low']:+.2f} … "
                 f"{row['points_high']:+.2f}, p {_p(row['p_points'])})",
                 "more than a million" if np.isnan(p := _number(row)) else f"{p:.0f}",
             ]
         )
-    pairs = f"Pairs to tell {EQUIVALENT:g} point"
+    pairs = f"Pairs to detect {EQUIVALENT:g} point"
     head = ("Comparison", "Ratio of margins", "Collapses", "Accuracy, points", pairs)
     return text.table(head, rows)
 
@@ -133,14 +133,14 @@ def _number(row: dict[Any, Any]) -> float:
 
 
 def collapses(row: Any) -> str:
-    """What a comparison says of how often runs collapse."""
+    """The verdict of a comparison on how often runs collapse."""
     if not row["p_collapse"] < SURE:
         return "cannot tell"
     return "**fewer**" if row["collapse"] < 0 else "**more**"
 
 
 def accuracy(row: Any) -> str:
-    """What a comparison says of the accuracy at the chosen rates."""
+    """The verdict of a comparison on the accuracy at the chosen rates."""
     equal = row["p_equivalent"] < SURE
     if row["p_points"] < SURE:
         word = "better" if row["points"] > 0 else "worse"
@@ -163,7 +163,7 @@ def _missing(cases: dict[str, Any]) -> str:
             key = f"{TASKS[case.task].label} with {OPTIMIZERS[case.optimizer].label}"
             rest.setdefault(key, []).append(ARMS[case.arm].label)
     if not rest:
-        return "Every case of the plan is here.\n"
+        return "Every case of the plan has been run.\n"
     lines = [f"- {key}: {'; '.join(arms)}" for key, arms in rest.items()]
     count = sum(map(len, rest.values()))
     head = f"Of the plan's {len(planned)} cases of these tasks, {count} have not run:\n"

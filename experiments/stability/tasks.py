@@ -1,4 +1,4 @@
-"""The tasks, each one record: a network without normalization, and its images.
+"""The tasks, one record each: a network without normalization, and its images.
 
 Networks are pure functions of a list of matrices and vectors, so that `vmap` trains
 hundreds at once. He's initialization throughout, zero biases.
@@ -30,10 +30,10 @@ class Task:
       label: in tables and pictures.
       init: key to weights.
       apply: weights and b images to logits (b, 10).
-      steps: of a run.
-      batch: images of a step.
-      rates: the optimizers' grids of learning rates are multiplied by it.
-      images: what it trains on, from the places where data sets are looked for.
+      steps: number of steps of a run.
+      batch: number of images per step.
+      rates: factor of the optimizers' learning-rate grids.
+      images: `Places` to the task's `Images`.
     """
 
     name: str
@@ -182,7 +182,7 @@ TASKS = {
         ),
     )
 }
-# Learning rates of each optimizer, from one that always trains to one that seldom does.
+# Learning rates of each optimizer, from one that always trains to one that rarely does.
 RATES = {
     "sgd": (0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5),
     "adam": (0.001, 0.003, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1),

@@ -1,1 +1,1 @@
-"""The pure step, the trainer, where a step runs; may import config, data, machine."""
+"""The pure step, the trainer, the placements; may import config, data, machine."""

@@ -1,8 +1,8 @@
 """Where a training step runs: on one device, on several by pmap, or over a mesh.
 
 A placement compiles a step `(state, data, draw) -> (state, metrics)`, spreads state and
-data over its devices, and gathers what comes back. The trainer knows nothing else of
-devices, and states go in and out of it as on one device.
+data over its devices, and gathers the results. The trainer knows nothing else about
+devices, and its states look as on one device.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,14 +21,14 @@ Options = dict[str, Any] | None
 class Placement(Protocol):
     @property
     def batch_sharding(self) -> NamedSharding | None:
-        """How the compiler spreads a mini-batch; None where it does not."""
+        """How the compiler spreads a mini-batch; None if it does not."""
 
     def compiled(self, step: Callable, options: Options) -> Callable:
         """The step, compiled once for each size of a mini-batch; its state is donated.
 
         Args:
           step: `(state, data, draw) -> (state, metrics)`.
-          options: the compiler's, where any were asked for.
+          options: compiler options, if any.
         """
 
     def spread(self, tree: Any) -> Any:
@@ -84,7 +84,7 @@ class Mapped:
 
 
 class Sharded:
-    """jit over a mesh of all processes' devices, between which the compiler splits."""
+    """jit over a mesh of all processes' devices; the compiler splits the mini-batch."""
 
     def __init__(self) -> None:
         self.batch_sharding = NamedSharding(_mesh(), PartitionSpec(AXIS))

@@ -1,4 +1,4 @@
-"""What is trained: made from a run's configuration."""
+"""The training problem of a run, made from its configuration."""
 
 import dataclasses
 from typing import Any
@@ -18,7 +18,7 @@ from experiments.data.pipeline import Pipeline
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
-    """The network, the optimizer with or without LM, and what the images go through."""
+    """The network, the optimizer with or without LM, and the preprocessing."""
 
     model: Any  # an nn.Module, or its Accelerated
     tx: optax.GradientTransformationExtraArgs
@@ -32,7 +32,7 @@ class Problem:
     products: str | None = "float32"  # precision of products and convolutions
 
     def on_one_device(self) -> "Problem":
-        """The same without a mapped axis."""
+        """The same problem without a mapped axis."""
         if self.axis_name is None:
             return self
         model = self.model.clone(axis_name=None)
@@ -42,7 +42,7 @@ class Problem:
 def make_problem(
     config: RunConfig, steps_per_epoch: int, axis_name: str | None = None
 ) -> Problem:
-    """What `config` trains; with an axis_name, for a step that is mapped over it."""
+    """The problem of `config`; with an axis_name, for a step that is mapped over it."""
     dataset = loading.record(config.dataset)
     precision = MEANINGS[config.precision]
     model = models.create(

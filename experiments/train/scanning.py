@@ -1,4 +1,4 @@
-"""An epoch, and a test, as one program each, which is how accelerators run them."""
+"""An epoch and a test as one program each, as accelerators run them."""
 
 import dataclasses
 from collections.abc import Callable
@@ -28,10 +28,11 @@ def train_epoch(
     batch_size: int,
     sharding: jax.sharding.NamedSharding | None = None,
 ) -> tuple[TrainState, Metrics]:
-    """All steps of an epoch, with the state packed for an accelerator meanwhile.
+    """All steps of an epoch, with the state packed for an accelerator.
 
-    The last, partial mini-batch is padded to the others' size: a program with two
-    sizes has the whole network twice. (Not under pmap, where parts would differ.)
+    The last, partial mini-batch is padded to the size of the others, because a program
+    with two sizes contains the network twice. (Under pmap it is not padded, because the
+    replicas' parts would differ.)
     """
     model: Any = Accelerated(problem.model)
     fast = dataclasses.replace(problem, model=model)
@@ -70,7 +71,7 @@ def _over_slices(
     """`function(carry, start, length)` for each mini-batch; equal lengths in a loop.
 
     Returns:
-      The last carry, and what the function gave beside it, along a new first axis.
+      The last carry, and the function's other results along a new first axis.
     """
     slices = list(batch_slices(n, size))
     whole = [start for start, length in slices if length == size]

@@ -16,7 +16,7 @@ from models.layers import BatchNorm
 
 
 class TrainState(NamedTuple):
-    """All that a run carries from step to step, as arrays."""
+    """Everything that a run carries from step to step, as arrays."""
 
     step: jax.Array  # int32 scalar
     params: Any
@@ -33,9 +33,9 @@ class Average(NamedTuple):
 
 
 class Batch(NamedTuple):
-    images: jax.Array  # (b, h, w, 3), normalised
+    images: jax.Array  # (b, h, w, 3), normalized
     labels: jax.Array  # (b,) int32
-    rows: jax.Array | None = None  # how many, from the first on, count; None: all
+    rows: jax.Array | None = None  # how many leading images count; None for all
 
 
 class Metrics(NamedTuple):
@@ -56,13 +56,13 @@ class Images(NamedTuple):
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Draw:
-    """The images that a step trains on, and what its random choices come from."""
+    """The images that a step trains on, and the key of its random choices."""
 
     order: jax.Array  # (n,) the epoch's permutation of the training images
     start: Any  # int32: the mini-batch's first position in it
-    key: jax.Array  # the run's; each step folds its own number in
+    key: jax.Array  # the run's; each step folds in its own number
     size: int = dataclasses.field(metadata={"static": True})  # of the mini-batch
-    rows: jax.Array | None = None  # how many of them it trains on; None: all
+    rows: jax.Array | None = None  # the number of them that it trains on; None for all
 
     @property
     def indices(self) -> jax.Array:  # (size,)
@@ -80,7 +80,7 @@ def train_step(
 ) -> tuple[TrainState, Metrics]:
     """One step of the optimizer on the mean cross-entropy of a mini-batch.
 
-    What comes after the batch's `rows` has no part in loss, statistics or gradients.
+    Images after the batch's `rows` do not enter the loss, statistics or gradients.
 
     Under a mapped axis, `batch` is a replica's part. Gradients *and* loss are averaged
     over the axis, so that the replicas agree on c and stay equal.
@@ -130,9 +130,9 @@ def step_from_data(
 ) -> tuple[TrainState, Metrics]:
     """Train on the mini-batch that `draw` names.
 
-    Under a mapped axis each replica trains on its part of them; a mini-batch that does
-    not divide is trained on whole by every replica, which comes to the same. With a
-    sharding, the compiler spreads the mini-batch so.
+    Under a mapped axis, each replica trains on its part of the mini-batch. If the parts
+    would be unequal, every replica trains on the whole mini-batch, with the same
+    result. With a sharding, the compiler spreads the mini-batch accordingly.
     """
     step_key = jax.random.fold_in(draw.key, state.step)
     augment_key, dropout_key = jax.random.split(step_key)
@@ -153,7 +153,7 @@ def step_from_data(
 def make_batch(
     data: Images, indices: jax.Array, key: jax.Array, pipeline: Pipeline
 ) -> Batch:
-    """Gather, augment and normalise the images at `indices` (b,)."""
+    """Gather, augment and normalize the images at `indices` (b,)."""
     images = augment(jnp.take(data.images, indices, axis=0), key, pipeline)
     return Batch(normalise(images, pipeline), jnp.take(data.labels, indices, axis=0))
 
@@ -168,8 +168,8 @@ def evaluate_batch(
 ) -> tuple[jax.Array, jax.Array]:
     """The number of correct predictions and the summed loss of `size` test images.
 
-    With eval_mode "train" the network is left in training mode, as in the published
-    script: batch norm takes the test batch's statistics and dropout stays on.
+    With eval_mode "train", the network stays in training mode, as in the published
+    script: batch norm uses the test batch's statistics, and dropout stays on.
     """
     images = jax.lax.dynamic_slice_in_dim(test.images, start, size)
     labels = jax.lax.dynamic_slice_in_dim(test.labels, start, size)
@@ -213,7 +213,7 @@ def with_weights(state: TrainState, weights: Mapping[str, Any]) -> TrainState:
     """A fresh state with another run's weights, {"params": …, "batch_stats": …}.
 
     Raises:
-      UserError: they are another network's.
+      UserError: the weights belong to another network.
     """
     for name, tree in weights.items():
         fresh = getattr(state, name)
@@ -223,7 +223,7 @@ def with_weights(state: TrainState, weights: Mapping[str, Any]) -> TrainState:
 
 
 def add_to_average(state: TrainState) -> TrainState:
-    """Take the weights into their mean, as weight averaging does after an epoch."""
+    """Add the weights to their mean, as weight averaging does after an epoch."""
     assert isinstance(state.average, Average)
     count = state.average.n + 1
     mean = jax.tree.map(

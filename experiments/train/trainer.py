@@ -1,4 +1,4 @@
-"""Running steps and tests: compiled once, for any number of seeds.
+"""Runs steps and tests, compiled once for any number of seeds.
 
 An epoch is one jitted step per call on a CPU, where XLA compiles convolutions inside a
 loop badly (jax issue 12868), and one `lax.scan` on an accelerator.
@@ -52,7 +52,7 @@ class DeviceData(NamedTuple):
 
 
 class Evaluation(NamedTuple):
-    accuracy: float  # per cent
+    accuracy: float  # percent
     loss: float  # mean over the test set
 
 
@@ -70,11 +70,11 @@ class Keys(NamedTuple):
 
 
 class Hooks(NamedTuple):
-    """What a trainer asks and tells between two calls of a compiled function."""
+    """Callbacks between two calls of a compiled function."""
 
-    stop: Callable[[], bool] = lambda: False  # whether to train no further
-    on_steps: Callable[[int], None] = lambda steps: None  # so many more are done
-    compiling: Callable[[bool], None] = lambda now: None  # JAX starts to, or has
+    stop: Callable[[], bool] = lambda: False  # whether to stop training
+    on_steps: Callable[[int], None] = lambda steps: None  # this many more are done
+    compiling: Callable[[bool], None] = lambda now: None  # True at the start
 
 
 NO_HOOKS = Hooks()
@@ -84,14 +84,15 @@ class Trainer:
     """Compiled functions for one problem; run any number of seeds through them.
 
     Args:
-      problem: what is trained; with "pmap" one for the axis AXIS.
+      problem: the training problem; with "pmap", one for the axis AXIS.
       data: the data set.
-      batch_size: images a step, over all devices.
-      scan: an epoch in one dispatch, and a test too; by default on accelerators.
+      batch_size: images per step, over all devices.
+      scan: whether an epoch and a test are one dispatch each; by default, on
+        accelerators.
       parallel: how a mini-batch is spread over the devices: not at all, by
         `jax.pmap`, or by the compiler over a mesh of all processes' devices. Each gives
         the trajectory of one device, up to rounding and, with pmap, the dropout masks.
-        States go in and out as on one device.
+        States look as on one device.
       onednn: compile with `models.compiler_options()`; not with pmap, which takes none.
     """
 
@@ -121,7 +122,7 @@ class Trainer:
         self._n = len(data.train.images)
         self._test_batch = EVAL_BATCH if problem.eval_mode == "eval" else batch_size
         self._compiled: set[Hashable] = set()
-        # Weights are made, averaged and tested on one device, where there is no axis.
+        # Weights are initialized, averaged and tested on one device, without the axis.
         alone = problem.on_one_device()
         evaluate_all = functools.partial(
             scanning.evaluate_all, alone, batch_size=self._test_batch
@@ -158,13 +159,13 @@ class Trainer:
         first: int = 0,
         hooks: Hooks = NO_HOOKS,
     ) -> tuple[TrainState, Metrics]:
-        """The steps of an epoch from the `first` on.
+        """The steps of an epoch, starting at `first`.
 
         Returns:
-          The state, and (steps,) metrics fetched from the device once, at the end; what
-          an arm does not have is NaN.
-          Fewer steps than the epoch has left were run if `hooks.stop()` became true; a
-          scanned epoch is one dispatch and does not stop on its way.
+          The state, and (steps,) metrics, fetched from the device once at the end. They
+          are NaN where the arm has no such metric.
+          If `hooks.stop()` becomes true, the rest of the epoch is not run; a scanned
+          epoch is one dispatch and does not stop early.
         """
         order = self._place.share(self._order(keys.order, epoch))
         state = self._place.spread(state)
@@ -206,7 +207,7 @@ class Trainer:
         return Evaluation(100 * correct / n, loss / n)
 
     def add_to_average(self, state: TrainState) -> TrainState:
-        """Take the weights into their mean (weight averaging)."""
+        """Add the weights to their mean (weight averaging)."""
         return self._add_to_average(state)
 
     def averaged(self, state: TrainState, keys: Keys) -> TrainState:
@@ -230,7 +231,7 @@ class Trainer:
 
     @contextlib.contextmanager
     def _calling(self, function: Callable, size: int, hooks: Hooks) -> Iterator[None]:
-        """Around a call; the first of those alike returns when JAX has compiled."""
+        """Wraps a call; the first call of its kind returns once JAX has compiled."""
         first = (function, size) not in self._compiled
         if first:
             hooks.compiling(True)
@@ -243,7 +244,7 @@ class Trainer:
 
 
 def joined(parts: Iterable[Metrics]) -> Metrics:
-    """(steps,) of scalars or (steps,), one after the other; NaN for what is None."""
+    """Scalars or (steps,) arrays, concatenated to (steps,); NaN for None."""
     filled = [
         Metrics(*(np.full_like(part.loss, np.nan) if x is None else x for x in part))
         for part in (NO_STEPS, *parts)

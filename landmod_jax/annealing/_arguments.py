@@ -28,7 +28,7 @@ def method_of(method: Any, scheme: Any, f: Any, eps: Any, threshold: Any) -> Met
 
 
 def key(value: Any, seeds: bool = False) -> Any:
-    """value, one key of `jax.random`, typed or not; or a seed where `seeds`."""
+    """value: one `jax.random` key, typed or not, or if `seeds` also a seed."""
     if seeds and getattr(value, "shape", ()) == () and not is_typed_key(value):
         return _checks.integer("key (or seed)", value, least=0, static=False)
     try:
@@ -90,14 +90,14 @@ def check_energy(energy: Any, x: jax.Array) -> None:
 
 
 def check_energy_of(energy: Any, point: Any) -> None:
-    """energy gives a floating-point scalar for such a point, an abstract pytree."""
+    """Check that energy returns a floating-point scalar for such a point (abstract)."""
     _checks.real_scalar_function("energy", energy, point)
     if not jnp.issubdtype(jax.eval_shape(energy, point).dtype, jnp.floating):
         raise ValueError("energy must return a floating-point scalar, got an integer")
 
 
 def record_ends(records: int, steps: int) -> np.ndarray:
-    """The counts of steps between which a run is divided for its records."""
+    """The step counts at which a run is split for its records."""
     segments = max(1, min(records, steps))
     return np.array([i * steps // segments for i in range(segments + 1)], np.int32)
 
@@ -109,7 +109,7 @@ def schedule_of(temperature: Any, first: Any, steps: int, positive: bool) -> Cal
         return cooling.constant(temperature)
     with jax.ensure_compile_time_eval():
         at_start = _temperature(temperature, first)
-        # One that ends at 0 may end a rounding error below it; it is held there.
+        # A schedule that ends at 0 may end a rounding error below it; it is kept at 0.
         least = -1e-6 * abs(at_start) if at_start is not None else 0.0
         last = None if _checks.traced(first) else first + steps - 1
         for step, T in ((first, at_start), (last, _temperature(temperature, last))):
@@ -124,7 +124,7 @@ def schedule_of(temperature: Any, first: Any, steps: int, positive: bool) -> Cal
 
 
 def _temperature(schedule: Callable, step: Any) -> float | None:
-    """T at a step, where it is known already."""
+    """T at a step, if it is already known."""
     if step is None or _checks.traced(step):
         return None
     T = _checks.scheduled(f"temperature({step})", schedule, jnp.int32(step))
@@ -158,12 +158,12 @@ def box(bounds: Any, x: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 def checked_start(start: Any, fresh: Any, steps: int, same: str) -> Any:
-    """The step of `start`, a state in place of x0, after which `steps` can be counted.
+    """The step of `start`, a state given instead of x0; `steps` more must be countable.
 
     Args:
-      fresh: a state of the same chains at their start; its structure, shapes and dtypes
-        are looked at.
-      same: what the run that start came from must have in common.
+      fresh: a state of the same chains at their start, for its structure, shapes and
+        dtypes.
+      same: what the two runs must have in common, for the message.
     """
 
     def types(state: Any) -> Any:
@@ -182,7 +182,7 @@ def checked_start(start: Any, fresh: Any, steps: int, same: str) -> Any:
 
 
 def on_auto_axes(x: Any, what: str) -> None:
-    """x has no chains on an explicit mesh axis, which `what` cannot work with."""
+    """Check that x has no chains on an explicit mesh axis, which `what` rejects."""
     for leaf in jax.tree.leaves(x):
         spec = getattr(jax.typeof(leaf).sharding, "spec", ())
         if any(axis is not None for axis in spec):

@@ -1,4 +1,4 @@
-"""Programs compiled for functions: the last ones used are kept, and no others."""
+"""Compiled programs by function; only the most recently used ones are kept."""
 
 import functools
 from collections.abc import Callable
@@ -8,27 +8,27 @@ import jax
 import numpy as np
 
 _NUMBERS = (jax.Array, np.ndarray, np.generic, float, int)
-PROGRAMS = 64  # compiled and kept, the last ones used
+PROGRAMS = 64  # kept, the most recently used
 
 
 def as_pytree(function: Callable) -> Any:
-    """The function with its numbers as leaves: itself where it is a pytree of them."""
+    """The function as a pytree of its numbers; itself if it already is one."""
     if all(isinstance(leaf, _NUMBERS) for leaf in jax.tree.leaves(function)):
         return function
     return jax.tree_util.Partial(function)
 
 
 def kept(make: Callable) -> Callable:
-    """`make`, a constructor of jitted functions, remembering its last results.
+    """`make`, a constructor of jitted functions, with a cache of its last results.
 
-    A jit each, since `jax.jit` would keep what it has compiled for functions that the
-    caller has long thrown away.
+    Each result has its own jit, because one `jax.jit` would keep programs for functions
+    that the caller discarded long ago.
     """
     return functools.lru_cache(PROGRAMS)(make)
 
 
 def program(make: Any, *static: Any) -> Callable:
-    """make(*static), a remembered one where the arguments have a hash."""
+    """make(*static), from the cache if the arguments are hashable."""
     try:
         hash(static)
     except TypeError:

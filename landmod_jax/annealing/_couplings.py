@@ -1,6 +1,6 @@
-"""How spins are coupled: what one site sees of all others, for many chains at once.
+"""How spins are coupled: the sum over one site's neighbors, for many chains at once.
 
-`at(x, i)` gives Σ_j J_ij x_j for site i, over x of shape (n, chains). A site is a
+`at(x, i)` returns Σ_j J_ij x_j for site i, with x of shape (n, chains). A site is a
 scalar, the same in all chains, or (chains,). No site is coupled to itself.
 """
 
@@ -30,7 +30,7 @@ class Dense:
 
     @property
     def dtype(self) -> Any:
-        """Of states: products with the matrix are fast in its own."""
+        """The dtype of states: the matrix's own, in which products are fast."""
         return self.matrix.dtype
 
     def at(self, x: jax.Array, i: jax.Array) -> jax.Array:
@@ -49,7 +49,7 @@ class Dense:
 class Sparse:
     """Each site's neighbors and its couplings to them, both (n, largest degree).
 
-    Sites of fewer neighbors are padded with couplings of 0.
+    Sites with fewer neighbors are padded with couplings of 0.
     """
 
     neighbors: jax.Array
@@ -70,7 +70,7 @@ class Sparse:
             return (weights.T * found.astype(weights.dtype)).sum(0)
         if neighbors.size > _UNROLLED:
             return weights @ x[neighbors].astype(weights.dtype)
-        # Row by row: a gather of rows does not fuse with what it feeds.
+        # Row by row: a gather of rows does not fuse with its consumer.
         total = jnp.zeros((), weights.dtype)
         for k in range(neighbors.size):
             row = jax.lax.dynamic_index_in_dim(x, neighbors[k], 0, False)
@@ -84,7 +84,7 @@ class Sparse:
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Uniform:
-    """All pairs alike, as in the Curie–Weiss model."""
+    """The same coupling for all pairs, as in the Curie–Weiss model."""
 
     strength: jax.Array
     n: int = dataclasses.field(metadata={"static": True})
@@ -177,7 +177,7 @@ def edges(n: int, pairs: Any, weights: Any) -> Sparse:
 
 
 def couplings_of(name: str, value: Any) -> Couplings:
-    """The couplings that an argument stands for."""
+    """The couplings that an argument specifies."""
     if isinstance(value, (Dense, Sparse, Uniform)):
         return value
     matrix = _finite(name, _checks.real_array(name, value))
@@ -203,7 +203,7 @@ def mapped(function: Callable, couplings: Couplings) -> Couplings:
 
 
 def per_site(name: str, value: Any, shape: tuple[int, ...]) -> jax.Array:
-    """A number for each site, or one for all."""
+    """One number per site, or one for all sites."""
     array = _finite(name, _checks.real_array(name, value))
     if array.shape not in ((), shape):
         raise ValueError(

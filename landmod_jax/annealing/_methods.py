@@ -1,7 +1,7 @@
 """The four diffusions, coefficient by coefficient, and their discretizations.
 
-Points and gradients have shape (d,) or (d, chains); what belongs to a chain, such as T
-and f, is a scalar or (chains,) and broadcasts.
+Points and gradients have shape (d,) or (d, chains). Values of a chain, such as T and f,
+are scalars or have shape (chains,) and broadcast.
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ SchemeName = Literal["euler", "baoab"]
 
 
 class Local(NamedTuple):
-    """What the coefficients depend on beside ∇U, at one point and time."""
+    """What the coefficients depend on besides ∇U, at one point and time."""
 
     T: jax.Array  # T(t)
     eps: jax.Array  # ε
@@ -160,7 +160,7 @@ BAOAB = Scheme(_baoa, _b)
 
 @dataclasses.dataclass(frozen=True)
 class Method:
-    """A diffusion and the schemes it can be discretized with, the default one first."""
+    """A diffusion and its discretization schemes, the default scheme first."""
 
     coefficients: Callable[[jax.Array, Local], Overdamped | Kinetic]
     schemes: dict[SchemeName, Scheme]

@@ -21,7 +21,14 @@ from landmod_jax.annealing._moves import Moves
 
 
 class MetropolisResult(NamedTuple):
-    """What `metropolis` found: each chain's best state and its value, and the rest."""
+    """What `metropolis` returns.
+
+    Attributes:
+      best_x, best_value: the best state of each chain, with a leading axis of chains in
+        each leaf, and U there, (chains,).
+      state: the state of all chains at the end.
+      trajectory: records along the way.
+    """
 
     best_x: Any
     best_value: Any
@@ -52,20 +59,20 @@ def metropolis(
     Without f, this is ΔU / T and the chain samples exp(−U/T). With f, it samples
     exp(−H) at constant T and c. Below c, both are the same; above it, hills are lower.
 
-    The temperature stands where ε does, as in the theory (Choi 2020) and in the
-    "improved" method of `anneal`. So f has the units of U, as T does, and as T falls,
-    the landscape above c keeps the finite slope 1/f while that below c steepens. An ε
-    of its own would add nothing: ∫ du / (f + ε), divided by T, is the form above with
-    T·f in place of f and T·ε in place of T.
+    The temperature takes the place of ε, as in the theory (Choi 2020) and in the
+    "improved" method of `anneal`. So f has the units of U, as T does. As T falls, the
+    landscape above c keeps the finite slope 1/f, while the landscape below c steepens.
+    A separate ε would add nothing: ∫ du / (f + ε), divided by T, is the form above with
+    T·f instead of f and T·ε instead of T.
 
-    ΔH comes from the closed form of the shape, if it has one, and else by quadrature.
-    Both energies are compared at one c. It is brought up to date after the decision,
-    with the energy that the chain is then at.
+    ΔH comes from the closed form of the shape, if it has one, and otherwise from
+    quadrature. Both energies are evaluated with the same c, which is updated after the
+    decision with the energy of the chain's new state.
 
     The randomness of a chain depends on the key, the step and the position of the
     chain, not on the number of chains. A proposal whose energy is not finite is
-    rejected, so that +inf marks what is forbidden; a chain that starts there takes the
-    first finite one.
+    rejected, so +inf marks forbidden states. A chain that starts in one accepts the
+    first finite proposal.
 
     Memory does not grow with `steps`. The function is pure, and you can jit it, map it
     or call it under another jit. It compiles once per energy, proposal, f, threshold
@@ -77,8 +84,8 @@ def metropolis(
         parameters that vary from call to call with `jax.tree_util.Partial`, or make it
         a callable pytree, as the models of `annealing.spins` are.
       propose: a function from a `jax.random` key and a state to a new state, which must
-        be symmetric: as likely to lead from y to x as from x to y. Or `Moves`, with
-        incremental energies, such as the `flips()` of a spin model.
+        be symmetric: as likely to lead from y to x as from x to y. Or a `Moves` object
+        with incremental energies, such as the `flips()` of a spin model.
       x0: the chains' states, any pytree of arrays with a leading axis of chains; or the
         `state` of an earlier run. With the same key and settings, the resumed run
         equals an uninterrupted one, bit for bit.
@@ -88,10 +95,10 @@ def metropolis(
         `geometric`, or any `optax.Schedule`. The smallest T used is 1.1e-19 in float32.
       f: shape of the modification, as in `landscape_modify`. By default there is none.
       threshold: the rule that sets c for each chain; by default `running_min()`. Use
-        `constant` to sample: while c moves, no law is stationary.
-        `landmod_jax.population()` makes one c for all chains. With f only.
-      logarithm: sample the full H of (2.9), with ln(f((U − c)₊) + T), in its place:
-        the law of the improved methods of `anneal`. With f only.
+        `constant` to sample: while c moves, there is no stationary distribution.
+        `landmod_jax.population()` makes one c for all chains. Only with f.
+      logarithm: sample the full H of (2.9), which adds ln(f((U − c)₊) + T): the law of
+        the improved methods of `anneal`. Only with f.
       records: number of points of each chain in the trajectory; 0 for none.
 
     Returns:

@@ -1,9 +1,9 @@
 """The loop of `metropolis`, with the chains last.
 
-XLA updates a loop's carry in place where nothing reads what is written over, and writes
-out what is carried, while what a step computes it may compute once for each use. So a
-step begins in the middle: it decides on the move that it finds, with its change of U,
-applies it to x, and proposes the next one from there.
+XLA updates a loop's carry in place if nothing reads what is overwritten. It writes out
+what is carried, but may compute other values once for each use. So a step begins in the
+middle: it decides on the move in the carry, with its change of U, applies the move to
+x, and proposes the next move from there.
 """
 
 import functools
@@ -21,10 +21,10 @@ from landmod_jax.annealing import _noise as noise
 from landmod_jax.annealing._moves import Moves, Whole, draws, uniforms
 from landmod_jax.annealing._numerics import for_each, held
 
-# Steps, an even number, whose uniforms are drawn at once, and whose acceptances are
-# kept to find the best state among them again.
+# Steps, an even number, whose uniforms are drawn together and whose acceptances are
+# kept, to recover the best state among them.
 BLOCK = 128
-# Steps after which an incremental U is computed anew, since rounding adds up.
+# Steps after which an incremental U is recomputed, because rounding accumulates.
 REFRESH = 256 * BLOCK
 
 
@@ -37,8 +37,8 @@ class MetropolisState(NamedTuple):
       value: U at x, (chains,).
       c: the threshold, (chains,); +inf without modification.
       threshold: the threshold's own state.
-      best_x, best_value: as x and value, over x0 and all steps; best_value is +inf for
-        a chain that has never been at a finite value.
+      best_x, best_value: like x and value, over x0 and all steps; best_value is +inf
+        for a chain that has never had a finite value.
       accepted: accepted proposals so far, (chains,) int32.
     """
 
@@ -69,7 +69,7 @@ class MetropolisTrajectory(NamedTuple):
 
 
 class Law(NamedTuple):
-    """What makes H of U: everything but c and T."""
+    """What turns U into H, except for c and T."""
 
     shape: shapes.Shape | None  # None for U itself
     threshold: Threshold
@@ -77,7 +77,7 @@ class Law(NamedTuple):
 
 
 class _Going(NamedTuple):
-    """The state, and the move that is next decided on, with its U(y) − U(x)."""
+    """The state, and the next move to decide on, with its U(y) − U(x)."""
 
     state: MetropolisState
     move: Any
@@ -133,14 +133,14 @@ def initial(x: Any, value: jax.Array, law: Law) -> MetropolisState:
 
 
 def _updated(law: Law, kept: Any, value: jax.Array, c: jax.Array) -> tuple[Any, Any]:
-    """c and the threshold's state of all chains; those of no finite value keep them."""
+    """c and the threshold's state of all chains; unchanged for a non-finite value."""
     update = jax.vmap(functools.partial(updated, law.threshold), axis_name=CHAINS)
     if law.threshold.share is not None:
         return update(kept, value, c)
     seen = jnp.isfinite(value)
     new_c, new = update(kept, jnp.where(seen, value, 1), c)
     return jnp.where(seen, new_c, c), jax.tree.map(
-        # A threshold's own state has the chains first.
+        # In the threshold's state, the chains come first.
         lambda n, o: jnp.where(seen, n.T, o.T).T,
         new,
         kept,
@@ -180,7 +180,7 @@ def run(
         new_value: jax.Array,
         uniform: jax.Array,
     ) -> tuple[MetropolisState, jax.Array, jax.Array]:
-        """The state after a step, which chains accepted, and whose best it is."""
+        """The state after a step, which chains accepted, and which improved."""
         value, c, kept = state.value, state.c, state.threshold
         T = held(jnp.asarray(schedule(state.step), dtype))
         likely = uniform <= jnp.exp(-rise(law, value, change, new_value, c, T))
@@ -214,7 +214,7 @@ def run(
         return jax.lax.fori_loop(first, last, one, state)
 
     def by_parts(first: jax.Array, last: jax.Array, state: Any, uniform: Any) -> Any:
-        """The best state is found again, by repeating the steps on the way to it."""
+        """Recover the best state by repeating the steps that led to it."""
 
         def one(step: jax.Array, carry: Any) -> Any:
             (state, move, change), best_at, flags = carry

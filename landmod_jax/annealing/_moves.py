@@ -1,4 +1,4 @@
-"""Proposals of `metropolis`: whole states, or moves whose energies are incremental."""
+"""Proposals of `metropolis`: whole states, or moves with incremental energies."""
 
 import dataclasses
 from collections.abc import Callable
@@ -12,8 +12,8 @@ from landmod_jax.annealing import _noise as noise
 from landmod_jax.annealing._compiled import as_pytree
 
 DrawFn = Callable[[int], jax.Array]
-# Of Threefry's blocks of two words, a step of a chain has this many for its proposal,
-# and the following one, for two steps, decides on acceptance.
+# A step of a chain uses this many of Threefry's blocks of two words for its proposal.
+# The next block decides on acceptance, for two steps.
 _ACCEPTANCES = 3
 
 
@@ -25,8 +25,8 @@ class Moves(Protocol):
     instance is a pytree, such as a dataclass registered with
     `jax.tree_util.register_dataclass`.
 
-    `metropolis` also repeats the proposals of a stretch of steps to recover its best
-    state, so that they may depend on their arguments only.
+    `metropolis` repeats the proposals of a block of steps to recover its best state, so
+    proposals may depend only on their arguments.
     """
 
     def propose(self, draw: DrawFn, x: Any, step: jax.Array) -> Any:
@@ -45,8 +45,8 @@ class Moves(Protocol):
     def apply(self, x: Any, move: Any, accepted: jax.Array) -> Any:
         """y where `accepted` (chains,), else x.
 
-        It works in place if it writes a part of x without reading x: let the move
-        carry what was there.
+        XLA updates x in place if this writes a part of x without reading x, so let the
+        move carry the old values.
         """
 
 
@@ -70,7 +70,8 @@ class Whole:
 def draws(key: noise.Words, step: jax.Array, chains: int) -> DrawFn:
     """The random uint32 of a step, the k-th (chains,) for k from 0 to 5.
 
-    They depend on the key, the step and the chain's place, not on how many chains.
+    They depend on the key, the step and the chain's position, not on the number of
+    chains.
     """
     step = step.astype(jnp.uint32)
 
@@ -85,9 +86,9 @@ def draws(key: noise.Words, step: jax.Array, chains: int) -> DrawFn:
 def uniforms(
     key: noise.Words, step: jax.Array, steps: int, chains: int, dtype: Any
 ) -> jax.Array:
-    """What acceptances are decided by, (steps, chains), for an even `step` and number.
+    """The uniforms that decide on acceptance, (steps, chains); step and steps are even.
 
-    2³² values in (0, 1]: the least probable move is made once in 2³³.
+    They take 2³² values in (0, 1], so the least probable move is made once in 2³³.
     """
     pairs = (step // 2 + jnp.arange(steps // 2)).astype(jnp.uint32)[:, None]
     blocks = noise.threefry(key, (pairs, _place(chains, _ACCEPTANCES)))
@@ -101,7 +102,7 @@ def _place(chains: int, block: int) -> jax.Array:
 
 
 def checked(propose: Any, x: Any) -> Any:
-    """The moves that `propose` stands for; x is one chain's state, abstract."""
+    """`propose` as `Moves`; x is one chain's state, abstract."""
     if isinstance(propose, Moves):
         return propose
     _checks.function("propose", propose, 2)

@@ -1,9 +1,10 @@
 """Standard normal noise that is a function of (key, step, chain, coordinate) alone.
 
 Threefry-2x32 with 20 rounds (Salmon et al., 2011), `jax.random`'s own generator, with
-the step and the coordinate as its counter. Through `jax.random` the same numbers take
-five times as long on a CPU: it folds the step into a key first, spends a block on each
-number where a block holds two, and keeps the rounds in a loop that nothing fuses with.
+the step and the coordinate as its counter. Through `jax.random`, the same numbers take
+five times as long on a CPU: it first folds the step into a key, uses one block per
+number although a block holds two, and runs the rounds in a loop that nothing fuses
+with.
 """
 
 import math
@@ -17,7 +18,7 @@ Words = tuple[jax.Array, jax.Array]
 
 
 def words(key: jax.Array) -> Words:
-    """The two uint32 that a key of any implementation stands for here."""
+    """Two uint32 for a key of any implementation."""
     both = jax.random.bits(key, (2,), jnp.uint32)
     return both[0], both[1]
 
@@ -25,9 +26,9 @@ def words(key: jax.Array) -> Words:
 def normal(
     key: Words, step: jax.Array, dimension: int, chains: int, dtype: jnp.dtype
 ) -> jax.Array:
-    """N(0, 1) of shape (dimension, chains), each chain's whatever their number.
+    """N(0, 1), (dimension, chains); a chain's noise does not depend on their number.
 
-    From 23 bits each, as `jax.random.normal` has them in float32: no number is beyond
+    Each number has 23 random bits, like `jax.random.normal` in float32, so none exceeds
     5.3 in magnitude.
     """
     pairs = -(-dimension // 2)

@@ -1,4 +1,4 @@
-"""Numbers held where they mean something, and one for each chain."""
+"""Numbers kept in their valid range, and one number per chain."""
 
 from typing import Any
 
@@ -9,20 +9,20 @@ import jax.numpy as jnp
 def held(value: Any) -> jax.Array:
     """value, or 0 where it is negative; NaN stays NaN.
 
-    A schedule that ends at 0 ends a little below it once jitted: optax's linear one at
-    −1.5e-8 of a start at 1.
+    Under jit, a schedule that ends at 0 ends slightly below it: optax's linear schedule
+    from 1 ends at −1.5e-8.
     """
     return jnp.maximum(value, 0)
 
 
 def root(x: jax.Array) -> jax.Array:
-    """√x₊, whose derivative at and below 0 is 0 in place of ∞, which makes NaN."""
+    """√x₊, with derivative 0 at and below 0; an infinite one would lead to NaN."""
     none = x <= 0
     return jnp.where(none, 0, jnp.sqrt(jnp.where(none, 1, x)))
 
 
 def for_each(each: jax.Array, leaf: jax.Array) -> jax.Array:
-    """`leaf` for every element of `each`, and spread over devices as they are."""
+    """`leaf` for every element of `each`, with the same sharding."""
     leaf = jnp.asarray(leaf)
     # Computed from `each`: zeros_like(each) loses its sharding on jax 0.12.
     never = jnp.expand_dims((each == each) & (each != each), range(1, leaf.ndim + 1))

@@ -22,8 +22,8 @@ class Expectation(NamedTuple):
       mean: the estimate, with the shape of one value of the statistic.
       standard_error: of mean, from the differences between chains; NaN for one chain.
       low, high: ends of the confidence interval.
-      ess: effective sample size of the weights, (Σ w)² / Σ w². It says nothing of how
-        far a chain's points depend on each other; standard_error does.
+      ess: effective sample size of the weights, (Σ w)² / Σ w². It does not reflect how
+        strongly a chain's points depend on each other; standard_error does.
     """
 
     mean: jax.Array
@@ -50,12 +50,12 @@ def log_weights(
 
     Args:
       value: U at the points, any shape.
-      temperature: T > 0 that the chains ran at, in units of U.
-      f: shape of their modification; None if there was none.
+      temperature: T > 0 of the chains, in units of U.
+      f: the shape of their modification; None if they had none.
       c: their threshold, which broadcasts to value. It must not depend on the points:
         sample with a `constant` threshold.
       logarithm: whether they sampled the full H of (2.9).
-      target: the temperature of the expectation, if not that of the chains.
+      target: the temperature of the expectation; by default, that of the chains.
 
     Returns:
       ln w, with the shape of value. It is −inf where value is not finite.
@@ -115,17 +115,17 @@ def expectation(
 ) -> Expectation:
     """Estimate an expectation under exp(−U/T) from chains on the modified landscape.
 
-    The weights of `log_weights`, normalized by their sum. The interval is Student's,
-    from the chains as independent units, so that it holds however much the points of
-    one chain depend on each other. It needs enough chains that carry weight, a few
-    dozen; a warning says when ess is below 100. Under jit there is no warning: look at
-    ess.
+    The estimate uses the weights of `log_weights`, normalized by their sum. The
+    interval is Student's and treats chains as independent units, so it is valid however
+    strongly the points of one chain depend on each other. It needs a few dozen chains
+    that carry weight. If ess is below 100, there is a warning, except under jit, where
+    you have to check ess yourself.
 
     Args:
       statistic: its values at the points, (records, chains, …).
       value: U there, (records, chains), as in the trajectory of `metropolis`. Leave out
-        the records of the way to equilibrium.
-      temperature, f, c, logarithm, target: as of `log_weights`.
+        the records of the burn-in.
+      temperature, f, c, logarithm, target: as in `log_weights`.
       confidence: of the interval, in (0, 1).
 
     Returns:
@@ -174,13 +174,13 @@ def expectation(
     ess = 1 / (w * w).sum()
     _warn_of_few(ess)
     each = w.reshape(w.shape + (1,) * (g.ndim - 2))
-    # A point of no weight adds nothing, whatever the statistic is there.
+    # A point without weight adds nothing, even if the statistic is not finite there.
     g = jnp.where(each > 0, g, 0)
     mean = (each * g).sum((0, 1))
     chains = value.shape[1]
-    # Linearized: a chain's part in the error of the ratio Σ w g / Σ w.
+    # Linearized: a chain's share of the error of the ratio Σ w g / Σ w.
     parts = (each * (g - mean)).sum(0)
-    # No variance comes from one chain: 0/0 is NaN.
+    # One chain has no variance: 0/0 is NaN.
     error = jnp.sqrt(chains * (parts**2).sum(0) / jnp.asarray(chains - 1, w.dtype))
     half = _student(confidence, chains - 1) * error
     return Expectation(mean, error, mean - half, mean + half, ess)

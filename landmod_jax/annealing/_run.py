@@ -42,8 +42,8 @@ class AnnealState(NamedTuple):
       threshold: the threshold's own state.
       best_x, best_value: (chains, d) and (chains,), over x0 and all steps; best_value
         is +inf for a chain that has never seen a finite value.
-      died: the step at which a chain met a value that is not finite, (chains,) int32;
-        -1 while it is alive.
+      died: the step at which a chain reached a non-finite value, (chains,) int32; -1
+        while it is alive.
     """
 
     step: jax.Array
@@ -125,17 +125,17 @@ def anneal(
                           dY = −Y/T dt − T∇H dt + √2 dB
     ====================  =======================================  ==================
 
-    H is the full H of (2.9), including its logarithm; the law given is that at constant
-    c. The overdamped methods use the Euler–Maruyama scheme. The kinetic methods use
-    BAOAB: half a kick, half a drift, exact friction and noise, half a drift, half a
-    kick. Euler's scheme is also available for them, but the friction 1/T grows without
-    bound as T falls, and that scheme diverges once step_size > 2T. Every scheme costs
-    one evaluation of U and ∇U per step, and one more at the start. Chains of the
-    kinetic methods start at rest.
+    H is the full H of (2.9), including its logarithm. The laws are stationary
+    distributions at constant T and c. The overdamped methods use the Euler–Maruyama
+    scheme. The kinetic methods use BAOAB: half a kick, half a drift, exact friction and
+    noise, half a drift, half a kick. Euler's scheme is also available for them. But the
+    friction 1/T grows without bound as T falls, and Euler's scheme diverges once
+    step_size > 2T. Every scheme costs one evaluation of U and ∇U per step, and one more
+    at the start. Chains of the kinetic methods start at rest.
 
     The noise of a chain depends on the key, the step and the position of the chain, not
-    on the number of chains. If a chain meets a point, value or gradient that is not
-    finite, it stops where it was and keeps its best point; `state.died` has the step.
+    on the number of chains. If a chain reaches a non-finite point, value or gradient,
+    it stops at its last finite one and keeps its best point; `state.died` has the step.
 
     If the starting points are spread over devices, each chain stays on its device.
 
@@ -167,8 +167,8 @@ def anneal(
         the improved methods only. `landmod_jax.population()` makes one c for all
         chains.
       bounds: (low, high), each a scalar or (d,): a box that no chain leaves.
-      at_bounds: "reflect" bounces off the walls, once per step, and clips what is still
-        outside; "clip" stops at the walls, where momentum becomes 0.
+      at_bounds: "reflect" reflects a chain at the walls, once per step, and clips it if
+        it is still outside; "clip" stops it at the walls, where momentum becomes 0.
       scheme: "euler"; for the kinetic methods, "baoab" or "euler".
       records: number of points of each chain in the trajectory; 0 for none.
 
@@ -274,7 +274,7 @@ def _run(
     at_bounds: str,
 ) -> tuple[AnnealState, Trajectory]:
     how, dtype = METHODS[method], x.dtype
-    # Chains last: with few dimensions a CPU has vectors to work on only along them.
+    # Chains last: with few dimensions, a CPU can vectorize only along them.
     evaluate = jax.vmap(jax.value_and_grad(energy), in_axes=-1, out_axes=(0, -1))
     threshold_update = jax.vmap(functools.partial(updated, threshold), axis_name=CHAINS)
     integrator = how.schemes[scheme]
@@ -294,11 +294,11 @@ def _run(
         return how.coefficients(state.grad, Local(T, e, f, slope))
 
     def arrive(state: AnnealState, new_x: jax.Array, new_y: Any) -> AnnealState:
-        """The state at new_x, with c, the best and the dead brought up to date."""
+        """The state at new_x, with c, the best points and the dead chains updated."""
         new_value, new_grad = evaluate(new_x)
         new_c, kept = state.c, state.threshold
         if how.modified:
-            # A population does not hear of what its dead would have met.
+            # What dead chains would have reached does not count for a population.
             told = new_value
             if threshold.share is not None:
                 told = jnp.where(state.alive, new_value, jnp.nan)
@@ -319,7 +319,7 @@ def _run(
             value=value,
             grad=grad,
             c=c,
-            # A threshold's own state has the chains first.
+            # In the threshold's state, the chains come first.
             threshold=jax.tree.map(
                 lambda n, o: jnp.where(alive, n.T, o.T).T, kept, state.threshold
             ),
@@ -344,8 +344,8 @@ def _run(
         state = finish(*carry)
         return state, move(state)
 
-    # What a loop carries is written out, what it computes on the way XLA may compute
-    # once for each use: so the moved points are carried, and a step ends in the middle.
+    # A loop writes out what it carries, but XLA may compute other values once for each
+    # use. So the moved points are carried, and a step ends in the middle.
     def record(carry: Any, edges: Any) -> tuple[Any, Trajectory]:
         begin, end = edges
         carry = jax.lax.fori_loop(begin, end, body, carry)
@@ -366,7 +366,7 @@ def _run(
 def _initial(x: jax.Array, how: Method, threshold: Threshold) -> AnnealState:
     """The state at x before U is known there, chains last."""
     x = x.T
-    each = x[0]  # a number for each chain, on the chain's device
+    each = x[0]  # one number per chain, on the chain's device
     zero, infinite = (jnp.asarray(number, x.dtype) for number in (0, jnp.inf))
     return AnnealState(
         step=jnp.zeros((), jnp.int32),

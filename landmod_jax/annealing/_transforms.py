@@ -170,7 +170,8 @@ def kinetic_langevin(
         del params, extra_args
         dt, T = dt_at(state.count), T_at(state.count)
         before = dt_at(jnp.maximum(state.count - 1, 0))
-        # The half kick that ends the last step, if there was one, and our first half.
+        # The half kick that ends the last step, if any, and the one that begins this
+        # step.
         kick = (jnp.where(state.count == 0, 0, before) + dt) / 2
         wide = widened(jnp.result_type(T, float))
         decay = jnp.exp(-dt / held_eps(T, wide))
@@ -206,7 +207,7 @@ def _schedule(name: str, value: Any, **limits: float) -> Any:
 
 
 def _copy(key: Any) -> jax.Array:
-    """A key with a buffer of its own: that of the caller may not be donated."""
+    """A key with its own buffer, because the caller's must not be donated."""
     seed = jnp.ndim(key) == 0 and not arguments.is_typed_key(key)
     return jnp.copy(jax.random.key(key) if seed else key)
 
@@ -224,7 +225,7 @@ def _as(value: ArrayLike, like: ArrayLike) -> jax.Array:
 
 
 def _noise_like(key: jax.Array, tree: Any) -> Any:
-    """N(0, 1) for each real leaf, from a key of its own; None for the others."""
+    """N(0, 1) for each real leaf, from its own key; None for the others."""
     leaves, structure = jax.tree.flatten(tree)
     keys = jax.random.split(key, max(len(leaves), 1))
     return jax.tree.unflatten(

@@ -181,9 +181,9 @@ _SCHWEFEL_MINIMIZER = 420.96874635998194  # of −x sin √x: tan √x = −√x
 
 @same_for_same_arguments
 def schwefel(d: int = 2) -> Objective:
-    """418.9829 d − Σ x sin √|x| on [−500, 500]ᵈ: the best valley is far in a corner.
+    """418.9829 d − Σ x sin √|x| on [−500, 500]ᵈ: the best valley is in a far corner.
 
-    It keeps falling outside the domain, so anneal it within bounds.
+    The function has no lower bound outside the domain, so pass bounds to `anneal`.
 
     Args:
       d: dimension, at least 1.

@@ -32,7 +32,7 @@ __all__ = [
 
 
 class _Model:
-    """What Ising and Potts models have in common."""
+    """What Ising and Potts models share."""
 
     couplings: Couplings
 
@@ -45,8 +45,8 @@ class _Model:
         """Moves of one spin each, for `metropolis`, with incremental energies.
 
         Args:
-          order: "sequential" visits the sites in turn, as spin codes usually do; it is
-            the faster one. "random" visits a random site, another in each chain, which
+          order: "sequential" visits the sites in turn, as spin codes usually do, and is
+            faster. "random" visits a random site, a different one in each chain, which
             makes the chain reversible.
 
         Raises:
@@ -142,7 +142,7 @@ class Potts(_Model):
     def change(
         self, x: jax.Array, i: jax.Array, old: jax.Array, new: jax.Array
     ) -> jax.Array:
-        # −1, 0 or 1: which of the two colors each spin has.
+        # 1 where a spin has the new color, −1 where it has the old one, else 0.
         like = (x == new).astype(jnp.int8) - (x == old).astype(jnp.int8)
         field = self.fields[i, new] - self.fields[i, old]
         return -(self.couplings.at(like, i).astype(field.dtype) + field)
@@ -153,7 +153,7 @@ class Potts(_Model):
 class Flips:
     """Moves of `metropolis` that change one spin, made by a model's `flips()`.
 
-    A move is the site, the spin there and the one to be.
+    A move is the site, its spin, and the spin that it would have.
     """
 
     model: Any  # Ising or Potts
@@ -189,8 +189,8 @@ def ising(couplings: Any, fields: Any = 0.0) -> Ising:
 
     Args:
       couplings: J, a symmetric array (n, n) with zeros on the diagonal, or sparse,
-        `edges(…)`. A step costs n operations per chain for the one, and as many as a
-        site has neighbors for the other.
+        `edges(…)`. A step costs n operations per chain with an array, and as many as a
+        site has neighbors with sparse couplings.
       fields: h, (n,), or one number for all sites.
 
     Returns:
@@ -227,13 +227,13 @@ def max_cut(weights: Any) -> Ising:
     """The Ising model whose U is minus the weight of the cut between s = 1 and −1.
 
     Args:
-      weights: w, as the couplings of `ising`; of either sign.
+      weights: w, like the couplings of `ising`; of either sign.
 
     Returns:
       As `ising`; −U is the cut, Σ_{i<j} w_ij (1 − s_i s_j) / 2.
 
     Raises:
-      ValueError: weights are no such couplings.
+      ValueError: weights are not such couplings.
 
     Example:
       >>> from landmod_jax.annealing import spins
@@ -280,7 +280,7 @@ def potts(couplings: Any, q: int, fields: Any = 0.0) -> Potts:
     With J = −1 on the edges of a graph, U counts the edges within a color.
 
     Args:
-      couplings: as of `ising`.
+      couplings: as in `ising`.
       q: number of colors, from 2 to 127.
       fields: h, (n, q), or one number.
 

@@ -1,20 +1,20 @@
-"""What XLA:CPU must not fuse."""
+"""A barrier that XLA:CPU does not fuse across."""
 
 import functools
 import operator
 
 import jax
 
-# Before 0.12 XLA:CPU drops optimization barriers before it fuses.
+# Before jax 0.12, XLA:CPU drops optimization barriers before fusion.
 BARRIERS_HOLD = jax.__version_info__ >= (0, 12)
 
 
 @jax.custom_vjp
 def barrier(x: jax.Array) -> jax.Array:
-    """x, computed once and written out, for whatever uses it; its gradient as well.
+    """x, computed once and written out for all of its users; likewise its gradient.
 
-    XLA computes elementwise arithmetic again inside everything that uses it, which on a
-    CPU can be dear: for each of many uses, or in an order that suits a transposition.
+    XLA recomputes elementwise arithmetic inside every operation that uses it. On a CPU,
+    this can be expensive: with many users, or in the order of a transposition.
     """
     return _written_out(x)
 
@@ -22,8 +22,8 @@ def barrier(x: jax.Array) -> jax.Array:
 def _written_out(x):
     if BARRIERS_HOLD:
         return jax.lax.optimization_barrier(x)
-    # A loop that never runs, as 0·a > 1 for no a, which XLA does not know. Nothing is
-    # fused across a loop, and an array that passes through one is not copied.
+    # A loop that never runs, because 0·a > 1 is false for every a, which XLA does not
+    # know. Nothing is fused across a loop, and an array passes through it uncopied.
     return jax.lax.while_loop(
         lambda x: 0 * x.reshape(-1)[:1].sum() > 1, functools.partial(operator.mul, 2), x
     )

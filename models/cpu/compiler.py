@@ -1,4 +1,4 @@
-"""What XLA may be told when it compiles these networks for a CPU."""
+"""XLA's options for compiling these networks for a CPU."""
 
 import functools
 import warnings
@@ -8,19 +8,19 @@ import jax.numpy as jnp
 
 from models.cpu.conv import native
 
-# XLA calls it experimental. Jaxlib's wheels for x86 have oneDNN from 0.12 on; older
-# ones take the option in vain.
+# XLA calls it experimental. jaxlib's x86 wheels contain oneDNN from 0.12 on; older ones
+# ignore the option.
 ONEDNN = "xla_cpu_experimental_onednn_custom_call"
 
 
 def compiler_options() -> dict[str, bool]:
-    """oneDNN's products and convolutions where XLA:CPU has no fast ones of its own.
+    """Options for oneDNN's products and convolutions where XLA:CPU has no fast ones.
 
-    They change a step's rounding and its speed. What is compiled with them cannot be
-    kept: JAX's compilation cache warns of it and goes on.
+    They change a step's rounding and its speed. JAX's compilation cache cannot store
+    programs that use them; it prints a warning and continues.
 
     Returns:
-      Options for `jax.jit`; none on accelerators and where this jaxlib has no oneDNN.
+      Options for `jax.jit`; none on accelerators or if this jaxlib has no oneDNN.
 
     Example:
       >>> import jax, models
@@ -35,7 +35,7 @@ def compiler_options() -> dict[str, bool]:
 
 @functools.cache
 def _has_effect(option: str) -> bool:
-    """Whether XLA takes the option, and a convolution is oneDNN's then."""
+    """Whether XLA accepts the option and then uses oneDNN for a convolution."""
     convolve = functools.partial(native, stride=1, padding=1)
     x, w = jnp.zeros((1, 8, 8, 16)), jnp.zeros((3, 3, 16, 16))
     try:

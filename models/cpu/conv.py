@@ -1,9 +1,9 @@
 """Convolution, with formulations of the same arithmetic that XLA:CPU runs fast.
 
-Accelerators keep the native convolution. On a CPU XLA's own lowering is slow where
-PyTorch's is not: a 1×1 convolution is written as a matrix product, one of few input
-channels or with a stride as patches × matrix, and a wide 3×3 one by Winograd.
-docs/performance.md has what each is worth.
+Accelerators keep the native convolution. On a CPU, XLA's own lowering is slow in cases
+in which PyTorch's is not. There, a 1×1 convolution becomes a matrix product, one with
+few input channels or a stride becomes patches × matrix, and a wide 3×3 one uses
+Winograd's algorithm. docs/performance.md has the gain from each.
 """
 
 import functools
@@ -17,7 +17,7 @@ from models.cpu.products import rows_times
 from models.cpu.reverse import reverse_only
 from models.cpu.winograd import winograd
 
-# Narrower than this, Winograd's transforms cost more than they save.
+# Below this width, Winograd's transforms cost more than they save.
 WINOGRAD_CHANNELS = 32
 # Maps of fewer pixels a side take F(2×2, 3×3), others F(4×4, 3×3).
 WINOGRAD_LARGE = 8
@@ -52,7 +52,7 @@ def _conv(x, w, stride, padding):
 
 def _forward(x, w, stride, padding):
     if _has_native_gradient(w, stride, padding):
-        # The kernel's gradient transposes x, and would compute it again in that order.
+        # The kernel's gradient transposes x, and would recompute it in that order.
         x = jax.lax.platform_dependent(x, cpu=barrier, default=lambda x: x)
     return conv(x, w, stride, padding), (x, w)
 
@@ -90,7 +90,7 @@ def _on_cpu(x: jax.Array, w: jax.Array, *, stride: int, padding: int) -> jax.Arr
     kernel, _, *channels = w.shape
     wide = at_least_float32(x)
     if wide.dtype != x.dtype:
-        # Half precision is rounded to, not computed in: CPUs are no faster at it.
+        # The result is rounded to half precision; CPUs do not compute faster in it.
         y = _on_cpu(wide, at_least_float32(w), stride=stride, padding=padding)
         return y.astype(x.dtype)
     if kernel == 1 and padding == 0:
@@ -103,7 +103,7 @@ def _on_cpu(x: jax.Array, w: jax.Array, *, stride: int, padding: int) -> jax.Arr
 
 
 def _has_native_gradient(w, stride, padding):
-    """Whether on a CPU the gradient of the kernel is by XLA's own convolution."""
+    """Whether the kernel's gradient uses XLA's own convolution on a CPU."""
     kernel, _, *channels = w.shape
     if stride > 1 or channels[0] < PATCHES_INPUTS or (kernel, padding) == (1, 0):
         return False

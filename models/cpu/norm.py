@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from models.cpu.reverse import reverse_only
 
 Rows = jax.Array | None
-# How many slices of its arrays a sum adds up first.
+# The number of slices that a sum adds up first.
 SLICES = 8
 
 
@@ -27,19 +27,19 @@ def normalize(
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """weight · (x − mean) / √(var + epsilon) + bias with the batch's own statistics.
 
-    The gradient is in closed form: autodiff's keeps several arrays of x's size, this
-    one x alone. Mean and variance are given as well, and are not differentiated.
+    The gradient is in closed form and keeps only x; autodiff would keep several arrays
+    of x's size. The mean and the variance are also returned, but not differentiated.
 
     Args:
       x: (..., channels).
       weight: (channels,), as is the bias.
       axis_name: a mapped axis over which the batch is spread, or None.
-      relu: whether max(·, 0) follows. Its gradient's mask is then computed where it is
-        needed, which spares an array of x's size.
-      near: (channels,), about the mean, where it is known, such as a running mean.
-      rows: how many of x's first rows are the batch; what comes after them pads it, has
-        no part in the statistics and no gradient. None for all, which is another
-        program. Not with an axis.
+      relu: whether max(·, 0) follows. Its gradient's mask is then computed on use,
+        which saves an array of x's size.
+      near: (channels,), an estimate of the mean, if known, such as a running mean.
+      rows: the number of x's leading rows that are the batch. The rest is padding,
+        which does not enter the statistics and has no gradient. None for all rows,
+        which compiles another program. Not with an axis.
 
     Returns:
       y of x's shape and dtype, and the channels' mean and biased variance.
@@ -68,7 +68,7 @@ def normalized(
     rsqrt: jax.Array,
     relu: bool,
 ) -> jax.Array:
-    """weight · (x − mean) · rsqrt + bias, of x's dtype, and max(·, 0) if asked for."""
+    """weight · (x − mean) · rsqrt + bias in x's dtype, then max(·, 0) if `relu`."""
     y = _affine(x, weight, bias, mean, rsqrt)
     return (jax.nn.relu(y) if relu else y).astype(x.dtype)
 
@@ -101,7 +101,7 @@ def _backward(epsilon, axis_name, relu, saved, gs):
     of_g, of_g_x_hat = (total / count(x, axis_name, rows) for total in sums)
     dx = through_relu(g, x) - of_g - centered(x) * (rsqrt * of_g_x_hat)
     dx = _padded(dx * (weight * rsqrt), rows, 0)
-    # Each replica has its part of the parameters' gradients, like any other layer's.
+    # Each replica has its share of the parameters' gradients, as in any other layer.
     return dx.astype(x.dtype), local[1], local[0], None, None
 
 
@@ -111,12 +111,12 @@ _normalize.defvjp(_forward, _backward)
 def batch_moments(
     x: jax.Array, axis_name: Any, near: jax.Array | None = None, rows: Rows = None
 ) -> tuple[jax.Array, jax.Array]:
-    """Mean and biased variance of each channel, over the axis too.
+    """Mean and biased variance of each channel, also over the axis.
 
-    One pass over x sums it and its squares, both less a value near the mean. That is
-    the mean of an eighth of x, which lies within √7 standard deviations of the mean of
-    all, wherever the two are, so that the variance keeps all digits but one. On
-    accelerators it is `near`, if given, which takes no pass.
+    One pass over x sums x and x², both shifted by a value near the mean. On CPUs, the
+    shift is the mean of an eighth of x. It always lies within √7 standard deviations of
+    the mean of x, so the variance loses only one digit. On accelerators, the shift is
+    `near`, if given, which needs no extra pass.
     """
     near = _near(x, near)
     x = _padded(x, rows, near)
@@ -147,7 +147,7 @@ def _near(x, known):
 
 
 def _padded(x, rows, value):
-    """x with a value in place of what comes after its first rows."""
+    """x with its rows after the first `rows` replaced by a value."""
     if rows is None:
         return x
     row = jax.lax.broadcasted_iota(jnp.int32, x.shape, 0)
@@ -157,7 +157,7 @@ def _padded(x, rows, value):
 def channel_sums(
     function: Callable[..., tuple[jax.Array, ...]], *arrays: jax.Array
 ) -> tuple[jax.Array, ...]:
-    """What function(*arrays) gives, elementwise up to channels' own values, summed.
+    """The sums of function(*arrays), which is elementwise but for values per channel.
 
     Args:
       arrays: (..., channels), of one shape.
@@ -177,7 +177,7 @@ def _sums(x: jax.Array) -> jax.Array:
 
 
 def _together(terms: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
-    """The sums of each, in one reduction of all."""
+    """The sum of each array, in one reduction."""
     return jax.lax.reduce(
         terms,
         tuple(jnp.zeros((), term.dtype) for term in terms),
@@ -187,10 +187,10 @@ def _together(terms: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
 
 
 def _in_one_pass(function, *arrays):
-    """The same without writing out what is summed.
+    """The same sums, without writing out the summands.
 
-    XLA:CPU writes it out for a sum over all pixels, and for each sum by itself, but not
-    for several at once of a few slices, whose results are an eighth of the size.
+    XLA:CPU writes them out for a sum over all pixels, and for a single sum, but not for
+    several sums at once over a few slices, whose results are an eighth of the size.
     """
     terms = function(*map(_sliced, arrays))
     added = jax.lax.reduce(
@@ -200,20 +200,20 @@ def _in_one_pass(function, *arrays):
         dimensions=(terms[0].ndim - 3,),
     )
     rows = [x.reshape(-1, x.shape[-1]) for x in added]
-    # As products, because sums would be fused with what they sum.
+    # As products, because sums would be fused with their summands.
     return tuple(jnp.ones(len(x), x.dtype) @ x for x in rows)
 
 
 def _sliced(x: jax.Array) -> jax.Array:
     """(..., pixels, channels) in a few slices, (..., slices, pixels, channels)."""
-    # Not of the images, which may be spread over devices, but of their rows.
+    # Slices of the images' rows, because the images may be spread over devices.
     axis = min(1, x.ndim - 2)
     slices = math.gcd(x.shape[axis], SLICES)
     return x.reshape(*x.shape[:axis], slices, -1, x.shape[-1])
 
 
 def count(x: jax.Array, axis_name: Any = None, rows: Rows = None) -> Any:
-    """How many values a channel has, over the axis too: an array where rows is one."""
+    """The number of values per channel, also over the axis; an array if rows is one."""
     here = math.prod(x.shape[1:-1]) * (x.shape[0] if rows is None else rows)
     return here if axis_name is None else here * jax.lax.axis_size(axis_name)
 

@@ -1,6 +1,6 @@
-"""2×2 max pooling by slices: fast on CPUs, and on GPUs less memory is read and written.
+"""2×2 max pooling by slices: fast on CPUs, and with less memory traffic on GPUs.
 
-XLA's own gradient on a GPU is a scatter, which no other operation fuses with.
+XLA's own gradient on a GPU is a scatter, which does not fuse with other operations.
 """
 
 import flax.linen as nn
@@ -41,7 +41,7 @@ def _backward(saved, g):
     def to_first(x, y, first, g):
         return _to_corners([first == n for n in range(4)], x, g)
 
-    # A CPU compares again, which is faster than keeping the numbers.
+    # A CPU repeats the comparison, which is faster than storing the corners.
     return (jax.lax.platform_dependent(*saved, g, cpu=_compared, default=to_first),)
 
 
@@ -61,11 +61,12 @@ def _corners(x):
 
 
 def _with_numbers(x, y):
-    """y, and which corner of each window is its first maximum, 0 to 3, a byte each."""
+    """y, and the corner (0 to 3) of each window's first maximum, one byte each."""
     found = jnp.full_like(_no_numbers(y), 4)  # of NaN
     for number, corner in reversed(list(enumerate(_corners(x)))):
         found = jnp.where(corner == y, jnp.uint8(number), found)
-    # Both now, or XLA reads x, four to sixteen times as large, for the gradient again.
+    # Both now. Otherwise XLA rereads x, four to sixteen times as large, for the
+    # gradient.
     return jax.lax.optimization_barrier((y, found))
 
 

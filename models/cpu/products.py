@@ -1,8 +1,8 @@
-"""Products of tall matrices, with forms that XLA:CPU runs fast."""
+"""Products of tall matrices, in forms that XLA:CPU runs fast."""
 
 import jax
 
-# Of this width a transposed copy is multiplied faster; from 0.12 on none is.
+# At this width, multiplying a transposed copy is faster; from jax 0.12 on, at none.
 COPIED_WIDTH = 16 if jax.__version_info__ < (0, 12) else None
 
 
@@ -27,7 +27,7 @@ rows_times.defvjp(_rows_forward, _rows_backward)
 def over_rows(a: jax.Array, b: jax.Array) -> jax.Array:
     """aᵀ b for (n, a) and (n, b), n large.
 
-    XLA:CPU takes up to twice as long with the wider on the left.
+    XLA:CPU takes up to twice as long with the wider matrix on the left.
     """
     barrier = jax.lax.optimization_barrier
     if a.shape[1] > b.shape[1]:

@@ -1,6 +1,6 @@
-"""max(·, 0) whose gradient reads the result, so that what it is taken of is not kept.
+"""max(·, 0) whose gradient reads the result, so that the argument need not be kept.
 
-XLA fuses it into a GPU's convolution then, which writes one array in place of two.
+XLA then fuses it into a GPU's convolution, which writes one array instead of two.
 """
 
 import jax
@@ -25,7 +25,7 @@ def _forward(x):
 
 
 def _backward(y, g):
-    # Of y > 0 XLA would make x > 0, and keep x.
+    # XLA would turn y > 0 into x > 0, and keep x.
     return (jnp.where(y == 0, 0, g),)
 
 

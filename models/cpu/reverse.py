@@ -1,6 +1,6 @@
-"""An error that says what to do where derivatives exist in reverse mode only.
+"""An error that says what to write where only reverse-mode derivatives exist.
 
-JAX's own names `custom_vjp`, which nobody who uses a network has written.
+JAX's own error mentions `custom_vjp`, which users of a network have not written.
 """
 
 from typing import Any, NoReturn
@@ -19,16 +19,16 @@ jax.hessian. For a function f of the parameters p and a direction v, write
 
 
 def reverse_only(*arrays: jax.Array) -> list[jax.Array]:
-    """The arrays themselves; a forward-mode derivative by them is a TypeError.
+    """The arrays, unchanged; forward-mode derivatives by them raise TypeError.
 
-    For the arguments of a `jax.custom_vjp` function, in its forward rule as well, where
-    the derivative of a derivative passes.
+    For the arguments of a `jax.custom_vjp` function, and also in its forward rule,
+    which derivatives of derivatives go through.
     """
     return [_mark.bind(x) for x in arrays]
 
 
-# Reverse mode transposes the tangent's operation and never runs it: whatever runs it,
-# compiles it or maps it is forward mode.
+# Reverse mode transposes the tangent's operation and never runs it. So anything that
+# runs, compiles or maps it is forward mode.
 _mark, _tangent = Primitive("reverse_only"), Primitive("reverse_only_tangent")
 
 

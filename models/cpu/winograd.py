@@ -15,7 +15,7 @@ def winograd(x: jax.Array, w: jax.Array, side: int) -> jax.Array:
 
     Y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A for tiles d of (m + 2)² pixels, m apart, which give
     m×m outputs each; ⊙ is summed over the channels, a matrix product for each of its
-    (m + 2)² places. In float32 it is off by about 1e-6 relative. Autodiff gives its
+    (m + 2)² places. In float32, its relative error is about 1e-6. Autodiff gives its
     adjoint, which is as fast.
 
     Args:
@@ -61,7 +61,7 @@ def _kernels(w: jax.Array, g: np.ndarray) -> Grid:
 
 
 def _once(x: jax.Array, side: int) -> jax.Array:
-    # To compute it again for every use is cheap for 4 of 4, but not for 6 of 6.
+    # Recomputing it for every use is cheap with 4×4 places, but not with 6×6.
     return barrier(x) if side > 2 else x
 
 
@@ -114,7 +114,7 @@ def _transforms(*points: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     last = np.eye(n)[-1]
     at = np.column_stack([powers[:, : n - 2].T, last[-(n - 2) :]])
     g = np.vstack([powers[:, :3] / np.array(gaps)[:, None], last[-3:]])
-    # Row k is ∏ (x − q) over the other points, and the last that over all of them.
+    # Row k is ∏ (x − q) over the other points; the last row is that over all points.
     bt = np.zeros((n, n))
     for k in range(n):
         roots = [q for i, q in enumerate(points) if i != k]
@@ -123,5 +123,5 @@ def _transforms(*points: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return bt.round(12), g, at
 
 
-# Points of small rounding errors: about 1e-6 for both.
+# Points with small rounding errors: about 1e-6 for both.
 TRANSFORMS = {2: _transforms(0, 1, -1), 4: _transforms(0, 2 / 3, -2 / 3, 3 / 2, -3 / 2)}

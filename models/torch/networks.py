@@ -1,5 +1,7 @@
-"""The networks in PyTorch, as one would write them there: the other side of every
-comparison, in the tests and in the benchmarks. `models.convert` knows their names."""
+"""The networks in idiomatic PyTorch, for comparison in the tests and the benchmarks.
+
+`models.convert` knows their names.
+"""
 
 import math
 import re

@@ -26,11 +26,10 @@ class Layer(NamedTuple):
 def convert(name: str, state_dict: Mapping[str, np.ndarray]) -> Variables:
     """Turn a PyTorch state dict into Linen variables.
 
-    Expected names, those that the networks have in PyTorch's CIFAR-10 tutorial
-    (simple_cnn: conv1, conv2, fc1, fc2, fc3), in a plain `nn.Sequential` called
-    "network" (nn2), and in the code of Izmailov et al. 2018 (vgg: features.N,
-    classifier.1, .4, .6; preresnet: conv1, layerS.B.bnI, layerS.B.convI,
-    layerS.B.downsample.0, bn, fc).
+    The expected names are those in PyTorch's CIFAR-10 tutorial (simple_cnn: conv1,
+    conv2, fc1, fc2, fc3), in a plain `nn.Sequential` called "network" (nn2), and in the
+    code of Izmailov et al. 2018 (vgg: features.N, classifier.1, .4, .6; preresnet:
+    conv1, layerS.B.bnI, layerS.B.convI, layerS.B.downsample.0, bn, fc).
 
     Args:
       name: of the network, as for `models.create`.
@@ -40,7 +39,7 @@ def convert(name: str, state_dict: Mapping[str, np.ndarray]) -> Variables:
       {"params": …} and, with batch norm, {"batch_stats": …} beside it.
 
     Raises:
-      ValueError: a name is missing or left over, or a shape does not fit.
+      ValueError: a name is missing or unexpected, or a shape does not match.
     """
     left = {
         key: np.asarray(value)
@@ -81,7 +80,7 @@ def convert(name: str, state_dict: Mapping[str, np.ndarray]) -> Variables:
         _put(variables["params"], layer.ours, params)
     if left:
         raise ValueError(
-            f"the state dict has what {name} has not: {', '.join(sorted(left))}"
+            f"the state dict has entries that {name} lacks: {', '.join(sorted(left))}"
         )
     return variables
 

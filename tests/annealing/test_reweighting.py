@@ -65,7 +65,7 @@ def test_weights_turn_one_law_into_the_other(way):
 
 @pytest.mark.parametrize("law", [WAYS["linear"], WAYS["the full H"]])
 def test_intervals_cover_as_often_as_they_say(law):
-    """1,000 repetitions of 60 chains; 2 points are 2.9 standard errors of 95 %."""
+    """1,000 repetitions of 60 chains; 2 points are 2.9 standard errors of 95%."""
     repetitions, chains = 1_000, 60
     whole = path(repetitions * chains, records=8, sweeps=2, law=law)
     x, value = whole.x, whole.value

@@ -127,7 +127,7 @@ def test_a_table_and_one_run(tmp_path, capsys):
     assert "preresnet110 on cifar100, sgd base: 1 of 87,975 steps" in shown
     _, shown, _ = dry(["train", "--until-above-chance"], capsys, tmp_path)
     assert "at most 360 steps" in shown
-    assert "not known before one is finished" in shown  # batches of 32
+    assert "not known until one run is finished" in shown  # batches of 32
 
 
 def test_a_committed_pace_is_of_what_was_measured(monkeypatch, tmp_path):
@@ -148,11 +148,11 @@ def test_stability(tmp_path, capsys, monkeypatch):
     assert "mlp12 sgd, 9 rates, 900 steps: base lm" in shown
     assert "to run: 2 cases, 432 runs, 388,800 steps" in shown
     # 31 cases of 432 runs on the CPU took 3,954 seconds; those on a GPU do not count.
-    assert "about 2.1 min, at the pace of what is finished of results/stab" in shown
+    assert "about 2.1 min, at the pace of the finished parts of results/stab" in shown
     assert "(AMD EPYC, 2 core(s))" in shown
     without_results(monkeypatch, stability, tmp_path)
     _, shown, _ = dry(["stability", "--tasks", "rnn"], capsys, tmp_path)
-    assert "how long that takes is not known" in shown
+    assert "the time is not known until some of it is finished" in shown
 
 
 def without_results(monkeypatch, rows, tmp_path):
@@ -181,7 +181,7 @@ def test_spins(tmp_path, capsys, monkeypatch):
 
     without_results(monkeypatch, spins, tmp_path)
     _, shown, _ = dry(["spins", "--out", "new"], capsys, tmp_path)
-    assert "how long that takes is not known" in shown
+    assert "the time is not known until some of it is finished" in shown
     _, shown, _ = dry(["spins", "--quick", "--out", "new"], capsys, tmp_path)
     assert "under a minute" in shown
 
@@ -209,10 +209,10 @@ def test_anneal(tmp_path, capsys, monkeypatch):
     assert status == 0
     assert "finished: 1 tunings, 1 times" in shown
     assert "to measure: 274; about" in shown
-    assert "at the pace of what is finished here" in shown
+    assert "at the pace of the finished parts here" in shown
     status, _, error = dry(["anneal", "--resume", "--steps", "50"], capsys, tmp_path)
     assert status == 2
     assert "--steps was 2000" in error
     monkeypatch.setattr(annealing, "COMMITTED", tmp_path / "nothing")
     _, shown, _ = dry(["anneal", "--overwrite"], capsys, tmp_path)
-    assert "how long that takes is not known" in shown
+    assert "the time is not known until some of it is finished" in shown

@@ -58,10 +58,10 @@ def test_states_of_sound_runs(runs, capsys):
         [line for line in shown if "finished" in line], find_runs([runs])
     ):
         assert line.split() == [
-            "finished", "2/2", f"{run.result['test_accuracy']:.2f}", "%", run.path.name
+            "finished", "2/2", f"{run.result['test_accuracy']:.2f}%", run.path.name
         ]  # fmt: skip
     (line,) = (line for line in shown if "interrupted " in line)
-    assert line.split()[:4] == ["interrupted", "2/3", "80.00", "%"]
+    assert line.split()[:3] == ["interrupted", "2/3", "80.00%"]
     assert shown[-1] == "5 runs: 4 finished, 1 interrupted"
     assert tree(runs.parent) == before
 
@@ -187,7 +187,7 @@ def test_a_narrow_terminal_has_two_lines_a_run(runs, capsys, monkeypatch):
     assert main(["list", str(runs)]) == 0
     shown = capsys.readouterr().out.splitlines()[1:]
     assert max(map(len, shown)) <= 60
-    assert "    interrupted, epoch 2/3, 80.00 %" in shown
+    assert "    interrupted, epoch 2/3, 80.00%" in shown
 
 
 def test_nothing_to_list_is_said(tmp_path, capsys):
@@ -217,6 +217,6 @@ def test_a_damaged_study_is_named(tmp_path, capsys):
     shown = capsys.readouterr().out.splitlines()
     assert len(shown) == 2
     assert "stability: stability study, damaged (" in shown[0]
-    assert "cases.json holds no JSON object" in shown[0]
+    assert "cases.json contains no JSON object" in shown[0]
     assert "spins: study of spins, damaged (" in shown[1]
     assert "speed.csv" in shown[1]

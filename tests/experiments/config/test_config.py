@@ -86,7 +86,7 @@ def configs_of(monkeypatch, *argv):
 
 
 def test_of_the_tables_3_5_alone_is_trained_without_augmentation(monkeypatch):
-    """The thesis's NN2 reaches losses of 0.003 at 83.7 %: see docs/reproduction.md."""
+    """The thesis's NN2 reaches losses of 0.003 at 83.7%: see docs/reproduction.md."""
     runs = configs_of(monkeypatch, "table", "all")
     assert {run.model for run in runs if not run.augment} == {"nn2"}
     assert {run.model for run in runs if run.augment} == {"preresnet110", "vgg16"}

@@ -230,7 +230,7 @@ def test_a_broken_pipe_saves_a_checkpoint(jobs, tmp_path):
         process.stdout.close()
         error = process.stderr.read()
     assert process.returncode == 141, error
-    assert "stopped as its output is closed (Broken pipe)" in error
+    assert "stopped because its output is closed (Broken pipe)" in error
     assert "Traceback" not in error
     assert "Exception" not in error
     for work in (tmp_path / "out" / "runs").glob(".*.work"):

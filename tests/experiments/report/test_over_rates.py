@@ -56,7 +56,7 @@ def test_the_spread_is_of_means_over_the_rates(tmp_path):
     assert [row[column] for row in tables.cells(summary)] == ["61.00"] * 3 + [
         "10.50"
     ] * 3
-    assert "the best less the worst mean test accuracy" in tables.markdown(runs)
+    assert "the best minus the worst mean test accuracy" in tables.markdown(runs)
 
 
 def test_only_seeds_that_all_rates_have_count(tmp_path):
@@ -111,9 +111,9 @@ def test_a_target_is_a_column(tmp_path):
     runs = at_rates(tmp_path, {("base", 0.01): (90.0, 70.0), ("lm", 0.01): (95.0, 91)})
     asked = Asked(target=90.0)
     summary = tables.summarize(runs, asked)
-    column = tables.header(summary, asked).index("Epochs to 90 %")
+    column = tables.header(summary, asked).index("Epochs to 90%")
     shown = [row[column] for row in tables.cells(summary)]
-    # Tests after two epochs of 45 steps: the first at 50 %.
+    # Tests after two epochs of 45 steps: the first at 50%.
     assert shown == ["not reached 1/2", "2 (90 steps)"]
     assert "counts as infinitely late" in tables.markdown(runs, asked)
     assert "Epochs to" not in tables.markdown(runs)
@@ -130,20 +130,20 @@ def test_every_table_says_how_many_pairs_a_difference_takes(difference, tmp_path
     asked = Asked(difference=difference)
     summary = tables.summarize(runs, asked)
     points = "1 point" if difference == 1 else f"{difference:g} points"
-    column = tables.header(summary, asked).index(f"Pairs to tell {points}")
+    column = tables.header(summary, asked).index(f"Pairs to detect {points}")
     base, lm = (row[column] for row in tables.cells(summary))
     expected = statistics.pairs_needed(np.std(gains, ddof=1), difference)
     assert (base, lm) == ("", str(expected))
-    # Two-sided t test at 5 %, power 80 %: about (1.96 + 0.84)² (sd / difference)² + 2.
+    # Two-sided t test at 5%, power 80%: about (1.96 + 0.84)² (sd / difference)² + 2.
     rough = (1.959964 + 0.841621) ** 2 * (np.std(gains, ddof=1) / difference) ** 2
     assert rough <= expected <= rough + 4
-    assert f"Pairs to tell {points}" in tables.markdown(runs, asked)
+    assert f"Pairs to detect {points}" in tables.markdown(runs, asked)
 
 
 def test_a_single_pair_says_nothing_of_pairs(tmp_path):
     runs = [make_run(tmp_path, arm, 0, 80.0) for arm in ("base", "lm")]
     summary = tables.summarize(runs)
-    column = tables.header(summary).index("Pairs to tell 1 point")
+    column = tables.header(summary).index("Pairs to detect 1 point")
     assert [row[column] for row in tables.cells(summary)] == ["", ""]
 
 

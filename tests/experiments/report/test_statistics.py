@@ -61,7 +61,7 @@ def coverage(draw, n, effect, simulations=1000):
 
 @pytest.mark.parametrize("n", [3, 10, 100])
 def test_intervals_of_normal_differences_cover_as_they_should(n):
-    """1,000 simulated comparisons with a known effect: 95 % of them, within 2 points.
+    """1,000 simulated comparisons with a known effect: 95% of them, within 2 points.
 
     From 100 pairs on by the bootstrap.
     """
@@ -119,7 +119,7 @@ def test_equivalence_is_two_one_sided_t_tests():
 
 @pytest.mark.parametrize("draw", ["normal", "heavy tails"])
 def test_equivalence_is_claimed_wrongly_as_often_as_it_says(draw):
-    """At the margin itself, within 2 points of 5 % over 1,000 studies of 48 pairs."""
+    """At the margin itself, within 2 points of 5% over 1,000 studies of 48 pairs."""
     rng = np.random.default_rng(0)
     d = rng.normal(size=(1000, 48))
     if draw == "heavy tails":

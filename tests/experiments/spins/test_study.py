@@ -125,7 +125,7 @@ def test_tempering_samples_each_temperature():
 
 
 def test_times_to_solution_by_hand():
-    # One half is added to 49.5 of 100: p = 1/2, and 2⁻ᵏ = 1 % at k = 6.64.
+    # One half is added to 49.5 of 100: p = 1/2, and 2⁻ᵏ = 1% at k = 6.64.
     assert search.to_solution(50, 100, 3.0) == pytest.approx(
         3 * np.log(0.01) / np.log(1 - 50.5 / 101)
     )
@@ -240,7 +240,7 @@ def test_the_command_writes_rows_tables_and_pictures(tmp_path, capsys, monkeypat
     for file, content, message in (
         ("tunnelling.csv", "n,temperature\n1,2\n", "tunnelling.csv has no column"),
         ("search.csv.gz", "no gzip", "search.csv.gz"),
-        ("spins.json", "[]", "spins.json holds no JSON object"),
+        ("spins.json", "[]", "spins.json contains no JSON object"),
     ):
         copy = tmp_path / f"copy-{file}"
         shutil.copytree(out, copy)

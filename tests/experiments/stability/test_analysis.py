@@ -53,7 +53,7 @@ def threshold_runs(rng, median, spread, rates, n=48):
 
 @pytest.mark.parametrize(("median", "spread"), [(0.024, 0.3), (0.03, 0.25)])
 def test_the_margins_interval_covers_it(median, spread, monkeypatch):
-    """Within 2 points of 90 % over 1,000 studies of 48 seeds."""
+    """Within 2 points of 90% over 1,000 studies of 48 seeds."""
     monkeypatch.setattr(margins, "RESAMPLES", 999)
     rates = (0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5)
     shares = stats.norm.cdf(np.log(np.array(rates) / median) / spread)
