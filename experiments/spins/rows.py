@@ -1,9 +1,10 @@
 """The study's rows: written, and read with every check there is.
 
-tunnelling.csv   a row per model, temperature and landscape: exact and measured times
-search.csv.gz    a row per trial: setting, successes, seconds
-speed.csv        a row per problem, program and repetition
-spins.json       of each part: seconds, machine, versions, commit, command
+tunnelling.csv         a row per model, temperature and landscape: exact and measured
+tunnelling-again.csv   the same of a second sample
+search.csv.gz          a row per trial: setting, successes, seconds
+speed.csv              a row per problem, program and repetition
+spins.json             of each part: seconds, machine, versions, commit, command
 """
 
 from pathlib import Path
@@ -23,16 +24,20 @@ from experiments.spins.tunnelling import LANDSCAPES
 STUDY = Kind("study of spins", "spins.json", committed.RESULTS / "spins")
 FILES = {part: f"{part}.csv" for part in PARTS} | {"search": "search.csv.gz"}
 # Of each: its columns of numbers, and those of text.
+_TUNNELLING = ("n temperature exact mean error arrived chains", "landscape")
 COLUMNS = {
-    "tunnelling": ("n temperature exact mean error arrived chains", "landscape"),
+    "tunnelling": _TUNNELLING,
+    "tunnelling-again": _TUNNELLING,
     "search": (
         "instance first last sweeps chains successes seconds",
         "family method stage shape",
     ),
     "speed": ("n repetition chains sweeps wall processor", "problem program"),
 }
+CASE = ["n", "temperature", "landscape"]
 _KEYS = {
-    "tunnelling": ["n", "temperature", "landscape"],
+    "tunnelling": CASE,
+    "tunnelling-again": CASE,
     "search": ["family", "method", "stage", "instance", "first", "last", "sweeps"],
     "speed": ["problem", "program", "repetition"],
 }

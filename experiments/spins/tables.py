@@ -3,7 +3,6 @@
 from typing import Any
 
 import pandas as pd
-from scipy import stats
 
 from experiments import text
 from experiments.runs import studies
@@ -12,12 +11,17 @@ from experiments.spins.analysis import SURE
 from experiments.spins.options import PARTS
 from experiments.spins.problems import families
 from experiments.spins.search import LABELS
-from experiments.spins.tunnelling import LONGEST
+from experiments.spins.tunnelling import LONGER, LONGEST
 
 
 def tables(parts: dict[str, pd.DataFrame], about: dict[str, Any]) -> str:
     """All tables of the finished parts, and which are missing."""
-    made = {"tunnelling": _tunnelling, "search": _search, "speed": _speed}
+    made = {
+        "tunnelling": _tunnelling,
+        "tunnelling-again": lambda again: _again(again, parts.get("tunnelling")),
+        "search": _search,
+        "speed": _speed,
+    }
     found = ["# Spin systems\n"]
     found += [made[part](parts[part]) for part in PARTS if part in parts]
     missing = [part for part in PARTS if part not in parts]
@@ -28,9 +32,20 @@ def tables(parts: dict[str, pd.DataFrame], about: dict[str, Any]) -> str:
 
 
 def _tunnelling(times: pd.DataFrame) -> str:
+    found = analysis.agreement(times)
+    return (
+        "## Curie–Weiss tunnelling times\n\nMean steps from all spins down to the "
+        "mirror image of the most probable state, exact from the transition matrix. "
+        f"Measured over {times['chains'].max():.0f} chains where the exact mean is not "
+        f"over {LONGEST:,}. "
+        f"Of {found['n']} measured means, {found['within']} lie within two standard "
+        "errors of the exact one; so few or fewer would in "
+        f"{100 * found['few']:.0f} % of studies.\n\n" + _times(times)
+    )
+
+
+def _times(times: pd.DataFrame) -> str:
     z = analysis.deviations(times)
-    within, n = int((z.abs() <= 2).sum()), len(z)
-    chance = stats.binom.cdf(within, n, 2 * stats.norm.cdf(2) - 1)
     head = ("n", "T", "Landscape", "Exact", "Measured", "Standard errors off")
     lines = []
     for place, row in times.iterrows():
@@ -44,14 +59,39 @@ def _tunnelling(times: pd.DataFrame) -> str:
                 f"{row['exact']:.4g}", measured, off,
             ]
         )  # fmt: skip
+    return text.table(head, lines)
+
+
+def _again(again: pd.DataFrame, times: pd.DataFrame | None) -> str:
+    longer = again["exact"] > LONGEST
+    samples = {"second": again[~longer]}
+    if times is not None:
+        both = analysis.pooled(times, again)
+        samples = {"first": times} | samples | {"both together": both}
+    if again["chains"][longer].any():
+        samples["longer cases"] = again[longer]
+    head = (
+        "Sample", "Chains", "Means", "Within two standard errors", "So few or fewer",
+        "Sum of squares", "So large or larger", "Farthest off",
+    )  # fmt: skip
+    lines = []
+    for name, sample in samples.items():
+        found = analysis.agreement(sample)
+        lines.append(
+            [
+                name, f"{sample['chains'].max():,.0f}", f"{found['n']}",
+                f"{found['within']}", f"{100 * found['few']:.0f} %",
+                f"{found['squares']:.1f}", f"{100 * found['large']:.0f} %",
+                f"{found['farthest']:+.2f}",
+            ]
+        )  # fmt: skip
     return (
-        "## Curie–Weiss tunnelling times\n\nMean steps from all spins down to the "
-        "mirror image of the most probable state, exact from the transition matrix. "
-        f"Measured over {times['chains'].max():.0f} chains where the exact mean is not "
-        f"over {LONGEST:,}. "
-        f"Of {n} measured means, {within} lie within two standard errors of the exact "
-        f"one; so few or fewer would in {100 * chance:.0f} % of studies.\n\n"
-        + text.table(head, lines)
+        "### A second sample\n\nThe same cases with other seeds and more chains; "
+        f"*longer cases* are those whose exact mean is over {LONGEST:,} and not over "
+        f"{LONGER:,} steps. The sum is of the squared deviations in standard errors. "
+        "The two probabilities are what chance gives if all exact means are right.\n\n"
+        f"{text.table(head, lines)}\nThe second sample:\n\n"
+        + _times(again[again["chains"] > 0])
     )
 
 
@@ -74,9 +114,9 @@ def _search(trials: pd.DataFrame) -> str:
                     f"{row['first']:.2g} to {row['last']:.2g}",
                     row["shape"] if row["method"].startswith("lm") else "",
                     f"{100 * row['p']:.1f} %",
-                    f"{row['time']:.3g}",
+                    _time(row, "", 1),
                     _ratio(row, ""),
-                    f"{1e3 * row['seconds_time']:.3g}",
+                    _time(row, "seconds_", 1e3),
                     _ratio(row, "seconds_"),
                 ]
             )
@@ -85,7 +125,34 @@ def _search(trials: pd.DataFrame) -> str:
             "Over Metropolis's", "ms", "Over Metropolis's",
         )  # fmt: skip
         parts.append(text.table(head, lines))
+    if "dwave" in set(trials["method"]):
+        parts.append(_against_dwave(trials))
     return "\n".join(parts)
+
+
+def _against_dwave(trials: pd.DataFrame) -> str:
+    chains = trials[trials["method"].isin(["plain", "lm", "dwave"])]
+    summary = analysis.summary(chains, base="dwave")
+    lines = [
+        [
+            families(False)[row["family"]].label, LABELS[row["method"]],
+            _ratio(row, "", "dwave"), _ratio(row, "seconds_", "dwave"),
+        ]
+        for row in summary.to_dict("records")
+        if row["method"] != "dwave"
+    ]  # fmt: skip
+    return (
+        "### Over dwave-samplers's times\n\nThe same times over those of its annealer, "
+        f"in sweeps and in seconds ({len(lines)} comparisons of each for Holm).\n\n"
+        + text.table(("Family", "Method", "Sweeps", "Seconds"), lines)
+    )
+
+
+def _time(row: Any, name: str, scale: float) -> str:
+    value, low, high = (
+        scale * row[f"{name}{end}"] for end in ("time", "time_low", "time_high")
+    )
+    return f"{value:.3g} ({low:.3g} … {high:.3g})"
 
 
 def _how_to_read(trials: pd.DataFrame) -> str:
@@ -96,7 +163,8 @@ def _how_to_read(trials: pd.DataFrame) -> str:
         f"Every method was tuned on the same {settings} settings (temperatures, length "
         "of a run, and for LM a shape f), on instances that take no part in what "
         "follows. *To solution*: sweeps of one chain until repeated runs have "
-        "succeeded with 99 % probability, geometric mean over instances; of parallel "
+        "succeeded with 99 % probability, geometric mean over instances with its 95 % "
+        "interval; of parallel "
         "tempering, all replicas' sweeps count. Milliseconds are of one processor and "
         "include what a call costs, which is most of it for short runs of few spins. "
         "Ratios have a 95 % interval over instances; *faster* and *slower* are said "
@@ -105,8 +173,8 @@ def _how_to_read(trials: pd.DataFrame) -> str:
     )
 
 
-def _ratio(row: Any, name: str) -> str:
-    if row["method"] == "plain":
+def _ratio(row: Any, name: str, base: str = "plain") -> str:
+    if row["method"] == base:
         return ""
     value, low, high = (row[f"{name}{end}"] for end in ("ratio", "low", "high"))
     p = row[f"{name}p_value"]
