@@ -91,8 +91,8 @@ def check_energy(energy: Any, x: jax.Array) -> None:
 
 def check_energy_of(energy: Any, point: Any) -> None:
     """energy gives a floating-point scalar for such a point, an abstract pytree."""
-    _checks.real_scalar_function("energy", energy, point)
-    if not jnp.issubdtype(jax.eval_shape(energy, point).dtype, jnp.floating):
+    out = _checks.real_scalar_function("energy", energy, point)
+    if not jnp.issubdtype(out.dtype, jnp.floating):
         raise ValueError("energy must return a floating-point scalar, got an integer")
 
 

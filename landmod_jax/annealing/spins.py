@@ -46,8 +46,8 @@ class _Model:
 
         Args:
           order: "sequential" visits the sites in turn, as spin codes usually do; it is
-            the faster one. "random" visits a random site, another in each chain, which
-            makes the chain reversible.
+            the faster one by far. "random" visits a random site, another in each chain,
+            which makes the chain reversible.
 
         Raises:
           ValueError: order is neither.

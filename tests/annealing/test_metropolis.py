@@ -135,14 +135,17 @@ def test_what_cannot_have_chains_on_explicit_axes_says_so():
         )  # fmt: skip
 
 
-@pytest.mark.parametrize("threshold", [None, lm.population()])
-def test_chains_spread_over_devices_are_the_same_chains(threshold):
+@pytest.mark.parametrize(
+    ("threshold", "order"),
+    [(None, "sequential"), (None, "random"), (lm.population(), "sequential")],
+)
+def test_chains_spread_over_devices_are_the_same_chains(threshold, order):
     x0 = ISING.sample(KEY, 16)
     over_two = spread_over_two(
         AxisType.Explicit if threshold is None else AxisType.Auto
     )
     here, spread = (
-        run(x0=x, f="linear", threshold=threshold)
+        run(x0=x, f="linear", threshold=threshold, order=order)
         for x in (x0, jax.device_put(x0, over_two))
     )
     assert len(spread.best_x.sharding.device_set) == 2
@@ -174,6 +177,22 @@ def test_numbers_do_not_recompile():
     again = spins.ising(spins.edges(N, [(0, 1)], 2.0), 0.3)
     run(again, f="linear")
     assert _metropolis._program.cache_info().misses == before
+
+
+def test_a_second_call_neither_traces_nor_prints_the_energy(monkeypatch):
+    def no_repr(self):
+        raise AssertionError("an energy's arrays may be large")
+
+    traced = []
+    inner = spins.Ising.__call__
+    monkeypatch.setattr(spins.Ising, "__repr__", no_repr)
+    monkeypatch.setattr(
+        spins.Ising, "__call__", lambda self, s: (traced.append(0), inner(self, s))[1]
+    )
+    run(steps=301)
+    before = len(traced)
+    run(steps=302)
+    assert len(traced) == before
 
 
 def test_it_may_be_mapped_and_differs_by_what_it_is_mapped_over():
