@@ -264,6 +264,20 @@ def test_detailed_balance(f, logarithm):
         np.testing.assert_allclose(forward, backward, rtol=1e-5, atol=2e-4)
 
 
+def test_rises_of_the_linear_shape_in_float64():
+    """(x − c)₊ / (f + T) by hand, at heights and T from small to large."""
+    rng = np.random.default_rng(8)
+    low, high = 10 ** rng.uniform(-4, 4, (2, 500)) * rng.choice([-1, 1], (2, 500))
+    law = loop.Law(lm._shapes.resolve("linear"), lm.constant(0.0), False)
+    for T in (1e-3, 1.0, 100.0):
+        above = [np.log1p(np.maximum(h, 0) / T) for h in (low, high)]
+        below = np.minimum(high, 0) - np.minimum(low, 0)
+        expected = above[1] - above[0] + below / T
+        a, b = jnp.asarray(low, jnp.float32), jnp.asarray(high, jnp.float32)
+        found = loop.rise(law, a, b - a, b, jnp.zeros_like(a), jnp.float32(T))
+        np.testing.assert_allclose(found, expected, rtol=2e-6, atol=2e-6)
+
+
 # --- populations ---
 
 
