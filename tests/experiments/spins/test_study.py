@@ -176,7 +176,7 @@ def test_matched_temperatures_are_those_that_lm_amounts_to():
     table = search.amounts_to(instance, setting, chains=16, seed=0)
     assert (table >= search.cooling(setting)).all()
     _, path = search._annealed(
-        search.cooling(setting), instance, setting, 16, 0,
+        search.cooling(setting), instance, setting, 16, 0, search.RECORDS,
         f=search.SHAPES["linear 0.1"],
     )  # fmt: skip
     extra = 0.1 * np.asarray(path.value - path.c).mean(1)
