@@ -13,17 +13,16 @@ from experiments.spins.problems import families
 from experiments.spins.search import LABELS
 from experiments.spins.tunnelling import LONGER, LONGEST
 
+SAMPLES = {"tunnelling": "first", "tunnelling-again": "second"}
+
 
 def tables(parts: dict[str, pd.DataFrame], about: dict[str, Any]) -> str:
     """All tables of the finished parts, and which are missing."""
-    made = {
-        "tunnelling": _tunnelling,
-        "tunnelling-again": lambda again: _again(again, parts.get("tunnelling")),
-        "search": _search,
-        "speed": _speed,
-    }
+    made = {"search": _search, "speed": _speed}
     found = ["# Spin systems\n"]
-    found += [made[part](parts[part]) for part in PARTS if part in parts]
+    if parts.keys() & SAMPLES.keys():
+        found.append(_tunnelling({p: parts[p] for p in SAMPLES if p in parts}))
+    found += [made[part](parts[part]) for part in made if part in parts]
     missing = [part for part in PARTS if part not in parts]
     if missing:
         found.append(f"Not measured: {', '.join(missing)}.\n")
@@ -31,17 +30,53 @@ def tables(parts: dict[str, pd.DataFrame], about: dict[str, Any]) -> str:
     return "\n".join(found)
 
 
-def _tunnelling(times: pd.DataFrame) -> str:
-    found = analysis.agreement(times)
-    return (
+def _tunnelling(samples: dict[str, pd.DataFrame]) -> str:
+    """The samples against the exact means, then the rows of each."""
+    found = (
         "## Curie–Weiss tunnelling times\n\nMean steps from all spins down to the "
-        "mirror image of the most probable state, exact from the transition matrix. "
-        f"Measured over {times['chains'].max():.0f} chains where the exact mean is not "
-        f"over {LONGEST:,}. "
-        f"Of {found['n']} measured means, {found['within']} lie within two standard "
-        "errors of the exact one; so few or fewer would in "
-        f"{100 * found['few']:.0f} % of studies.\n\n" + _times(times)
+        "mirror image of the most probable state, exact from the transition matrix, "
+        f"and measured where the exact mean is not over {LONGEST:,}. *Longer cases* "
+        f"are those up to {LONGER:,}, over fewer chains.\n\n"
+        f"<!-- agreement -->\n\n{_agreement(samples)}\n"
+        "The sum is of the squared deviations in standard errors, and the two "
+        "probabilities are what chance gives if all exact means are right.\n\n"
+        "<!-- end of the agreement -->\n\n"
     )
+    for part, times in samples.items():
+        # The exact means are the same ones again.
+        shown = times if part == "tunnelling" else times[times["chains"] > 0]
+        found += f"### {SAMPLES[part].capitalize()} sample\n\n{_times(shown)}\n"
+    return found.rstrip("\n") + "\n"
+
+
+def _agreement(samples: dict[str, pd.DataFrame]) -> str:
+    groups = {}
+    for part, times in samples.items():
+        groups[SAMPLES[part]] = times[times["exact"] <= LONGEST]
+    if len(samples) == len(SAMPLES):
+        groups["both together"] = analysis.pooled(*samples.values())
+    for times in samples.values():
+        longer = times[times["exact"] > LONGEST]
+        if longer["chains"].any():
+            groups["longer cases"] = longer
+    head = (
+        "Sample", "Chains", "Means", "Within two standard errors", "So few or fewer",
+        "Sum of squares", "So large or larger", "Farthest off",
+    )  # fmt: skip
+    lines = []
+    for name, times in groups.items():
+        if not times["chains"].any():
+            continue
+        found = analysis.agreement(times)
+        lines.append(
+            [
+                name, f"{times['chains'].max():,.0f}", f"{found['n']}",
+                f"{found['within']}", f"{100 * found['few']:.0f} %",
+                f"{found['squares']:.1f}", f"{100 * found['large']:.0f} %",
+                f"{found['farthest']:+.2f}",
+            ]
+        )  # fmt: skip
+    return text.table(head, lines)
 
 
 def _times(times: pd.DataFrame) -> str:
@@ -60,39 +95,6 @@ def _times(times: pd.DataFrame) -> str:
             ]
         )  # fmt: skip
     return text.table(head, lines)
-
-
-def _again(again: pd.DataFrame, times: pd.DataFrame | None) -> str:
-    longer = again["exact"] > LONGEST
-    samples = {"second": again[~longer]}
-    if times is not None:
-        both = analysis.pooled(times, again)
-        samples = {"first": times} | samples | {"both together": both}
-    if again["chains"][longer].any():
-        samples["longer cases"] = again[longer]
-    head = (
-        "Sample", "Chains", "Means", "Within two standard errors", "So few or fewer",
-        "Sum of squares", "So large or larger", "Farthest off",
-    )  # fmt: skip
-    lines = []
-    for name, sample in samples.items():
-        found = analysis.agreement(sample)
-        lines.append(
-            [
-                name, f"{sample['chains'].max():,.0f}", f"{found['n']}",
-                f"{found['within']}", f"{100 * found['few']:.0f} %",
-                f"{found['squares']:.1f}", f"{100 * found['large']:.0f} %",
-                f"{found['farthest']:+.2f}",
-            ]
-        )  # fmt: skip
-    return (
-        "### A second sample\n\nThe same cases with other seeds and more chains; "
-        f"*longer cases* are those whose exact mean is over {LONGEST:,} and not over "
-        f"{LONGER:,} steps. The sum is of the squared deviations in standard errors. "
-        "The two probabilities are what chance gives if all exact means are right.\n\n"
-        f"{text.table(head, lines)}\nThe second sample:\n\n"
-        + _times(again[again["chains"] > 0])
-    )
 
 
 def _search(trials: pd.DataFrame) -> str:
@@ -202,8 +204,9 @@ def _speed(runs: pd.DataFrame) -> str:
         "## Speed\n\nSweeps of one chain per second of processor time, "
         f"{n:.0f} chains at once; the median of repetitions that take turns. The last "
         "column: how many times as fast `metropolis` is (with LM, against NumPy with "
-        "LM), with the range over repetitions.\n\n"
+        "LM), with the range over repetitions.\n\n<!-- speeds -->\n\n"
         + text.table(
             ("Problem", "Program", "Sweeps/s", "metropolis is faster by"), lines
         )
+        + "\n<!-- end of the speeds -->\n"
     )

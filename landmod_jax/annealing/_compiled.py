@@ -11,7 +11,7 @@ _NUMBERS = (jax.Array, np.ndarray, np.generic, float, int)
 PROGRAMS = 64  # compiled and kept, the last ones used
 
 
-def as_pytree(function: Callable) -> Any:
+def as_pytree(function: Any) -> Any:
     """The function with its numbers as leaves: itself where it is a pytree of them."""
     if all(isinstance(leaf, _NUMBERS) for leaf in jax.tree.leaves(function)):
         return function

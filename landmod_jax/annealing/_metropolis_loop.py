@@ -101,8 +101,9 @@ def rise(
     at_c = law.shape(jnp.zeros_like(low)) + eps
     both_below = (low <= 0) & (high <= 0)
     below = jnp.where(both_below, change, jnp.minimum(high, 0) - jnp.minimum(low, 0))
-    heights = (jnp.maximum(h, 0) for h in (low, high))
-    delta = below / at_c + integral_between(law.shape, *heights, eps)
+    low_above, high_above = jnp.maximum(low, 0), jnp.maximum(high, 0)
+    above = integral_between(law.shape, low_above, high_above, eps)
+    delta = below / at_c + above
     if law.logarithm:
         at_low, at_high = (at_height(law.shape, h) + eps for h in (low, high))
         delta += jnp.log(at_high / at_low)
