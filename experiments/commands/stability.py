@@ -31,9 +31,11 @@ class Config(Study):
     time_budget: float | None = None
     """Minutes after which to stop, between two arms, with exit status 75; by default,
     none."""
+    data_dir: Path | None = None
+    """A tensorflow_datasets directory, for CIFAR-10; by default, that package's own."""
     cache_dir: Path | None = None
-    """Where what JAX compiles is kept; by default, landmod_jax in the user's cache
-    directory."""
+    """Where to keep cifar10.npz and compiled programs; by default, landmod_jax in the
+    user's cache directory."""
 
 
 def run(config: Config) -> None:
@@ -56,12 +58,14 @@ def run(config: Config) -> None:
     from experiments.machine.setup import set_up
     from experiments.machine.stopping import Stop
     from experiments.runs import provenance
+    from experiments.stability.images import Places
 
     set_up(Process(cache_dir=config.cache_dir))
     config.out.mkdir(parents=True, exist_ok=True)
     log.LOG.keep(config.out / log.FILE, f"$ {provenance.command()}")
+    places = Places(config.data_dir, config.cache_dir)
     stop = Stop(config.time_budget)
     with stop.listening(), progress(failed=stop.output_failed) as shown:
-        study.measure(config, config.out, stop, shown)
+        study.measure(config, config.out, places, stop, shown)
     document.write(config.out)
     log.say(f"{config.out}: tables.md and pictures")

@@ -28,9 +28,10 @@ PLAN = (
     ("mlp24", ("sgd", "adam"), _FEW),
     ("mlp12", ("sgd", "adam"), tuple(VARIANTS)),
     ("conv10", ("sgd", "adam"), (*_FEW, *VARIANTS)),
+    ("cifar10", ("sgd", "adam"), _FEW),
 )
-# More than nine minutes of a core a case: only where it is asked for by name.
-FOR_A_GPU = ("conv10",)
+# About nine minutes of a core a case, or more: run only where it is asked for by name.
+LONG = ("conv10", "cifar10")
 QUICK = (("mlp12", ("sgd", "adam"), ("base", "lm", "lm_after", "clip")),)
 QUICK_SEEDS = 8
 
@@ -52,8 +53,8 @@ class Study:
     """Which cases are run, and on how many seeds."""
 
     tasks: tuple[str, ...] | None = None
-    """Networks: mlp6, mlp12, mlp24, rnn, conv10; by default, all but conv10, which is
-    for a GPU."""
+    """Networks: mlp6, mlp12, mlp24, rnn, conv10, cifar10; by default, all but the last
+    two, which are best run on a GPU."""
     optimizers: tuple[str, ...] | None = None
     """Those of sgd, adam, rmsprop, adagrad; by default, the plan's for each task."""
     arms: tuple[str, ...] | None = None
@@ -90,7 +91,7 @@ class Study:
             for optimizer in self.optimizers or optimizers
             for arm in self.arms or arms
         ]
-        tasks = self.tasks or set(TASKS) - set(FOR_A_GPU)
+        tasks = self.tasks or set(TASKS) - set(LONG)
         chosen = [
             case
             for case in dict.fromkeys(planned)

@@ -13,7 +13,8 @@ from experiments.config import replay
 from experiments.config.optimizers import OPTIMIZERS
 from experiments.config.precision import MEANINGS
 from experiments.stability.arms import ARMS, parameters
-from experiments.stability.tasks import CLASSES, TASKS, Split, Task, data
+from experiments.stability.images import USUAL, Images, Places, Split
+from experiments.stability.tasks import CLASSES, TASKS, Task
 
 COLLAPSED_UNDER = 20.0  # per cent of the test images; guessing has 10
 WINDOW = 20  # steps that a loss is averaged over
@@ -46,17 +47,20 @@ def run(
     seeds: Sequence[int],
     rates: Sequence[float],
     scales: np.ndarray | None = None,
+    places: Places = USUAL,
     compiling: Callable[[bool], None] = lambda now: None,
 ) -> Outcome:
     """Train every pair of a seed and a rate; on several devices, seeds are spread.
 
     Args:
       scales: (seeds, rates, steps) of the LM runs, for an arm that replays them.
+      places: where the task's data set is looked for.
       compiling: told True when JAX starts to compile, False when it has.
     """
     what = TASKS[task]
+    images = what.images(places)
     keys = jax.vmap(jax.random.key)(np.asarray(seeds, np.uint32))
-    order = np.stack([batches(s, what, len(data().train.images)) for s in seeds])
+    order = np.stack([batches(s, what, len(images.train.labels)) for s in seeds])
     reorder = ARMS[arm].replay
     replayed = np.ones((len(seeds), len(rates), 1), np.float32)
     if reorder is not None:
@@ -76,26 +80,27 @@ def run(
         by_seed = jax.device_put(by_seed, spread)
     compiling(True)
     # Returns when it is compiled, and before it has run.
-    found = _program(task, optimizer, arm)(*by_seed, np.asarray(rates, np.float32))
+    found = _program(task, optimizer, arm)(
+        images, *by_seed, np.asarray(rates, np.float32)
+    )
     compiling(False)
     return Outcome(*jax.device_get(found))
 
 
 @functools.cache
 def _program(task: str, optimizer: str, arm: str) -> Any:
-    def of_seed(key, order, replayed, rates):
-        one = functools.partial(_train, TASKS[task], optimizer, arm, key, order)
+    def of_seed(images, rates, key, order, replayed):
+        one = functools.partial(_train, TASKS[task], optimizer, arm, images, key, order)
         return jax.vmap(one)(rates, replayed)
 
     @jax.jit
     @jax.default_matmul_precision(MEANINGS["float32"].products)  # not TF32 on a GPU
-    def whole(keys, order, replayed, rates):
+    def whole(images, keys, order, replayed, rates):
+        one = functools.partial(of_seed, images, rates)
         if jax.default_backend() != "cpu" or len(jax.local_devices()) > 1:
-            return jax.vmap(of_seed, (0, 0, 0, None))(keys, order, replayed, rates)
+            return jax.vmap(one)(keys, order, replayed)
         # Seed by seed, the weights of a seed's rates stay in a CPU's caches.
-        return jax.lax.map(
-            lambda own: of_seed(own[0], own[1], own[2], rates), (keys, order, replayed)
-        )
+        return jax.lax.map(lambda own: one(*own), (keys, order, replayed))
 
     return whole
 
@@ -104,13 +109,14 @@ def _train(
     task: Task,
     optimizer: str,
     arm_name: str,
+    splits: Images,
     key: jax.Array,
     order: jax.Array,
     rate: jax.Array,
     replayed: jax.Array,
 ) -> Outcome:
     """One run, from its key, images (steps, batch), rate and scales to replay."""
-    arm, (train, held_out, test) = ARMS[arm_name], data()
+    arm, (train, held_out, test) = ARMS[arm_name], splits
     tx = arm.create(
         OPTIMIZERS[optimizer],
         rate,
@@ -122,15 +128,14 @@ def _train(
     opt_state = tx.init(params)
     if arm.replay is not None:
         opt_state = replay.with_scales(opt_state, replayed)
-    images, labels = jnp.asarray(train.images), jnp.asarray(train.labels)
 
     def step(carry, indices):
         params, opt_state = carry
 
         def loss_fn(params):
-            logits = task.apply(params, images[indices])
+            logits = task.apply(params, train.images[indices])
             losses = optax.softmax_cross_entropy_with_integer_labels(
-                logits, labels[indices]
+                logits, train.labels[indices]
             )
             return losses.mean()
 

@@ -1,5 +1,6 @@
 """The study's runs, case by case; a finished case is not run again."""
 
+import functools
 import time
 from pathlib import Path
 from typing import Any
@@ -15,15 +16,19 @@ from experiments.runs.remaining import in_words
 from experiments.runs.rows import without_places
 from experiments.stability import program, rows
 from experiments.stability.arms import ARMS
+from experiments.stability.images import Places
 from experiments.stability.options import Case, Study
 
 
-def measure(config: Study, out: Path, stop: Stop, shown: Progress) -> None:
+def measure(
+    config: Study, out: Path, places: Places, stop: Stop, shown: Progress
+) -> None:
     """Run the cases that `out` lacks; a line for each as it is finished.
 
     Raises:
       Stopped: it is to stop; `out` has the cases that were finished.
-      UserError: a case there has other seeds or learning rates.
+      UserError: a case there has other seeds or learning rates, or a data set cannot
+        be read.
     """
     cases, seeds = config.cases(), config.seed_numbers()
     _check(config, out, cases)
@@ -31,6 +36,7 @@ def measure(config: Study, out: Path, stop: Stop, shown: Progress) -> None:
     origin |= {"command": without_places(origin["command"])}
     # Of the last task and optimizer: what their arms replay.
     scales: dict[tuple[str, str], np.ndarray] = {}
+    train = functools.partial(program.run, places=places, compiling=shown.compiling)
     missing = [case for case in cases if not rows.finished(out, case)]
     shown.line(f"{len(missing)} of {len(cases)} cases to run, {len(seeds)} seeds each")
     shown.begin("cases", len(missing))
@@ -42,10 +48,10 @@ def measure(config: Study, out: Path, stop: Stop, shown: Progress) -> None:
         pair = (case.task, case.optimizer)
         replays = ARMS[case.arm].replay is not None
         if replays and pair not in scales:
-            lm = program.run(*pair, LM.name, seeds, rates, compiling=shown.compiling)
+            lm = train(*pair, LM.name, seeds, rates)
             scales = {pair: lm.scales}
         replayed = scales[pair] if replays else None
-        outcome = program.run(*case, seeds, rates, replayed, compiling=shown.compiling)
+        outcome = train(*case, seeds, rates, replayed)
         if case.arm == LM.name:
             scales = {pair: outcome.scales}
         runs, curves = rows.frames(outcome, seeds, rates)

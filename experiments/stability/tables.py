@@ -149,12 +149,13 @@ def accuracy(row: Any) -> str:
 
 
 def _missing(cases: dict[str, Any]) -> str:
+    tasks = {Case(*name.split("-")).task for name in cases}
     planned = [
         Case(task, optimizer, arm)
         for task, optimizers, arms in PLAN
         for optimizer in optimizers
         for arm in arms
-        if ARMS[arm].serves(optimizer)
+        if task in tasks and ARMS[arm].serves(optimizer)
     ]
     rest: dict[str, list[str]] = {}
     for case in planned:
@@ -165,7 +166,7 @@ def _missing(cases: dict[str, Any]) -> str:
         return "Every case of the plan is here.\n"
     lines = [f"- {key}: {'; '.join(arms)}" for key, arms in rest.items()]
     count = sum(map(len, rest.values()))
-    head = f"Of the plan's {len(planned)} cases {count} have not been run:\n"
+    head = f"Of the plan's {len(planned)} cases of these tasks, {count} have not run:\n"
     return "\n".join([head, *lines]) + "\n"
 
 

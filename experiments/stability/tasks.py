@@ -1,38 +1,24 @@
-"""The tasks, each one record: a network without normalization, on the 8×8 digits.
+"""The tasks, each one record: a network without normalization, and its images.
 
 Networks are pure functions of a list of matrices and vectors, so that `vmap` trains
 hundreds at once. He's initialization throughout, zero biases.
 """
 
 import dataclasses
-import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from experiments.data import digits
+from experiments.stability.images import Images, Places, cifar10, digits
 
 CLASSES = 10
-HELD_OUT = 180  # of 1,437 training images: the rate of an arm is chosen on them
-SIDE = 8
+SIDE = 8  # of a digit
 
 Params = Any
 Init = Callable[[jax.Array], Params]  # a key to weights
-Apply = Callable[[Params, jax.Array], jax.Array]  # (b, 8, 8) images to (b, 10) logits
-
-
-class Split(NamedTuple):
-    images: np.ndarray  # (n, 8, 8) float32, mean 0 and deviation 1 over the train split
-    labels: np.ndarray  # (n,) int32
-
-
-class Data(NamedTuple):
-    train: Split
-    held_out: Split
-    test: Split
+Apply = Callable[[Params, jax.Array], jax.Array]  # b images to (b, 10) logits
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,10 +29,11 @@ class Task:
       name: on the command line and in rows.
       label: in tables and pictures.
       init: key to weights.
-      apply: weights and images (b, 8, 8) to logits (b, 10).
+      apply: weights and b images to logits (b, 10).
       steps: of a run.
       batch: images of a step.
       rates: the optimizers' grids of learning rates are multiplied by it.
+      images: what it trains on, from the places where data sets are looked for.
     """
 
     name: str
@@ -56,25 +43,7 @@ class Task:
     steps: int
     batch: int = 32
     rates: float = 1.0
-
-
-@functools.cache
-def data() -> Data:
-    """The digits as they come, 8×8, in the canonical order of `digits.read`."""
-    arrays, _ = digits.read()
-    images = {
-        split: arrays[f"{split}_images"][:, ::4, ::4, 0].astype(np.float32)
-        for split in ("train", "test")
-    }
-    train = images["train"][:-HELD_OUT]
-    mean, deviation = train.mean(), train.std()
-    labels = {s: arrays[f"{s}_labels"].astype(np.int32) for s in images}
-    images = {s: (x - mean) / deviation for s, x in images.items()}
-    return Data(
-        Split(images["train"][:-HELD_OUT], labels["train"][:-HELD_OUT]),
-        Split(images["train"][-HELD_OUT:], labels["train"][-HELD_OUT:]),
-        Split(images["test"], labels["test"]),
-    )
+    images: Callable[[Places], Images] = digits
 
 
 def _matrix(key: jax.Array, inputs: int, outputs: int, gain: float = 2.0) -> jax.Array:
@@ -142,6 +111,39 @@ def _conv(depth: int, channels: int) -> tuple[Init, Apply]:
     return init, apply
 
 
+def _halved(x: jax.Array) -> jax.Array:
+    """(b, h, w, c) to (b, h / 2, w / 2, c): the largest of each 2×2 pixels."""
+    images, height, width, channels = x.shape
+    squares = x.reshape(images, height // 2, 2, width // 2, 2, channels)
+    return squares.max(axis=(2, 4))
+
+
+def _color_conv(channels: int, large: int, small: int) -> tuple[Init, Apply]:
+    """A matrix for each 4×4 patch of a 32×32 color image, then 3×3 convolutions.
+
+    `large` of them are at 8×8, `small` at 4×4, with max pooling in between and ReLU
+    after each; a matrix is last.
+    """
+    patch = 4
+    convolutions = [(9 * channels, channels)] * (large + small)
+    sizes = [(3 * patch**2, channels), *convolutions, (4 * 4 * channels, CLASSES)]
+
+    def init(key: jax.Array) -> Params:
+        return _layers(key, sizes)
+
+    def apply(params: Params, images: jax.Array) -> jax.Array:
+        x = images.reshape(len(images), 8, patch, 8, patch, 3).swapaxes(2, 3)
+        first, *front, last = params
+        x = jax.nn.relu(_affine(first, x.reshape(len(images), 8, 8, -1)))
+        for number, layer in enumerate(front):
+            if number == large:
+                x = _halved(x)
+            x = jax.nn.relu(_affine(layer, _patches(x)))
+        return _affine(last, x.reshape(len(x), -1))
+
+    return init, apply
+
+
 def _rnn(width: int = 64) -> tuple[Init, Apply]:
     """A tanh recurrence over the image's rows, its last state through a matrix."""
 
@@ -171,6 +173,13 @@ TASKS = {
         Task("mlp24", "MLP, 24 layers", *_mlp(24), steps=900, rates=0.5),
         Task("conv10", "convolutional, 10 layers", *_conv(10, 8), steps=600),
         Task("rnn", "recurrent", *_rnn(), steps=900, rates=4.0),
+        Task(
+            "cifar10",
+            "CIFAR-10, convolutional, 10 layers",
+            *_color_conv(8, large=3, small=6),
+            steps=600,
+            images=cifar10,
+        ),
     )
 }
 # Learning rates of each optimizer, from one that always trains to one that seldom does.

@@ -68,7 +68,13 @@ LAWS = {
 }
 
 
-@pytest.mark.parametrize("method", list(LAWS))
+@pytest.mark.parametrize(
+    "method",
+    [
+        pytest.param(method, marks=pytest.mark.slow if method == "improved" else ())
+        for method in LAWS
+    ],
+)
 def test_each_method_samples_its_law(method):
     law = LAWS[method][2]
     x, state = sampled(method)

@@ -37,7 +37,7 @@ def count(tree):
         ("vgg16_bn", 15_245_130 + 2 * 4_224),
         ("vgg19", 15_245_130 + 9 * 256 * 256 + 256 + 2 * (9 * 512 * 512 + 512)),
         ("preresnet110", 1_146_842),
-        ("preresnet164", None),
+        pytest.param("preresnet164", None, marks=pytest.mark.slow),
     ],
 )
 def test_parameter_counts(name, parameters):

@@ -71,6 +71,7 @@ def test_warmup_rises_in_even_steps_to_the_rate_and_stays():
     np.testing.assert_allclose(rates, [0.125, 0.25, 0.375, 0.5, 0.5, 0.5], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_sweep_with_every_arm(tmp_path, capsys):
     arms = tuple(ARMS)
     argv = small("compare", "--seeds", "0", "--arms", *arms, "--out", str(tmp_path))

@@ -6,6 +6,8 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 from experiments.commands.cli import main
 from experiments.machine import log
 from experiments.machine.stopping import BUDGET_SPENT
@@ -60,6 +62,7 @@ def test_an_error_and_its_traceback_are_logged(tmp_path, monkeypatch, capsys):
     assert lines(tmp_path) == logged
 
 
+@pytest.mark.slow
 def test_jobs_share_a_log_and_their_runs_say_the_command(tmp_path):
     argv = small("compare", "--seeds", "0", "1", "--jobs", "2", "--out", str(tmp_path))
     shown = subprocess.run(

@@ -155,6 +155,7 @@ def test_runs_that_diverged_at_once_still_have_pictures(tmp_path):
     assert curves.draw_curves(runs, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_learning_rate_is_chosen_for_each_arm_on_held_out_images(tmp_path, capsys):
     out = tmp_path / "out"
     argv = small("compare", "--seeds", "0", "--lr-sweep", "0.001", "0.1")

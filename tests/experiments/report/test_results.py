@@ -96,6 +96,7 @@ def test_the_accelerator_of_a_run_is_named():
     assert provenance.in_words(meta) == words.removeprefix("Babbage 1, ")
 
 
+@pytest.mark.slow
 def test_make_results_makes_every_file_again(tmp_path):
     for study in STUDIES:
         for name in ("runs.csv", "windows.csv.gz", "epochs.csv.gz"):

@@ -134,6 +134,7 @@ def test_a_cut_metrics_file_of_a_finished_run_is_named(tmp_path):
         read_run(path)
 
 
+@pytest.mark.slow
 def test_two_sweeps_share_one_directory(tmp_path):
     argv = [*COMMAND, *small("compare", "--seeds", "0", "1", "--resume")]
     argv += ["--out", str(tmp_path / "out")]

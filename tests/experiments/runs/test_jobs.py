@@ -27,6 +27,7 @@ def pairs(out, *argv):
     return [*small("compare"), *options, "--out", str(out), *argv]
 
 
+@pytest.mark.slow
 def test_jobs_make_the_runs_of_one_process(tmp_path, capfd):
     assert main(pairs(tmp_path / "alone")) == 0
     assert main(pairs(tmp_path / "jobs", "--jobs", "2")) == 0

@@ -7,10 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from flax import linen as nn
 
 import landmod_jax as lm
-from experiments.stability import program, tasks
+from experiments.data import loading
+from experiments.stability import images, program, tasks
 from experiments.stability.arms import ARMS
+from experiments.stability.images import Places
 
 STEPS = 25
 SEEDS = (2000, 2001)
@@ -34,7 +37,7 @@ def lm_runs():
 
 def one_by_one(make, seed, rate):
     """Losses and test accuracy of a run, step by step, with optax alone."""
-    task, data = tasks.TASKS["mlp6"], tasks.data()
+    task, data = tasks.TASKS["mlp6"], images.digits(images.USUAL)
     params = task.init(jax.random.key(seed))
     tx = make(rate)
     state, losses = tx.init(params), []
@@ -147,21 +150,75 @@ def test_a_tasks_record(name):
     task = tasks.TASKS[name]
     assert task.name == name
     params = task.init(jax.random.key(0))
-    logits = task.apply(params, jnp.zeros((2, 8, 8)))
+    shape = (32, 32, 3) if name == "cifar10" else (8, 8)
+    logits = task.apply(params, jnp.zeros((2, *shape)))
     assert logits.shape == (2, tasks.CLASSES)
     matrices = [p for p in jax.tree.leaves(params) if p.ndim == 2]
-    depth = {"mlp6": 6, "mlp12": 12, "mlp24": 24, "conv10": 11, "rnn": 3}[name]
-    assert len(matrices) == depth
+    depths = {"mlp6": 6, "mlp12": 12, "mlp24": 24, "conv10": 11, "rnn": 3}
+    assert len(matrices) == {**depths, "cifar10": 11}[name]
     for rates in (tasks.rates(name, optimizer) for optimizer in tasks.RATES):
         assert list(rates) == sorted(set(rates))
 
 
+def test_a_color_image_goes_in_by_patches_and_is_halved():
+    """Against strided convolution, flax's pooling and convolution."""
+    channels = 5
+    init, apply = tasks._color_conv(channels, large=1, small=1)
+    params = init(jax.random.key(0))
+    x = np.random.default_rng(0).normal(size=(3, 32, 32, 3)).astype(np.float32)
+
+    def convolved(x, layer, side, stride):
+        kernel = layer["w"].reshape(side, side, -1, channels)
+        x = jax.lax.conv_general_dilated(
+            x,
+            kernel,
+            (stride, stride),
+            "SAME",
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        )
+        return nn.relu(x + layer["b"])
+
+    first, second, third, last = params
+    expected = convolved(convolved(x, first, 4, 4), second, 3, 1)
+    expected = convolved(nn.max_pool(expected, (2, 2), (2, 2)), third, 3, 1)
+    expected = expected.reshape(3, -1) @ last["w"] + last["b"]
+    np.testing.assert_allclose(apply(params, x), expected, rtol=1e-4, atol=1e-4)
+
+
 def test_splits_do_not_overlap():
-    splits = tasks.data()
+    splits = images.digits(images.USUAL)
     assert [len(split.labels) for split in splits] == [1257, 180, 360]
-    images = {image.tobytes() for split in splits for image in split.images}
-    assert len(images) == 1797
+    kinds = {image.tobytes() for split in splits for image in split.images}
+    assert len(kinds) == 1797
     assert splits.train.images.mean() == pytest.approx(0, abs=1e-5)
+
+
+def test_a_part_of_cifar10_in_three_splits(monkeypatch, tmp_path):
+    rng = np.random.default_rng(0)
+    asked = []
+
+    def load(name, **options):
+        asked.append((name, options))
+        count = options["limit_train"]
+        train, test = (
+            rng.integers(0, 256, (n, 32, 32, 3), np.uint8) for n in (count, 30)
+        )
+        labels = rng.integers(0, 10, count, np.int32), rng.integers(0, 10, 30, np.int32)
+        return loading.Dataset(name, train, labels[0], test, labels[1], ("0",) * 10)
+
+    monkeypatch.setattr(images.loading, "load", load)
+    for name, count in {"TRAINED": 200, "HELD_OUT": 20, "TESTED": 25}.items():
+        monkeypatch.setattr(images, name, count)
+    splits = images.cifar10.__wrapped__(Places(tmp_path / "data", tmp_path / "cache"))
+    places = {"data_dir": tmp_path / "data", "cache_dir": tmp_path / "cache"}
+    assert asked == [("cifar10", {**places, "limit_train": 220})]
+    assert [split.images.shape for split in splits] == [
+        (n, 32, 32, 3) for n in (200, 20, 25)
+    ]
+    assert [len(split.labels) for split in splits] == [200, 20, 25]
+    assert splits.train.images.mean() == pytest.approx(0, abs=1e-5)
+    assert splits.train.images.std() == pytest.approx(1, abs=1e-5)
+    assert len({image.tobytes() for split in splits for image in split.images}) == 245
 
 
 def outcome(losses, accuracy):
@@ -186,6 +243,7 @@ def test_what_collapsed_and_when_by_hand():
 def test_float32_is_asked_for_of_a_gpu():
     """A GPU would otherwise multiply in TF32."""
     lowered = program._program("mlp6", "sgd", "lm").lower(
+        images.digits(images.USUAL),
         jax.vmap(jax.random.key)(jnp.zeros(1, jnp.uint32)),
         jnp.zeros((1, STEPS, 32), jnp.int32),
         jnp.ones((1, 1, 1)),

@@ -33,9 +33,7 @@ def losses_and_weights(optimizer, landscape, device_data):
 
 if __name__ == "__main__":
     # Whole batches: a second batch size would be a second program for each run.
-    device_data = DeviceData.put(
-        loading.load("digits", limit_train=int(sys.argv[1]) * 32)
-    )
+    device_data = DeviceData.put(loading.load("digits", limit_train=44 * 32))
     no_op = landmod_jax.landscape_modify(lambda u: 0.0 * u, eps=1.0)
     for optimizer in OPTIMIZERS:
         plain, modified = (

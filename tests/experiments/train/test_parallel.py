@@ -1,6 +1,7 @@
 """Eight devices, by pmap and over a mesh, against one."""
 
 import dataclasses
+import functools
 
 import chex
 import jax
@@ -45,24 +46,25 @@ def one_epoch(trainer):
 
 @pytest.fixture(scope="module")
 def alone(device_data):
-    return {
-        model: one_epoch(trainer(device_data, model, "none"))
-        for model in ("simple_cnn", "preresnet11")
-    }
+    """The epoch of a model on one device."""
+    return functools.cache(lambda model: one_epoch(trainer(device_data, model, "none")))
 
 
 @pytest.mark.parametrize("parallel", ["pmap", "sharded"])
-@pytest.mark.parametrize("model", ["simple_cnn", "preresnet11"])
+@pytest.mark.parametrize(
+    "model", ["simple_cnn", pytest.param("preresnet11", marks=pytest.mark.slow)]
+)
 def test_the_trajectory_is_that_of_one_device(model, parallel, alone, device_data):
     assert jax.local_device_count() == 8
     state, metrics, evaluation = one_epoch(trainer(device_data, model, parallel))
-    expected_state, expected, expected_evaluation = alone[model]
+    expected_state, expected, expected_evaluation = alone(model)
     np.testing.assert_allclose(metrics.loss, expected.loss, rtol=1e-5)
     np.testing.assert_allclose(metrics.c, expected.c, rtol=1e-5)
     chex.assert_trees_all_equal_shapes_and_dtypes(state, expected_state)
     np.testing.assert_allclose(evaluation.loss, expected_evaluation.loss, rtol=0.01)
 
 
+@pytest.mark.slow
 def test_the_replicas_of_a_pmapped_state_stay_equal(device_data):
     mapped = trainer(device_data, "preresnet11", "pmap")
     state = mapped._place.spread(mapped.init(KEYS))
@@ -78,4 +80,4 @@ def test_the_replicas_of_a_pmapped_state_stay_equal(device_data):
 def test_a_pmapped_epoch_may_be_scanned(alone, device_data):
     scanned = trainer(device_data, "simple_cnn", "pmap", scan=True)
     _, metrics, _ = one_epoch(scanned)
-    np.testing.assert_allclose(metrics.loss, alone["simple_cnn"][1].loss, rtol=1e-4)
+    np.testing.assert_allclose(metrics.loss, alone("simple_cnn")[1].loss, rtol=1e-4)

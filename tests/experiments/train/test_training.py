@@ -219,8 +219,8 @@ def test_the_step_is_traced_once_per_batch_size(device_data):
         state, _ = jitted(state, device_data.train, draw)
 
 
-@pytest.mark.parametrize("steps", [24, pytest.param(44, marks=pytest.mark.slow)])
-def test_f_zero_is_the_plain_optimizer_bit_for_bit(steps):
+@pytest.mark.slow
+def test_f_zero_is_the_plain_optimizer_bit_for_bit():
     """An epoch of digits with each optimizer: every loss and every final weight.
 
     On a machine without fused multiply-add: where there is one, the compiler is free to
@@ -230,7 +230,7 @@ def test_f_zero_is_the_plain_optimizer_bit_for_bit(steps):
     script = Path(__file__).with_name("f_zero_run.py")
     flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_max_isa=AVX".strip()
     environment = os.environ | {"XLA_FLAGS": flags}
-    subprocess.run([sys.executable, script, str(steps)], env=environment, check=True)
+    subprocess.run([sys.executable, script], env=environment, check=True)
 
 
 @pytest.mark.parametrize("mode", ["eval", "train"])
