@@ -242,6 +242,25 @@ def test_summary_by_hand():
     assert "**faster**" in tables._ratio(table.reset_index().iloc[1], "")
 
 
+def test_the_other_way_round_and_intervals_of_the_times():
+    some = {"plain": [10, 12, 14, 10, 12], "lm": [60, 70, 80, 60, 70]}
+    there, back = (
+        analysis.summary(trials(some), base).set_index("method")
+        for base in ("plain", "lm")
+    )
+    assert back.loc["plain", "ratio"] == pytest.approx(1 / there.loc["lm", "ratio"])
+    assert back.loc["plain", "high"] == pytest.approx(1 / there.loc["lm", "low"])
+    assert np.isnan(back.loc["lm", "p_value"])
+    # Student's interval of five logarithms: 2.776 is t(4) at 97.5 %.
+    logs = np.log([search.to_solution(k, 100, 10) for k in some["lm"]])
+    half = 2.776445 * logs.std(ddof=1) / np.sqrt(5)
+    row = there.loc["lm"]
+    np.testing.assert_allclose(
+        np.log([row["time_low"], row["time"], row["time_high"]]),
+        logs.mean() + half * np.array([-1, 0, 1]), rtol=1e-5,
+    )  # fmt: skip
+
+
 def tiny(monkeypatch):
     monkeypatch.setattr(
         options,
