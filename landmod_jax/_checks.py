@@ -213,13 +213,14 @@ def injected(value: Any) -> str:
     )
 
 
-def real_scalar_function(name: str, f: Any, *arguments: Any) -> Any:
-    """f, which must return a real scalar for arguments of these shapes and dtypes."""
+def real_scalar_function(name: str, f: Any, *arguments: Any) -> jax.ShapeDtypeStruct:
+    """What f returns for such arguments, abstract; it must be a real scalar."""
     function(name, f, len(arguments))
     leaves = jax.tree.leaves(arguments)
     given = ", ".join(f"{a.dtype.name}{list(a.shape)}" for a in leaves)
     try:
-        out = jax.eval_shape(f, *arguments)
+        # JAX asks a callable pytree for its repr, which would print its arrays.
+        out = jax.eval_shape(lambda *arguments: f(*arguments), *arguments)
     except Exception as error:
         raise ValueError(
             f"{name} must be a function that JAX can trace; called with {given} it "
@@ -230,7 +231,7 @@ def real_scalar_function(name: str, f: Any, *arguments: Any) -> Any:
         raise ValueError(
             f"{name} must return a real scalar; for {given} it returned {shown(out)}"
         )
-    return f
+    return out
 
 
 def transformation(name: str, value: Any) -> Any:

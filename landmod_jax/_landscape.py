@@ -123,6 +123,15 @@ def integral_from_c(
     return _differentiable(1, f, jax.lax.stop_gradient(h), height, eps, parameters)
 
 
+def integral_between(
+    shape: shapes.Shape, low: jax.Array, high: jax.Array, eps: jax.Array
+) -> jax.Array:
+    """∫ from `low` to `high`, at least 0 both, of dv / (f(v) + eps)."""
+    if isinstance(shape, shapes._Known) and shape.between is not None:
+        return shape.between(low, high, eps)
+    return integral_from_c(shape, high, eps) - integral_from_c(shape, low, eps)
+
+
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
 def _differentiable(
     k: int,

@@ -117,7 +117,12 @@ def _cases(study: Path) -> Iterator[str]:
 def _parts(study: Path) -> Iterator[str]:
     from experiments.spins import rows
 
-    groups = {"tunnelling": "landscape", "search": "family", "speed": "program"}
+    groups = {
+        "tunnelling": "landscape",
+        "tunnelling-again": "landscape",
+        "search": "family",
+        "speed": "program",
+    }
     for part, found in rows.read(study).items():
         counts = found[groups[part]].value_counts(sort=False)
         each = ", ".join(f"{name} ({count})" for name, count in counts.items())

@@ -1,11 +1,13 @@
-"""Results from the rows: times to solution, their ratios, speeds, standard errors."""
+"""Results from the rows: tunneling times, times to solution, their ratios, speeds."""
 
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from experiments.report import statistics
+from experiments.spins.rows import CASE
 from experiments.spins.search import LABELS, to_solution
 
 RESAMPLES = 4999
@@ -32,23 +34,27 @@ def judged(trials: pd.DataFrame) -> pd.DataFrame:
     return own
 
 
-def summary(trials: pd.DataFrame) -> pd.DataFrame:
+def summary(trials: pd.DataFrame, base: str = "plain") -> pd.DataFrame:
     """A row per family and method.
 
+    Args:
+      base: the method that the others are compared with.
+
     Returns:
-      family, method, n (instances), p (mean success rate of a run), sweeps, seconds
-      (geometric means of the times to solution), and their ratios to plain Metropolis's
-      with low and high: ratio, low, high (sweeps), seconds_ratio, seconds_low,
-      seconds_high; p_value of the former, Holm-adjusted over all (sign-flip test of
-      logarithms, paired by instance).
+      family, method, n (instances), p (mean success rate of a run); time (geometric
+      mean of the times to solution, in sweeps) with time_low and time_high; ratio (of
+      those times to the base's) with low and high; p_value of the ratio, Holm-adjusted
+      over all (sign-flip test of logarithms, paired by instance). The same in seconds,
+      as seconds_time and so on. Intervals are 95%, over instances.
     """
     found = judged(trials)
     rows = []
     for family in dict.fromkeys(found["family"]):
         own = found[found["family"] == family]
-        base = own[own["method"] == "plain"].set_index("instance")
+        reference = own[own["method"] == base].set_index("instance")
         for method in (m for m in LABELS if m in set(own["method"])):
-            part = own[own["method"] == method].set_index("instance").loc[base.index]
+            part = own[own["method"] == method].set_index("instance")
+            part = part.loc[reference.index]
             row: dict[str, Any] = {
                 "family": family,
                 "method": method,
@@ -65,14 +71,14 @@ def summary(trials: pd.DataFrame) -> pd.DataFrame:
                 ("seconds_", "to_solution_seconds"),
             ):
                 log = np.log(part[column].to_numpy())
-                d = log - np.log(base[column].to_numpy())
-                row[f"{name}time"] = float(np.exp(log.mean()))
-                compared = statistics.paired(d)
-                row[f"{name}ratio"], row[f"{name}low"], row[f"{name}high"] = (
-                    float(np.exp(x))
-                    for x in (compared.mean, compared.low, compared.high)
-                )
-                row[f"{name}p_value"] = np.nan if method == "plain" else compared.p
+                compared = statistics.paired(log - np.log(reference[column].to_numpy()))
+                low, high = statistics.interval(log)
+                logarithms = {
+                    "time": log.mean(), "time_low": low, "time_high": high,
+                    "ratio": compared.mean, "low": compared.low, "high": compared.high,
+                }  # fmt: skip
+                row |= {f"{name}{k}": float(np.exp(x)) for k, x in logarithms.items()}
+                row[f"{name}p_value"] = np.nan if method == base else compared.p
             rows.append(row)
     table = pd.DataFrame(rows)
     for column in ("p_value", "seconds_p_value"):
@@ -84,6 +90,44 @@ def deviations(times: pd.DataFrame) -> pd.Series:
     """(mean − exact) / standard error of the cases that were simulated."""
     own = times[times["chains"] > 0]
     return (own["mean"] - own["exact"]) / own["error"]
+
+
+def pooled(times: pd.DataFrame, again: pd.DataFrame) -> pd.DataFrame:
+    """Two independent samples as one: rows of the cases that both simulated.
+
+    Means are weighted by the number of chains that arrived.
+    """
+    both = times.merge(again, on=CASE, suffixes=("", "_again"))
+    both = both[(both["chains"] > 0) & (both["chains_again"] > 0)]
+    first, second = both["arrived"], both["arrived_again"]
+    n = first + second
+    error = np.hypot(first * both["error"], second * both["error_again"]) / n
+    return both.assign(
+        mean=(first * both["mean"] + second * both["mean_again"]) / n,
+        error=error,
+        arrived=n,
+        chains=both["chains"] + both["chains_again"],
+    )[times.columns]
+
+
+def agreement(times: pd.DataFrame) -> dict[str, float]:
+    """How well the measured means agree with the exact ones, if z were normal.
+
+    Returns:
+      n: means; within: those within two standard errors; few: the probability of so few
+      or fewer; squares: Σ z²; large: the probability of so large a sum or a larger one;
+      farthest: the z of the largest magnitude.
+    """
+    z = deviations(times)
+    n, within, squares = len(z), int((z.abs() <= 2).sum()), float((z**2).sum())
+    return {
+        "n": n,
+        "within": within,
+        "few": float(stats.binom.cdf(within, n, 2 * stats.norm.cdf(2) - 1)),
+        "squares": squares,
+        "large": float(stats.chi2.sf(squares, n)),
+        "farthest": float(z[z.abs().idxmax()]),
+    }
 
 
 def speeds(runs: pd.DataFrame) -> pd.DataFrame:

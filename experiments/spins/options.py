@@ -2,7 +2,7 @@
 
 import dataclasses
 
-PARTS = ("tunnelling", "search", "speed")
+PARTS = ("tunnelling", "tunnelling-again", "search", "speed")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -10,8 +10,9 @@ class Study:
     """The parts of the study, and their size."""
 
     parts: tuple[str, ...] = PARTS
-    """tunnelling (Curie–Weiss, against exact times), search (time to solution), speed
-    (sweeps per second against NumPy and dwave-samplers)."""
+    """tunnelling (Curie–Weiss, against exact times), tunnelling-again (with other seeds
+    and more chains), search (time to solution), speed (sweeps a second against NumPy
+    and dwave-samplers)."""
     quick: bool = False
     """Fewer chains, settings and instances, smaller systems: under a minute."""
 
@@ -23,6 +24,8 @@ class Sizes:
     spins: tuple[int, ...]  # of the Curie–Weiss model
     temperatures: tuple[float, ...]
     tunnelling_chains: int
+    again_chains: int  # of the second sample
+    again_few: int  # of its longer cases
     chains: int  # of a trial of the search
     settings: int  # settings over which each method is tuned
     training: int  # instances for that
@@ -37,6 +40,8 @@ WHOLE = Sizes(
     spins=(10, 20, 50),
     temperatures=(0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
     tunnelling_chains=500,
+    again_chains=10_000,
+    again_few=500,
     chains=128,
     settings=8,
     training=1,
@@ -50,6 +55,8 @@ QUICK = Sizes(
     spins=(10,),
     temperatures=(0.8,),
     tunnelling_chains=200,
+    again_chains=400,
+    again_few=0,
     chains=32,
     settings=2,
     training=1,

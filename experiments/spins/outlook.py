@@ -11,11 +11,10 @@ from experiments.spins.tunnelling import LANDSCAPES
 def lines(config: Study, out: Path) -> list[str]:
     """One line per part, then the time."""
     sizes = options.sizes(config)
+    cases = len(sizes.spins) * len(sizes.temperatures) * len(LANDSCAPES)
     amounts = {
-        "tunnelling": (
-            f"{len(sizes.spins) * len(sizes.temperatures) * len(LANDSCAPES)} cases, "
-            f"{sizes.tunnelling_chains} chains each"
-        ),
+        "tunnelling": f"{cases} cases, {sizes.tunnelling_chains} chains each",
+        "tunnelling-again": f"{cases} cases, {sizes.again_chains} chains each",
         "search": (
             f"{len(families(config.quick))} families, {sizes.settings} settings, "
             f"{sizes.instances} instances, {sizes.chains} chains each"

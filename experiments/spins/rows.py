@@ -1,9 +1,10 @@
 """The study's rows: writing them, and reading them with all checks.
 
-tunnelling.csv   a row per model, temperature and landscape: exact and measured times
-search.csv.gz    a row per trial: setting, successes, seconds
-speed.csv        a row per problem, program and repetition
-spins.json       seconds, machine, versions, commit and command of each part
+tunnelling.csv         a row per model, temperature and landscape: exact and measured
+tunnelling-again.csv   the same for a second sample
+search.csv.gz          a row per trial: setting, successes, seconds
+speed.csv              a row per problem, program and repetition
+spins.json             seconds, machine, versions, commit and command of each part
 """
 
 from pathlib import Path
@@ -23,16 +24,20 @@ from experiments.spins.tunnelling import LANDSCAPES
 STUDY = Kind("study of spins", "spins.json", committed.RESULTS / "spins")
 FILES = {part: f"{part}.csv" for part in PARTS} | {"search": "search.csv.gz"}
 # For each file: its columns of numbers, and of text.
+_TUNNELLING = ("n temperature exact mean error arrived chains", "landscape")
 COLUMNS = {
-    "tunnelling": ("n temperature exact mean error arrived chains", "landscape"),
+    "tunnelling": _TUNNELLING,
+    "tunnelling-again": _TUNNELLING,
     "search": (
         "instance first last sweeps chains successes seconds",
         "family method stage shape",
     ),
     "speed": ("n repetition chains sweeps wall processor", "problem program"),
 }
+CASE = ["n", "temperature", "landscape"]
 _KEYS = {
-    "tunnelling": ["n", "temperature", "landscape"],
+    "tunnelling": CASE,
+    "tunnelling-again": CASE,
     "search": ["family", "method", "stage", "instance", "first", "last", "sweeps"],
     "speed": ["problem", "program", "repetition"],
 }

@@ -82,11 +82,12 @@ def _annealed(
     setting: Setting,
     chains: int,
     seed: int,
+    records: int = 0,
     **options: Any,
 ) -> tuple[Trial, Any]:
     """A run at the temperatures of a table, and its trajectory.
 
-    All runs have the same kind of schedule and records, to share programs.
+    All runs have the same kind of schedule, to share programs.
     """
     model = instance.model
     start, key = jax.random.split(jax.random.key(seed))
@@ -103,7 +104,7 @@ def _annealed(
             key,
             steps=steps,
             temperature=temperature,
-            records=RECORDS,
+            records=records,
             **options,
         )
     )
@@ -125,7 +126,7 @@ def amounts_to(
 ) -> np.ndarray:
     """(RECORDS,) mean of T + f((U − c)₊) over LM's chains along a run."""
     f = SHAPES[setting.shape]
-    _, path = _annealed(cooling(setting), instance, setting, chains, seed, f=f)
+    _, path = _annealed(cooling(setting), instance, setting, chains, seed, RECORDS, f=f)
     return cooling(setting) + np.asarray(f(jnp.maximum(path.value - path.c, 0)).mean(1))
 
 

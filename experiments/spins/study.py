@@ -13,7 +13,8 @@ from experiments.spins import rows, search, speed, tunnelling
 from experiments.spins.options import Sizes, Study, sizes
 from experiments.spins.problems import families
 
-SEED = 3000
+# Of the first case; the samples share no seed.
+SEEDS = {"tunnelling": 3000, "tunnelling-again": 4000}
 
 
 def measure(config: Study, out: Path, stop: Stop, shown: Progress) -> None:
@@ -39,7 +40,10 @@ def measure(config: Study, out: Path, stop: Stop, shown: Progress) -> None:
 def _rows(
     part: str, sizes: Sizes, quick: bool, shown: Progress
 ) -> Iterator[dict[str, Any]]:
-    if part == "tunnelling":
+    if part in SEEDS:
+        chains, few = sizes.tunnelling_chains, 0
+        if part == "tunnelling-again":
+            chains, few = sizes.again_chains, sizes.again_few
         cases = [
             tunnelling.Case(n, T, landscape)
             for n in sizes.spins
@@ -47,7 +51,7 @@ def _rows(
             for landscape in tunnelling.LANDSCAPES
         ]
         for number, case in enumerate(cases):
-            yield tunnelling.row(case, sizes.tunnelling_chains, SEED + number)
+            yield tunnelling.row(case, chains, SEEDS[part] + number, few)
     elif part == "search":
         for name, family in families(quick).items():
             shown.line(f"search: {family.label}")

@@ -3,7 +3,6 @@
 from typing import Any
 
 import pandas as pd
-from scipy import stats
 
 from experiments import text
 from experiments.runs import studies
@@ -12,14 +11,18 @@ from experiments.spins.analysis import SURE
 from experiments.spins.options import PARTS
 from experiments.spins.problems import families
 from experiments.spins.search import LABELS
-from experiments.spins.tunnelling import LONGEST
+from experiments.spins.tunnelling import LONGER, LONGEST
+
+SAMPLES = {"tunnelling": "first", "tunnelling-again": "second"}
 
 
 def tables(parts: dict[str, pd.DataFrame], about: dict[str, Any]) -> str:
     """All tables of the finished parts, and the names of the missing parts."""
-    made = {"tunnelling": _tunnelling, "search": _search, "speed": _speed}
+    made = {"search": _search, "speed": _speed}
     found = ["# Spin systems\n"]
-    found += [made[part](parts[part]) for part in PARTS if part in parts]
+    if parts.keys() & SAMPLES.keys():
+        found.append(_tunnelling({p: parts[p] for p in SAMPLES if p in parts}))
+    found += [made[part](parts[part]) for part in made if part in parts]
     missing = [part for part in PARTS if part not in parts]
     if missing:
         found.append(f"Not measured: {', '.join(missing)}.\n")
@@ -27,10 +30,57 @@ def tables(parts: dict[str, pd.DataFrame], about: dict[str, Any]) -> str:
     return "\n".join(found)
 
 
-def _tunnelling(times: pd.DataFrame) -> str:
+def _tunnelling(samples: dict[str, pd.DataFrame]) -> str:
+    """The samples against the exact means, then the rows of each."""
+    found = (
+        "## Curie–Weiss tunnelling times\n\nMean steps from all spins down to the "
+        "mirror image of the most probable state, exact from the transition matrix, "
+        f"and measured where the exact mean is not over {LONGEST:,}. *Longer cases* "
+        f"are those up to {LONGER:,}, over fewer chains.\n\n"
+        f"<!-- agreement -->\n\n{_agreement(samples)}\n"
+        "The sum is of the squared deviations in standard errors, and the two "
+        "probabilities are what chance gives if all exact means are right.\n\n"
+        "<!-- end of the agreement -->\n\n"
+    )
+    for part, times in samples.items():
+        # The exact means are the same ones again.
+        shown = times if part == "tunnelling" else times[times["chains"] > 0]
+        found += f"### {SAMPLES[part].capitalize()} sample\n\n{_times(shown)}\n"
+    return found.rstrip("\n") + "\n"
+
+
+def _agreement(samples: dict[str, pd.DataFrame]) -> str:
+    groups = {}
+    for part, times in samples.items():
+        groups[SAMPLES[part]] = times[times["exact"] <= LONGEST]
+    if len(samples) == len(SAMPLES):
+        groups["both together"] = analysis.pooled(*samples.values())
+    for times in samples.values():
+        longer = times[times["exact"] > LONGEST]
+        if longer["chains"].any():
+            groups["longer cases"] = longer
+    head = (
+        "Sample", "Chains", "Means", "Within two standard errors", "So few or fewer",
+        "Sum of squares", "So large or larger", "Farthest off",
+    )  # fmt: skip
+    lines = []
+    for name, times in groups.items():
+        if not times["chains"].any():
+            continue
+        found = analysis.agreement(times)
+        lines.append(
+            [
+                name, f"{times['chains'].max():,.0f}", f"{found['n']}",
+                f"{found['within']}", f"{100 * found['few']:.0f}%",
+                f"{found['squares']:.1f}", f"{100 * found['large']:.0f}%",
+                f"{found['farthest']:+.2f}",
+            ]
+        )  # fmt: skip
+    return text.table(head, lines)
+
+
+def _times(times: pd.DataFrame) -> str:
     z = analysis.deviations(times)
-    within, n = int((z.abs() <= 2).sum()), len(z)
-    chance = stats.binom.cdf(within, n, 2 * stats.norm.cdf(2) - 1)
     head = ("n", "T", "Landscape", "Exact", "Measured", "Standard errors off")
     lines = []
     for place, row in times.iterrows():
@@ -44,15 +94,7 @@ def _tunnelling(times: pd.DataFrame) -> str:
                 f"{row['exact']:.4g}", measured, off,
             ]
         )  # fmt: skip
-    return (
-        "## Curie–Weiss tunneling times\n\nMean steps from all spins down to the "
-        "mirror image of the most probable state, exact from the transition matrix. "
-        f"Measured over {times['chains'].max():.0f} chains if the exact mean is at "
-        f"most {LONGEST:,}. "
-        f"Of {n} measured means, {within} lie within two standard errors of the exact "
-        f"one; that few or fewer would in {100 * chance:.0f}% of studies.\n\n"
-        + text.table(head, lines)
-    )
+    return text.table(head, lines)
 
 
 def _search(trials: pd.DataFrame) -> str:
@@ -74,9 +116,9 @@ def _search(trials: pd.DataFrame) -> str:
                     f"{row['first']:.2g} to {row['last']:.2g}",
                     row["shape"] if row["method"].startswith("lm") else "",
                     f"{100 * row['p']:.1f}%",
-                    f"{row['time']:.3g}",
+                    _time(row, "", 1),
                     _ratio(row, ""),
-                    f"{1e3 * row['seconds_time']:.3g}",
+                    _time(row, "seconds_", 1e3),
                     _ratio(row, "seconds_"),
                 ]
             )
@@ -85,7 +127,34 @@ def _search(trials: pd.DataFrame) -> str:
             "Over Metropolis's", "ms", "Over Metropolis's",
         )  # fmt: skip
         parts.append(text.table(head, lines))
+    if "dwave" in set(trials["method"]):
+        parts.append(_against_dwave(trials))
     return "\n".join(parts)
+
+
+def _against_dwave(trials: pd.DataFrame) -> str:
+    chains = trials[trials["method"].isin(["plain", "lm", "dwave"])]
+    summary = analysis.summary(chains, base="dwave")
+    lines = [
+        [
+            families(False)[row["family"]].label, LABELS[row["method"]],
+            _ratio(row, "", "dwave"), _ratio(row, "seconds_", "dwave"),
+        ]
+        for row in summary.to_dict("records")
+        if row["method"] != "dwave"
+    ]  # fmt: skip
+    return (
+        "### Over dwave-samplers's times\n\nThe same times over those of its annealer, "
+        f"in sweeps and in seconds ({len(lines)} comparisons of each for Holm).\n\n"
+        + text.table(("Family", "Method", "Sweeps", "Seconds"), lines)
+    )
+
+
+def _time(row: Any, name: str, scale: float) -> str:
+    value, low, high = (
+        scale * row[f"{name}{end}"] for end in ("time", "time_low", "time_high")
+    )
+    return f"{value:.3g} ({low:.3g} … {high:.3g})"
 
 
 def _how_to_read(trials: pd.DataFrame) -> str:
@@ -96,17 +165,18 @@ def _how_to_read(trials: pd.DataFrame) -> str:
         f"Every method was tuned over the same {settings} settings (temperatures, "
         "length of a run, and for LM a shape f), on instances that are not used below. "
         "*To solution*: sweeps of one chain until repeated runs have "
-        "succeeded with 99% probability, geometric mean over instances; for parallel "
-        "tempering, all replicas' sweeps count. Milliseconds are those of one "
-        "processor and include the cost of a call, which dominates in short runs of "
-        "few spins. Ratios have a 95% interval over instances. The verdict is *faster* "
-        f"or *slower* if p < {SURE} (sign-flip test of logarithms, paired by instance, "
-        "Holm over this whole section, separately for sweeps and for seconds).\n"
+        "succeeded with 99% probability, geometric mean over instances with its 95% "
+        "interval; for parallel tempering, all replicas' sweeps count. Milliseconds "
+        "are those of one processor and include the cost of a call, which dominates in "
+        "short runs of few spins. Ratios have a 95% interval over instances. The "
+        f"verdict is *faster* or *slower* if p < {SURE} (sign-flip test of "
+        "logarithms, paired by instance, Holm over this whole section, separately for "
+        "sweeps and for seconds).\n"
     )
 
 
-def _ratio(row: Any, name: str) -> str:
-    if row["method"] == "plain":
+def _ratio(row: Any, name: str, base: str = "plain") -> str:
+    if row["method"] == base:
         return ""
     value, low, high = (row[f"{name}{end}"] for end in ("ratio", "low", "high"))
     p = row[f"{name}p_value"]
@@ -134,8 +204,9 @@ def _speed(runs: pd.DataFrame) -> str:
         "## Speed\n\nSweeps of one chain per second of processor time, "
         f"{n:.0f} chains at once; the median of alternating repetitions. The last "
         "column: how many times as fast `metropolis` is (with LM, against NumPy with "
-        "LM), with the range over repetitions.\n\n"
+        "LM), with the range over repetitions.\n\n<!-- speeds -->\n\n"
         + text.table(
             ("Problem", "Program", "Sweeps/s", "metropolis is faster by"), lines
         )
+        + "\n<!-- end of the speeds -->\n"
     )

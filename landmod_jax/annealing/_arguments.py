@@ -32,7 +32,9 @@ def key(value: Any, seeds: bool = False) -> Any:
     if seeds and getattr(value, "shape", ()) == () and not is_typed_key(value):
         return _checks.integer("key (or seed)", value, least=0, static=False)
     try:
-        fine = jax.eval_shape(jax.random.bits, value).shape == ()
+        # Raw keys have no type of their own: what draws from one tells.
+        one = value if is_typed_key(value) else jax.eval_shape(jax.random.bits, value)
+        fine = one.shape == ()
     except Exception:
         fine = False
     if not fine:
@@ -91,8 +93,8 @@ def check_energy(energy: Any, x: jax.Array) -> None:
 
 def check_energy_of(energy: Any, point: Any) -> None:
     """Check that energy returns a floating-point scalar for such a point (abstract)."""
-    _checks.real_scalar_function("energy", energy, point)
-    if not jnp.issubdtype(jax.eval_shape(energy, point).dtype, jnp.floating):
+    out = _checks.real_scalar_function("energy", energy, point)
+    if not jnp.issubdtype(out.dtype, jnp.floating):
         raise ValueError("energy must return a floating-point scalar, got an integer")
 
 

@@ -11,7 +11,7 @@ _NUMBERS = (jax.Array, np.ndarray, np.generic, float, int)
 PROGRAMS = 64  # kept, the most recently used
 
 
-def as_pytree(function: Callable) -> Any:
+def as_pytree(function: Any) -> Any:
     """The function as a pytree of its numbers; itself if it already is one."""
     if all(isinstance(leaf, _NUMBERS) for leaf in jax.tree.leaves(function)):
         return function

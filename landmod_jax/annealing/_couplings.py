@@ -37,7 +37,8 @@ class Dense:
         row = self.matrix[i]
         if row.ndim == 1:
             return row @ x.astype(row.dtype)
-        return (row.T * x.astype(row.dtype)).sum(0)
+        # Each chain has a row of its own, in one piece: x is turned, not the rows.
+        return (row * x.astype(row.dtype).T).sum(1)
 
     def of_all(self, x: jax.Array) -> jax.Array:
         """Σ_j J_ij x_j of one state (n,) for every i."""
@@ -109,18 +110,15 @@ def row_of(x: jax.Array, i: jax.Array) -> jax.Array:
     """x of site i in every chain, (chains,)."""
     if jnp.ndim(i) == 0:
         return jax.lax.dynamic_index_in_dim(x, i, 0, False)
-    # A gather of single numbers is slower than a pass over all of x.
-    return jnp.where(_is_site(x, i), x, 0).sum(0, dtype=x.dtype)
+    return jnp.take_along_axis(x, i[None], 0, mode="promise_in_bounds")[0]
 
 
 def with_row(x: jax.Array, i: jax.Array, row: jax.Array) -> jax.Array:
     if jnp.ndim(i) == 0:
         return jax.lax.dynamic_update_index_in_dim(x, row, i, 0)
-    return jnp.where(_is_site(x, i), row, x)
-
-
-def _is_site(x: jax.Array, i: jax.Array) -> jax.Array:
-    return jax.lax.broadcasted_iota(jnp.int32, x.shape, 0) == i
+    # Not a scatter: that would not stay on the devices that the chains are spread over.
+    is_site = jax.lax.broadcasted_iota(jnp.int32, x.shape, 0) == i
+    return jnp.where(is_site, row, x)
 
 
 def edges(n: int, pairs: Any, weights: Any) -> Sparse:

@@ -140,12 +140,11 @@ def metropolis(
     x = arguments.states(x0 if start is None else start.x)
     if law.threshold.share is not None:
         arguments.on_auto_axes(x, "a population's threshold")
+    _checks.function("energy", energy, 1)
     if not isinstance(propose, moves_of.Moves):
         arguments.on_auto_axes(x, "a function as propose")
-    one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), x)
-    arguments.check_energy_of(energy, one)
-    energy = compiled.as_pytree(energy)
-    moves = moves_of.checked(propose, one)
+        _checks.function("propose", propose, 2)
+    energy, moves = compiled.as_pytree(energy), compiled.as_pytree(propose)
     first = 0 if start is None else _checked_start(start, x, energy, law, steps)
     schedule = arguments.schedule_of(temperature, first, steps, False)
     ends = arguments.record_ends(records, steps)
@@ -159,12 +158,25 @@ def metropolis(
 
 @compiled.kept
 def _program(functions: Any, law: loop.Law) -> Callable:
-    """`loop.run` compiled for these functions."""
+    """`loop.run` compiled for these functions, which are checked while it traces."""
 
-    def run(numbers: Any, *rest: Any) -> tuple[MetropolisState, MetropolisTrajectory]:
-        return loop.run(*jax.tree.unflatten(functions, numbers), *rest, law=law)
+    def run(
+        numbers: Any, x: Any, *rest: Any
+    ) -> tuple[MetropolisState, MetropolisTrajectory]:
+        energy, propose, schedule = jax.tree.unflatten(functions, numbers)
+        one = _one(x)
+        arguments.check_energy_of(energy, one)
+        moves = moves_of.checked(propose, one)
+        return loop.run(energy, moves, schedule, x, *rest, law=law)
 
     return jax.jit(run)
+
+
+def _one(x: Any) -> Any:
+    """One chain's state, abstract."""
+    return jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), x
+    )
 
 
 def _law(f: Any, threshold: Any, logarithm: Any) -> loop.Law:
@@ -188,5 +200,6 @@ def _law(f: Any, threshold: Any, logarithm: Any) -> loop.Law:
 def _checked_start(
     start: MetropolisState, x: Any, energy: Callable, law: loop.Law, steps: int
 ) -> Any:
+    arguments.check_energy_of(energy, _one(x))
     fresh = jax.eval_shape(lambda x: loop.initial(x, jax.vmap(energy)(x), law), x)
     return arguments.checked_start(start, fresh, steps, "energy, f, threshold")

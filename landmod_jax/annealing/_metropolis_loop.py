@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from landmod_jax import _shapes as shapes
-from landmod_jax._landscape import integral_from_c
+from landmod_jax._landscape import integral_between
 from landmod_jax._numerics import at_height, held_eps
 from landmod_jax._thresholds import CHAINS, Threshold, updated
 from landmod_jax.annealing import _noise as noise
@@ -101,11 +101,9 @@ def rise(
     at_c = law.shape(jnp.zeros_like(low)) + eps
     both_below = (low <= 0) & (high <= 0)
     below = jnp.where(both_below, change, jnp.minimum(high, 0) - jnp.minimum(low, 0))
-    above = [
-        integral_from_c(law.shape, jnp.where(both_below, 0, jnp.maximum(h, 0)), eps)
-        for h in (low, high)
-    ]
-    delta = below / at_c + (above[1] - above[0])
+    low_above, high_above = jnp.maximum(low, 0), jnp.maximum(high, 0)
+    above = integral_between(law.shape, low_above, high_above, eps)
+    delta = below / at_c + above
     if law.logarithm:
         at_low, at_high = (at_height(law.shape, h) + eps for h in (low, high))
         delta += jnp.log(at_high / at_low)

@@ -46,8 +46,8 @@ class _Model:
 
         Args:
           order: "sequential" visits the sites in turn, as spin codes usually do, and is
-            faster. "random" visits a random site, a different one in each chain, which
-            makes the chain reversible.
+            much faster. "random" visits a random site, a different one in each chain,
+            which makes the chain reversible.
 
         Raises:
           ValueError: order is neither.
@@ -164,6 +164,10 @@ class Flips:
             raise ValueError(
                 f"x0 must have shape (chains, {self.model.n}), got {x.shape[::-1]}"
             )
+        if isinstance(self.model, Potts):
+            arguments.on_auto_axes(
+                x, "a Potts model"
+            )  # its fields are gathered chain by chain
         site = step % self.model.n
         if self.order == "random":
             site = _below(self.model.n, draw(0))

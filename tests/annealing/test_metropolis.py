@@ -135,19 +135,32 @@ def test_what_cannot_have_chains_on_explicit_axes_says_so():
         )  # fmt: skip
 
 
-@pytest.mark.parametrize("threshold", [None, lm.population()])
-def test_chains_spread_over_devices_are_the_same_chains(threshold):
+@pytest.mark.parametrize(
+    ("threshold", "order"),
+    [(None, "sequential"), (None, "random"), (lm.population(), "sequential")],
+)
+def test_chains_spread_over_devices_are_the_same_chains(threshold, order):
     x0 = ISING.sample(KEY, 16)
     over_two = spread_over_two(
         AxisType.Explicit if threshold is None else AxisType.Auto
     )
     here, spread = (
-        run(x0=x, f="linear", threshold=threshold)
+        run(x0=x, f="linear", threshold=threshold, order=order)
         for x in (x0, jax.device_put(x0, over_two))
     )
     assert len(spread.best_x.sharding.device_set) == 2
     np.testing.assert_array_equal(spread.state.x, here.state.x)
     np.testing.assert_allclose(spread.state.c, here.state.c, rtol=1e-5)
+
+
+@pytest.mark.parametrize("order", ["sequential", "random"])
+def test_a_potts_model_rejects_chains_on_an_explicit_axis(order):
+    model = spins.potts(EDGES, 3)
+    x = jax.device_put(model.sample(KEY, 16), spread_over_two(AxisType.Explicit))
+    with pytest.raises(ValueError, match="a Potts model does not work with chains on"):
+        annealing.metropolis(
+            model, model.flips(order), x, KEY, steps=4, temperature=1.0
+        )
 
 
 def test_rounding_is_taken_out_of_incremental_energies(monkeypatch):
@@ -174,6 +187,22 @@ def test_numbers_do_not_recompile():
     again = spins.ising(spins.edges(N, [(0, 1)], 2.0), 0.3)
     run(again, f="linear")
     assert _metropolis._program.cache_info().misses == before
+
+
+def test_a_second_call_neither_traces_nor_prints_the_energy(monkeypatch):
+    def no_repr(self):
+        raise AssertionError("an energy's arrays may be large")
+
+    traced = []
+    inner = spins.Ising.__call__
+    monkeypatch.setattr(spins.Ising, "__repr__", no_repr)
+    monkeypatch.setattr(
+        spins.Ising, "__call__", lambda self, s: (traced.append(0), inner(self, s))[1]
+    )
+    run(steps=301)
+    before = len(traced)
+    run(steps=302)
+    assert len(traced) == before
 
 
 def test_it_may_be_mapped_and_differs_by_what_it_is_mapped_over():
@@ -243,6 +272,20 @@ def test_detailed_balance(f, logarithm):
         backward = log_pi[1] - np.maximum(back, 0)
         # H is up to 3 / T from 0, in float32.
         np.testing.assert_allclose(forward, backward, rtol=1e-5, atol=2e-4)
+
+
+def test_rises_of_the_linear_shape_in_float64():
+    """(x − c)₊ / (f + T) by hand, at heights and T from small to large."""
+    rng = np.random.default_rng(8)
+    low, high = 10 ** rng.uniform(-4, 4, (2, 500)) * rng.choice([-1, 1], (2, 500))
+    law = loop.Law(lm._shapes.resolve("linear"), lm.constant(0.0), False)
+    for T in (1e-3, 1.0, 100.0):
+        above = [np.log1p(np.maximum(h, 0) / T) for h in (low, high)]
+        below = np.minimum(high, 0) - np.minimum(low, 0)
+        expected = above[1] - above[0] + below / T
+        a, b = jnp.asarray(low, jnp.float32), jnp.asarray(high, jnp.float32)
+        found = loop.rise(law, a, b - a, b, jnp.zeros_like(a), jnp.float32(T))
+        np.testing.assert_allclose(found, expected, rtol=2e-6, atol=2e-6)
 
 
 # --- populations ---

@@ -202,7 +202,7 @@ def test_studies_are_listed(capsys):
     assert "results/stability: stability study" in shown
     assert "finished  mlp12 sgd base: 48 seeds at 9 rates" in shown
     assert "results/annealing: study of the annealing methods, finished" in shown
-    assert "results/spins: study of spins, 3 parts" in shown
+    assert "results/spins: study of spins, 4 parts" in shown
     assert "finished  tunnelling: 72 rows, by landscape: plain (18), linear" in shown
     assert "finished  search: " in shown
     assert "by family: dense (" in shown

@@ -79,6 +79,44 @@ def test_measured_times_are_the_exact_ones(n, T, landscape):
         assert abs(row["mean"] - row["exact"]) < 3.5 * row["error"]
 
 
+def measured(*samples):
+    """A row per sample of times, as `tunnelling.row` makes it."""
+    return pd.DataFrame(
+        {
+            "n": 10.0, "temperature": 0.5 + place, "landscape": "plain", "exact": 10.0,
+            "mean": times.mean(), "error": times.std(ddof=1) / np.sqrt(len(times)),
+            "arrived": len(times), "chains": len(times),
+        }
+        for place, times in enumerate(samples)
+    )  # fmt: skip
+
+
+def test_two_samples_are_pooled_as_one():
+    first, second = (
+        np.random.default_rng(i).exponential(10, n) for i, n in ((0, 300), (1, 900))
+    )
+    long = measured(first).assign(temperature=0.1, chains=0)
+    found = analysis.pooled(
+        pd.concat([long, measured(first)]), pd.concat([long, measured(second)])
+    )
+    together = measured(np.concatenate([first, second]))
+    assert len(found) == 1
+    for column in ("mean", "arrived", "chains", "temperature"):
+        assert found[column].iloc[0] == pytest.approx(together[column].iloc[0])
+    assert found["error"].iloc[0] == pytest.approx(together["error"].iloc[0], rel=0.02)
+
+
+def test_agreement_by_hand():
+    rows = measured(*[np.array([1.0, 2.0])] * 3)
+    rows = rows.assign(error=2.0, mean=[10.0, 12.0, 4.0])  # z: 0, 1, −3
+    found = analysis.agreement(rows)
+    assert (found["n"], found["within"], found["farthest"]) == (3, 2, -3)
+    assert found["squares"] == pytest.approx(10)
+    # Two or fewer of three, each with 0.9545; and chi-square's tables, 3 degrees.
+    assert found["few"] == pytest.approx(1 - 0.9544997**3, abs=1e-6)
+    assert found["large"] == pytest.approx(0.018566, abs=1e-6)
+
+
 # --- problems ---
 
 
@@ -138,7 +176,7 @@ def test_matched_temperatures_are_those_that_lm_amounts_to():
     table = search.amounts_to(instance, setting, chains=16, seed=0)
     assert (table >= search.cooling(setting)).all()
     _, path = search._annealed(
-        search.cooling(setting), instance, setting, 16, 0,
+        search.cooling(setting), instance, setting, 16, 0, search.RECORDS,
         f=search.SHAPES["linear 0.1"],
     )  # fmt: skip
     extra = 0.1 * np.asarray(path.value - path.c).mean(1)
@@ -204,14 +242,33 @@ def test_summary_by_hand():
     assert "**faster**" in tables._ratio(table.reset_index().iloc[1], "")
 
 
+def test_the_other_way_round_and_intervals_of_the_times():
+    some = {"plain": [10, 12, 14, 10, 12], "lm": [60, 70, 80, 60, 70]}
+    there, back = (
+        analysis.summary(trials(some), base).set_index("method")
+        for base in ("plain", "lm")
+    )
+    assert back.loc["plain", "ratio"] == pytest.approx(1 / there.loc["lm", "ratio"])
+    assert back.loc["plain", "high"] == pytest.approx(1 / there.loc["lm", "low"])
+    assert np.isnan(back.loc["lm", "p_value"])
+    # Student's interval of five logarithms: 2.776 is t(4) at 97.5%.
+    logs = np.log([search.to_solution(k, 100, 10) for k in some["lm"]])
+    half = 2.776445 * logs.std(ddof=1) / np.sqrt(5)
+    row = there.loc["lm"]
+    np.testing.assert_allclose(
+        np.log([row["time_low"], row["time"], row["time_high"]]),
+        logs.mean() + half * np.array([-1, 0, 1]), rtol=1e-5,
+    )  # fmt: skip
+
+
 def tiny(monkeypatch):
     monkeypatch.setattr(
         options,
         "QUICK",
         options.Sizes(
-            spins=(6,), temperatures=(0.9,), tunnelling_chains=20, chains=8, settings=1,
-            training=1, instances=2, sweeps=(16,), speed_chains=8, speed_sweeps=1,
-            repetitions=1,
+            spins=(6,), temperatures=(0.9,), tunnelling_chains=20, again_chains=30,
+            again_few=0, chains=8, settings=1, training=1, instances=2, sweeps=(16,),
+            speed_chains=8, speed_sweeps=1, repetitions=1,
         ),
     )  # fmt: skip
 
@@ -222,7 +279,7 @@ def test_the_command_writes_rows_tables_and_pictures(tmp_path, capsys, monkeypat
     argv = ["spins", "--quick", "--out", str(out)]
     assert main([*argv, "--parts", "tunnelling"]) == 0
     text = (out / "tables.md").read_text()
-    assert "Not measured: search, speed." in text
+    assert "Not measured: tunnelling-again, search, speed." in text
     whole = (out / "tunnelling.csv").read_bytes()
     assert main(argv) == 2
     assert "add --resume" in capsys.readouterr().err
