@@ -19,6 +19,15 @@ from experiments.machine.stopping import BUDGET_SPENT, OUTPUT_CLOSED, Stop, Stop
 COMMAND = [sys.executable, "-u", "-m", "experiments"]
 
 
+@pytest.fixture
+def no_nohup():
+    """Where the tests themselves run under nohup, hangups are ignored."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("no_nohup")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_is_a_request_to_stop(number, capsys):
     stop = Stop()
@@ -34,6 +43,7 @@ def test_a_signal_is_a_request_to_stop(number, capsys):
     assert "Ctrl-C" in said
 
 
+@pytest.mark.usefixtures("no_nohup")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_second_of_these_leaves_the_time_to_save(number):
     # A shell passes SIGHUP on to what the kernel has sent it to; so does `timeout`.

@@ -67,8 +67,8 @@ def test_jobs_share_the_cores(cores, n, shares, monkeypatch):
     ("argv", "message"),
     [
         (["--jobs", "0"], "--jobs takes a number of 1 or more, got 0"),
-        (["--jobs", "2", "--parallel", "pmap"], "choose one of them"),
-        (["--jobs", "2", "--coordinator", "host0:1234"], "choose one of them"),
+        (["--jobs", "2", "--parallel", "pmap"], "choose one of the two"),
+        (["--jobs", "2", "--coordinator", "host0:1234"], "choose one of the two"),
     ],
 )
 def test_what_does_not_go_with_jobs_is_refused(argv, message, tmp_path, capsys):

@@ -50,7 +50,7 @@ def test_a_missing_a_strange_and_a_misshapen_entry_are_named():
         models.convert(
             "simple_cnn", {k: state[k] for k in state if k != "conv2.weight"}
         )
-    with pytest.raises(ValueError, match=r"has not: conv9\.weight"):
+    with pytest.raises(ValueError, match=r"lacks: conv9\.weight"):
         models.convert("simple_cnn", state | {"conv9.weight": np.zeros(1)})
     with pytest.raises(ValueError, match=r"'fc3\.weight' must have 2 dimensions"):
         models.convert("simple_cnn", state | {"fc3.weight": np.zeros(3)})
