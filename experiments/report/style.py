@@ -1,4 +1,4 @@
-"""One style for every picture: sizes, and colors that suit the color-blind."""
+"""One style for every picture: sizes, and colors for color-blind readers too."""
 
 import os
 import textwrap

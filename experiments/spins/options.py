@@ -11,7 +11,7 @@ class Study:
 
     parts: tuple[str, ...] = PARTS
     """tunnelling (Curie–Weiss, against exact times), tunnelling-again (with other seeds
-    and more chains), search (time to solution), speed (sweeps a second against NumPy
+    and more chains), search (time to solution), speed (sweeps per second against NumPy
     and dwave-samplers)."""
     quick: bool = False
     """Fewer chains, settings and instances, smaller systems: under a minute."""

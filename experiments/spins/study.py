@@ -13,9 +13,6 @@ from experiments.spins import rows, search, speed, tunnelling
 from experiments.spins.options import Sizes, Study, sizes
 from experiments.spins.problems import families
 
-# Of the first case; the samples share no seed.
-SEEDS = {"tunnelling": 3000, "tunnelling-again": 4000}
-
 
 def measure(config: Study, out: Path, stop: Stop, shown: Progress) -> None:
     """Measure the parts that `out` lacks, and print a line for each finished one.
@@ -40,10 +37,13 @@ def measure(config: Study, out: Path, stop: Stop, shown: Progress) -> None:
 def _rows(
     part: str, sizes: Sizes, quick: bool, shown: Progress
 ) -> Iterator[dict[str, Any]]:
-    if part in SEEDS:
-        chains, few = sizes.tunnelling_chains, 0
-        if part == "tunnelling-again":
-            chains, few = sizes.again_chains, sizes.again_few
+    # The first case's seed, the chains of a case, and of a longer one.
+    samples = {
+        "tunnelling": (3000, sizes.tunnelling_chains, 0),
+        "tunnelling-again": (4000, sizes.again_chains, sizes.again_few),
+    }
+    if part in samples:
+        seed, chains, few = samples[part]
         cases = [
             tunnelling.Case(n, T, landscape)
             for n in sizes.spins
@@ -51,7 +51,7 @@ def _rows(
             for landscape in tunnelling.LANDSCAPES
         ]
         for number, case in enumerate(cases):
-            yield tunnelling.row(case, chains, SEEDS[part] + number, few)
+            yield tunnelling.row(case, chains, seed + number, few)
     elif part == "search":
         for name, family in families(quick).items():
             shown.line(f"search: {family.label}")

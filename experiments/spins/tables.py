@@ -33,17 +33,17 @@ def tables(parts: dict[str, pd.DataFrame], about: dict[str, Any]) -> str:
 def _tunnelling(samples: dict[str, pd.DataFrame]) -> str:
     """The samples against the exact means, then the rows of each."""
     found = (
-        "## Curie–Weiss tunnelling times\n\nMean steps from all spins down to the "
-        "mirror image of the most probable state, exact from the transition matrix, "
-        f"and measured where the exact mean is not over {LONGEST:,}. *Longer cases* "
-        f"are those up to {LONGER:,}, over fewer chains.\n\n"
+        "## Curie–Weiss tunneling times\n\nMean steps from all spins down to the "
+        "mirror image of the most probable state: exact from the transition matrix, "
+        f"and measured if the exact mean is at most {LONGEST:,}. *Longer cases* have "
+        f"means of up to {LONGER:,} and fewer chains.\n\n"
         f"<!-- agreement -->\n\n{_agreement(samples)}\n"
-        "The sum is of the squared deviations in standard errors, and the two "
-        "probabilities are what chance gives if all exact means are right.\n\n"
+        "The sum is that of the squared deviations, in standard errors. The two "
+        "probabilities are those of chance if all exact means are right.\n\n"
         "<!-- end of the agreement -->\n\n"
     )
     for part, times in samples.items():
-        # The exact means are the same ones again.
+        # Both samples have the same exact means.
         shown = times if part == "tunnelling" else times[times["chains"] > 0]
         found += f"### {SAMPLES[part].capitalize()} sample\n\n{_times(shown)}\n"
     return found.rstrip("\n") + "\n"
@@ -144,9 +144,9 @@ def _against_dwave(trials: pd.DataFrame) -> str:
         if row["method"] != "dwave"
     ]  # fmt: skip
     return (
-        "### Over dwave-samplers's times\n\nThe same times over those of its annealer, "
-        f"in sweeps and in seconds ({len(lines)} comparisons of each for Holm).\n\n"
-        + text.table(("Family", "Method", "Sweeps", "Seconds"), lines)
+        "### Compared with dwave-samplers\n\nThe same times divided by those of its "
+        f"annealer, in sweeps and in seconds (Holm over {len(lines)} comparisons each)."
+        "\n\n" + text.table(("Family", "Method", "Sweeps", "Seconds"), lines)
     )
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import landmod_jax as lm
 from landmod_jax import annealing
 from landmod_jax.annealing._couplings import row_of, with_row
+from landmod_jax.annealing.spins import _below
 
 BLOCK = 2_000  # steps between two checks for arrived chains
 MOST = 400  # blocks
@@ -111,8 +112,7 @@ class Tunnelling:
     n: int = dataclasses.field(metadata={"static": True})
 
     def propose(self, draw: Any, x: Any, step: jax.Array) -> Any:
-        part = (draw(0) >> 8).astype(jnp.float32) * 2.0**-24
-        site = jnp.minimum((part * self.n).astype(jnp.int32), self.n - 1)
+        site = _below(self.n, draw(0))
         return site, row_of(x["s"], site), step
 
     def change(self, x: Any, move: Any) -> jax.Array:

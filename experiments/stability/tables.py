@@ -12,7 +12,7 @@ from experiments.runs import studies
 from experiments.stability import analysis
 from experiments.stability.analysis import EQUIVALENT, SURE
 from experiments.stability.arms import ARMS
-from experiments.stability.options import PLAN, Case
+from experiments.stability.options import Case, Study
 from experiments.stability.tasks import TASKS
 
 
@@ -150,13 +150,7 @@ def accuracy(row: Any) -> str:
 
 def _missing(cases: dict[str, Any]) -> str:
     tasks = {Case(*name.split("-")).task for name in cases}
-    planned = [
-        Case(task, optimizer, arm)
-        for task, optimizers, arms in PLAN
-        for optimizer in optimizers
-        for arm in arms
-        if task in tasks and ARMS[arm].serves(optimizer)
-    ]
+    planned = Study(tasks=tuple(tasks)).cases()
     rest: dict[str, list[str]] = {}
     for case in planned:
         if case.name not in cases:

@@ -32,7 +32,7 @@ def key(value: Any, seeds: bool = False) -> Any:
     if seeds and getattr(value, "shape", ()) == () and not is_typed_key(value):
         return _checks.integer("key (or seed)", value, least=0, static=False)
     try:
-        # Raw keys have no type of their own: what draws from one tells.
+        # A raw key has no type of its own: drawing from it shows whether it is one.
         one = value if is_typed_key(value) else jax.eval_shape(jax.random.bits, value)
         fine = one.shape == ()
     except Exception:

@@ -37,11 +37,11 @@ class Dense:
         row = self.matrix[i]
         if row.ndim == 1:
             return row @ x.astype(row.dtype)
-        # Each chain has a row of its own, in one piece: x is turned, not the rows.
+        # Each chain has its own row, contiguous: transpose x, not the rows.
         return (row * x.astype(row.dtype).T).sum(1)
 
     def of_all(self, x: jax.Array) -> jax.Array:
-        """Σ_j J_ij x_j of one state (n,) for every i."""
+        """Σ_j J_ij x_j for all i, with one state x (n,)."""
         return jnp.matmul(self.matrix, x.astype(self.dtype), precision="highest")
 
 

@@ -22,7 +22,7 @@ def root(x: jax.Array) -> jax.Array:
 
 
 def for_each(each: jax.Array, leaf: jax.Array) -> jax.Array:
-    """`leaf` for every element of `each`, with the same sharding."""
+    """`leaf` repeated for each element of `each`, and sharded like `each`."""
     leaf = jnp.asarray(leaf)
     # Computed from `each`: zeros_like(each) loses its sharding on jax 0.12.
     never = jnp.expand_dims((each == each) & (each != each), range(1, leaf.ndim + 1))

@@ -136,6 +136,8 @@ class Potts(_Model):
 
     def other(self, draw: DrawFn, old: jax.Array) -> jax.Array:
         """One of the q − 1 other colors."""
+        # `change` gathers fields for each chain, which explicit axes do not allow.
+        arguments.on_auto_axes(old, "a Potts model")
         new = old + 1 + _below(self.q - 1, draw(1)).astype(old.dtype)
         return jnp.where((new >= self.q) | (new < 0), new - self.q, new)
 
@@ -164,10 +166,6 @@ class Flips:
             raise ValueError(
                 f"x0 must have shape (chains, {self.model.n}), got {x.shape[::-1]}"
             )
-        if isinstance(self.model, Potts):
-            arguments.on_auto_axes(
-                x, "a Potts model"
-            )  # its fields are gathered chain by chain
         site = step % self.model.n
         if self.order == "random":
             site = _below(self.model.n, draw(0))

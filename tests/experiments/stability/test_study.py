@@ -3,7 +3,6 @@
 import base64
 import dataclasses
 import shutil
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -12,11 +11,8 @@ from experiments.commands import stability as command
 from experiments.commands.cli import main
 from experiments.errors import UserError
 from experiments.machine import files
-from experiments.stability import document, options, rows, tables, tasks
+from experiments.stability import document, options, rows, tasks
 from tests.helpers import written
-
-ROOT = Path(__file__).resolve().parents[3]
-STUDIES = rows.STUDY.below(ROOT / "results")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -133,27 +129,6 @@ def test_quick_is_a_small_part():
     assert len(quick.cases()) == 8
     assert len(quick.seed_numbers()) == 8
     assert len(quick.rates(case)) == 5
-
-
-# The resamples of the large study take a quarter of a minute.
-CHECKED = [
-    pytest.param(
-        study,
-        id=study.name,
-        marks=pytest.mark.slow if study.name == "stability" else (),
-    )
-    for study in STUDIES
-]
-
-
-@pytest.mark.parametrize("study", CHECKED)
-def test_committed_tables_are_those_of_the_rows(study):
-    found, cases = rows.read(study), rows.STUDY.known(study)
-    assert (study / "tables.md").read_text(encoding="utf-8") == tables.tables(
-        found, cases
-    )
-    assert set(found["seed"]) == set(range(2000, 2048))
-    assert "/home/" not in (study / rows.STUDY.index).read_text(encoding="utf-8")
 
 
 def test_a_report_shows_the_studies_below_its_directories(tmp_path, study):
