@@ -8,7 +8,7 @@ from typing import ClassVar
 from experiments.errors import UserError
 from experiments.runs.run_directory import Run
 
-TITLE = "What landscape modification does on CIFAR"
+TITLE = "What landscape modification does: the results"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,7 +16,7 @@ ONE_PANEL = 800  # the largest width in pixels of a one-panel picture
 _STYLE = """
 :root { color-scheme: light; --line: #ddd; --accent: #D55E00; }
 body { font: 16px/1.5 system-ui, sans-serif; color: #222; background: #fff;
-       max-width: 70rem; margin: 0 auto; padding: 1rem; }
+       max-width: 76rem; margin: 0 auto; padding: 1rem; }
 h1 { font-size: 1.6rem; line-height: 1.2; }
 h2 { font-size: 1.2rem; border-top: 2px solid var(--accent); padding-top: .7rem;
      margin-top: 2.5rem; }
@@ -25,7 +25,10 @@ table { border-collapse: collapse; font-size: .88rem;
         font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .7rem; border-bottom: 1px solid var(--line); text-align: left;
          white-space: nowrap; }
-th { border-bottom: 2px solid #222; }
+th { border-bottom: 2px solid #222; vertical-align: bottom; }
+.summary th, .summary td { padding: .3rem .45rem; }
+.summary th, .summary td:nth-child(2) { white-space: normal; }
+.summary td:nth-child(2) { min-width: 11rem; }
 tr.yes td:first-child { border-left: 4px solid var(--accent); }
 td:first-child, th:first-child { border-left: 4px solid transparent; }
 img { max-width: 100%; height: auto; }
@@ -115,7 +118,7 @@ def section(
     figures = "".join(figure(path, captions[path.stem]) for path in pictures)
     return f"""
 <h2>{html(tables.title(runs))}</h2>
-<div class="wide"><table><thead><tr>{header}</tr></thead>
+<div class="wide"><table class="summary"><thead><tr>{header}</tr></thead>
 <tbody>{body}</tbody></table></div>
 {below}
 <div class="figures">{figures}</div>
