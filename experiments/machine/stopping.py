@@ -139,8 +139,9 @@ class Stop:
                     return
                 if self._answers and not answered:
                     tell(
-                        f"{signal.Signals(number).name}: finishing this step, then "
-                        "saving a checkpoint; Ctrl-C (again) stops at once, without one"
+                        f"{signal.Signals(number).name}: finishing this step or test, "
+                        "then saving a checkpoint; Ctrl-C (again) stops at once, "
+                        "without one"
                     )
                 answered = True
 

@@ -34,6 +34,9 @@ from experiments.train.step import (
 from models import compiler_options
 
 EVAL_BATCH = 500
+# JAX returns before a step is done. With one step waiting, the device is never idle,
+# and a request to stop waits for two steps at most.
+STEPS_AHEAD = 2
 NO_STEPS = Metrics(*(np.zeros(0, np.float32) for _ in Metrics._fields))
 
 
@@ -177,6 +180,8 @@ class Trainer:
             dispatches = [*batch_slices(self._n, self.batch_size)][first:]
         collected = []
         for start, size in dispatches:
+            if len(collected) >= STEPS_AHEAD:
+                jax.block_until_ready(collected[-STEPS_AHEAD])
             if hooks.stop():
                 break
             draw = Draw(order, np.int32(start), keys.step, size)

@@ -170,6 +170,22 @@ def test_a_scanned_test_is_the_test_in_mini_batches(trainers, device_data):
     np.testing.assert_allclose(got.loss, expected.loss, rtol=1e-6)
 
 
+def test_at_most_one_step_waits_for_another_so_that_a_stop_is_soon(device_data):
+    trainer = Trainer(problem(), device_data, 8)
+    step, begun, waiting = trainer._step, [], []
+
+    def watched(state, data, draw):
+        waiting.append(sum(not metrics.loss.is_ready() for metrics in begun))
+        state, metrics = step(state, data, draw)
+        begun.append(metrics)
+        return state, metrics
+
+    trainer._step = watched
+    trainer.run_epoch(trainer.init(KEYS), KEYS, 1)
+    assert len(waiting) == 7
+    assert max(waiting) <= 1
+
+
 @pytest.mark.parametrize("scan", [False, True])
 def test_an_epoch_begins_nothing_after_a_stop(scan, device_data):
     """A first dispatch would compile, which takes a minute on a GPU."""
