@@ -12,6 +12,7 @@ CONFIDENCE = 0.95
 # differences 84% at 5, 92% at 10 and 93% at 50, instead of 95%), so we use Student's.
 BOOTSTRAP_FROM = 100
 EXACT_UP_TO = 16  # pairs: 2¹⁶ sign patterns
+MOST_PAIRS = 1_000_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,10 +32,13 @@ class Paired:
 
 
 def paired(differences: Sequence[float] | np.ndarray) -> Paired:
-    """The mean of differences (n,), its 95% interval, and its sign-flip test."""
+    """The mean of differences (n,), its 95% interval, and its sign-flip test.
+
+    NaNs without differences, or if one of them is not finite.
+    """
     d = np.asarray(differences, np.float64)
-    if not d.size:
-        return Paired(0, math.nan, math.nan, math.nan, math.nan)
+    if not d.size or not np.isfinite(d).all():
+        return Paired(d.size, math.nan, math.nan, math.nan, math.nan)
     low, high = interval(d)
     return Paired(d.size, float(d.mean()), low, high, sign_flip_p(d))
 
@@ -71,13 +75,14 @@ def sign_flip_p(d: np.ndarray) -> float:
     Exact, over all 2ⁿ patterns, up to EXACT_UP_TO differences; beyond that, over 99,999
     random patterns.
     """
+    # Sums that are equal but for rounding, such as those of rounded accuracies, count.
+    observed = abs(d.sum()) - 1e-9 * np.abs(d).sum()
     if d.size <= EXACT_UP_TO:
         patterns = np.arange(2**d.size)[:, None] >> np.arange(d.size) & 1
-        means = (1 - 2 * patterns) @ d
-        extreme = np.abs(means) >= abs(d.sum()) * (1 - 1e-12)
+        extreme = np.abs((1 - 2 * patterns) @ d) >= observed
         return float(extreme.mean())
     signs = np.random.default_rng(0).choice([-1.0, 1.0], (99_999, d.size))
-    extreme = np.abs(signs @ d) >= abs(d.sum()) * (1 - 1e-12)
+    extreme = np.abs(signs @ d) >= observed
     return float((extreme.sum() + 1) / (extreme.size + 1))
 
 
@@ -138,9 +143,9 @@ def pairs_needed(
 
     low, high = 1, 2
     while not reached(high):
-        low, high = high, 2 * high
-        if high > 1_000_000:
+        if high == MOST_PAIRS:
             return None
+        low, high = high, min(2 * high, MOST_PAIRS)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if reached(middle) else (middle, high)

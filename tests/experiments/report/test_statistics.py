@@ -152,6 +152,25 @@ def test_pairs_needed_reach_their_power():
 def test_pairs_needed_at_the_ends():
     assert statistics.pairs_needed(0.0, 1.0) == 2
     assert statistics.pairs_needed(1.0, 1e-4) is None
+    # Normal quantiles: (1.960 + 0.842)² · 350² is 961,500.
+    assert statistics.pairs_needed(350.0, 1.0) == pytest.approx(961_500, rel=1e-3)
     for spread, difference in ((1.0, 0.0), (-1.0, 1.0), (math.nan, 1.0)):
         with pytest.raises(ValueError, match="difference must not be 0"):
             statistics.pairs_needed(spread, difference)
+
+
+def test_sums_that_are_equal_but_for_rounding_count_as_equal():
+    """Accuracies of 10,000 images are multiples of 0.01, which floats round."""
+    before = np.array([8247, 8354, 8337, 8239, 8339, 8259, 8303, 8319])
+    hundredths = np.array([-7, -1, 10, 11, -6, 6, -9, -6])
+    d = (before + hundredths) / 100 - before / 100
+    assert statistics.sign_flip_p(d) == statistics.sign_flip_p(hundredths) < 0.97
+    ninths = np.array([2, 0, 4, 3, 7, 8, 3, 4]), np.array([8, 1, 6, 0, 0, 5, 9, 2])
+    assert ninths[0].sum() == ninths[1].sum()
+    assert statistics.sign_flip_p(ninths[0] / 9 - ninths[1] / 9) == 1
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+@pytest.mark.parametrize("n", [7, 20])
+def test_differences_that_are_not_finite_have_no_p(bad, n):
+    assert math.isnan(statistics.paired([bad, *np.ones(n)]).p)
