@@ -160,9 +160,12 @@ def smoothed_min(decay: float | jax.Array = 0.9) -> Threshold:
         state: SmoothedMinState, value: jax.Array
     ) -> tuple[jax.Array, SmoothedMinState]:
         steps = state.steps + 1
-        average = decay * state.average + (1 - decay) * value
-        corrected = average / (1 - decay ** steps.astype(value.dtype))
-        average, corrected = average.astype(value.dtype), corrected.astype(value.dtype)
+        # By its weight: a decay near 1 has no digits left for 1 − decay.
+        weight = jnp.asarray(1 - decay, value.dtype)
+        average = state.average + (weight * value - weight * state.average)
+        average = jnp.where(weight == 1, value, average)
+        total = -jnp.expm1(steps.astype(value.dtype) * jnp.log1p(-weight))
+        corrected = average / total
         c = jnp.minimum(state.c, corrected)
         return c, SmoothedMinState(steps, average, c)
 

@@ -66,3 +66,11 @@ def test_windowed_min(n):
 def test_wrong_arguments_are_named(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("decay", [0.999, 0.9999, 1 - 1e-6, 1 - 1e-9])
+def test_slow_averages_keep_their_digits(decay):
+    """In float32, 1 − 0.9999 has three digits and 1 − (1 − 1e-9) none."""
+    c = values_of(lm.smoothed_min(decay), np.full(50, 2.0))
+    np.testing.assert_allclose(c, 2.0, rtol=3e-6)
+    assert (values_of(lm.smoothed_min(decay), np.zeros(3)) == 0).all()
