@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import optax
 
 from landmod_jax import _checks
+from landmod_jax._numerics import widened
 
 
 class AccumulateState(NamedTuple):
@@ -88,9 +89,12 @@ def accumulate(
         step = state.micro_step + 1
 
         def mean(old: jax.Array, new: jax.Array) -> jax.Array:
-            return old + (jnp.asarray(new, old.dtype) - old) / step.astype(
-                old.real.dtype
-            )
+            # In float16, a difference can overflow although the mean does not.
+            complex_leaf = jnp.issubdtype(old.dtype, jnp.complexfloating)
+            wide = old.dtype if complex_leaf else widened(old.dtype)
+            change = jnp.asarray(new, wide) - old.astype(wide)
+            part = change / step.astype(change.real.dtype)
+            return (old.astype(wide) + part).astype(old.dtype)
 
         grads = jax.tree.map(mean, state.grads, updates)
         loss = mean(state.value, value)
