@@ -7,10 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import stats
 
 import landmod_jax as lm
 from landmod_jax import annealing
-from landmod_jax.annealing import spins
+from landmod_jax.annealing import _reweighting, spins
 
 T = 0.9
 RNG = np.random.default_rng(4)
@@ -152,3 +153,11 @@ def test_bad_arguments_are_named(change, message):
     good = {"statistic": jnp.ones((2, 3)), "value": jnp.ones((2, 3)), "temperature": 1}
     with pytest.raises(ValueError, match=message):
         annealing.expectation(**(good | change))
+
+
+@pytest.mark.parametrize(("freedom", "rtol"), [(1, 1e-12), (2, 1e-12), (3, 0.04)])
+@pytest.mark.parametrize("confidence", [0.5, 0.95, 0.99])
+def test_student_s_quantile_for_few_chains(freedom, rtol, confidence):
+    expected = stats.t.ppf((1 + confidence) / 2, freedom)
+    got = _reweighting._student(confidence, freedom)
+    np.testing.assert_allclose(got, expected, rtol=rtol)
