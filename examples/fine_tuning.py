@@ -42,6 +42,8 @@ w = jnp.zeros(5)
 w, state, _ = train("old task", w, tx.init(w), *old_task, steps=200)
 
 kept = train("new task, c kept", w, state, *new_task)
-c = jnp.full_like(current(state).c, jnp.inf)
-reset = train("new task, c reset", w, optax.tree.set(state, c=c), *new_task)
+lm = current(state)
+lm = lm._replace(c=jnp.full_like(lm.c, jnp.inf))
+state = optax.tree.set(state, LandscapeModifyState=lm)
+reset = train("new task, c reset", w, state, *new_task)
 assert reset[2] < kept[2]

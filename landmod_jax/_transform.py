@@ -21,8 +21,10 @@ class LandscapeModifyState(NamedTuple):
     c and scale are float32, or float64 if jax_enable_x64 is on, whatever the dtype of
     the parameters. Both describe the last step; before the first, they are +inf and 0.
 
-    If you set c, with `optax.tree.set` or `_replace`, the threshold restarts as if c
-    had been the only loss so far; +inf makes it forget everything.
+    If you set c, with `_replace`, the threshold restarts as if c had been the only loss
+    so far; +inf makes it forget everything. Replace the whole state in a chain's, with
+    `optax.tree.set(opt_state, LandscapeModifyState=...)`: `optax.tree.set(opt_state,
+    c=...)` would also replace what other states hold for a parameter called "c".
 
     Attributes:
       count: steps so far, int32.

@@ -27,6 +27,13 @@ def tree_set(state, c):
     return optax.tree.set(state, c=c)
 
 
+def whole_state(state, c):
+    """As the documentation does it."""
+    own = lm.current(state)
+    own = own._replace(c=jnp.full_like(own.c, c))
+    return optax.tree.set(state, LandscapeModifyState=own)
+
+
 def replace(state, c):
     front, *rest = state
     return (front._replace(c=jnp.float32(c)), *rest)
@@ -37,7 +44,7 @@ def python_number(state, c):
     return (front._replace(c=c), *rest)
 
 
-@pytest.mark.parametrize("set_c", [tree_set, replace, python_number])
+@pytest.mark.parametrize("set_c", [whole_state, tree_set, replace, python_number])
 @pytest.mark.parametrize("name", THRESHOLDS)
 def test_infinity_forgets_everything(name, set_c):
     """What follows is as in a new run, but for the count."""
@@ -51,7 +58,16 @@ def test_infinity_forgets_everything(name, set_c):
     assert lm.current(reset).c == 5
 
 
-@pytest.mark.parametrize("set_c", [tree_set, replace, python_number])
+def test_the_documented_way_leaves_other_states_alone():
+    """optax.tree.set(state, c=...) also finds the momentum of a parameter called c."""
+    tx = optax.chain(lm.landscape_modify(), optax.sgd(0.1, momentum=0.9))
+    params = {"c": jnp.ones(2), "w": jnp.ones(2)}
+    _, state = tx.update(params, tx.init(params), params, value=1.0)
+    chex.assert_trees_all_equal(whole_state(state, np.inf)[1], state[1])
+    assert not np.isfinite(tree_set(state, np.inf)[1][0].trace["c"]).all()
+
+
+@pytest.mark.parametrize("set_c", [whole_state, tree_set, replace, python_number])
 @pytest.mark.parametrize("name", THRESHOLDS)
 def test_a_finite_c_counts_as_the_only_loss_so_far(name, set_c):
     tx = optax.chain(lm.landscape_modify(threshold=THRESHOLDS[name]()), optax.sgd(0.1))
