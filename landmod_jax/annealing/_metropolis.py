@@ -201,5 +201,9 @@ def _checked_start(
     start: MetropolisState, x: Any, energy: Callable, law: loop.Law, steps: int
 ) -> Any:
     arguments.check_energy_of(energy, _one(x))
-    fresh = jax.eval_shape(lambda x: loop.initial(x, jax.vmap(energy)(x), law), x)
+
+    def at_start(x: Any) -> MetropolisState:
+        return loop.initial(x, loop.as_wide(jax.vmap(energy)(x)), law)
+
+    fresh = jax.eval_shape(at_start, x)
     return arguments.checked_start(start, fresh, steps, "energy, f, threshold")

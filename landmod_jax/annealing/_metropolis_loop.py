@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 from landmod_jax import _shapes as shapes
 from landmod_jax._landscape import integral_between
-from landmod_jax._numerics import at_height, held_eps
+from landmod_jax._numerics import at_height, held_eps, widened
 from landmod_jax._thresholds import CHAINS, Threshold, updated
 from landmod_jax.annealing import _noise as noise
 from landmod_jax.annealing._moves import Moves, Whole, draws, uniforms
@@ -110,6 +110,11 @@ def rise(
     return delta
 
 
+def as_wide(value: jax.Array) -> jax.Array:
+    """U in at least float32: half precision has no room for 2³² probabilities."""
+    return value.astype(widened(value.dtype))
+
+
 def initial(x: Any, value: jax.Array, law: Law) -> MetropolisState:
     """The state at x, where U is `value`."""
     fill = functools.partial(for_each, value)
@@ -156,7 +161,7 @@ def run(
     *,
     law: Law,
 ) -> tuple[MetropolisState, MetropolisTrajectory]:
-    evaluate = jax.vmap(energy, in_axes=-1)
+    evaluate = jax.vmap(lambda x: as_wide(energy(x)), in_axes=-1)
     words = noise.words(key)
     if start is None:
         x = chains_last(x)

@@ -426,3 +426,23 @@ def test_states_of_another_size_are_named():
 def test_bad_arguments_of_models_are_named(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16])
+@pytest.mark.parametrize("options", [{}, {"f": "linear"}])
+def test_energies_in_half_precision_are_decided_on_in_float32(dtype, options):
+    def energy(x, dtype):
+        return jnp.minimum(abs(x), 20).astype(dtype)
+
+    def step(key, x):
+        return x + 2 * jax.random.bernoulli(key).astype(int) - 1
+
+    states = [
+        annealing.metropolis(
+            functools.partial(energy, dtype=each), step, jnp.zeros(5, jnp.int32), KEY,
+            steps=200, temperature=3.0, **options,
+        ).state
+        for each in (dtype, jnp.float32)
+    ]  # fmt: skip
+    assert (states[0].accepted > 0).all()
+    chex.assert_trees_all_equal(*states)
