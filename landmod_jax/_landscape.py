@@ -41,6 +41,7 @@ def landscape(
     Args:
       u: losses U, any shape.
       c: threshold, in units of the loss; a scalar or an array that broadcasts to u.
+        With c = +inf, H is (U - u_min) / (f(0) + eps).
       eps: ε > 0, broadcasts in the same way. As in `landscape_modify`, very small
         values are raised to √(smallest normal number).
       f: a shape, as in `landscape_modify`.
@@ -77,6 +78,9 @@ def landscape(
         for name, value in (("c", c), ("eps", eps), ("u_min", u_min))
     )
     eps = held_eps(eps, u.dtype)
+    # A c above everything is the same as one at the top, and would absorb u's digits.
+    top = jax.lax.stop_gradient(jnp.maximum(u, u_min))
+    c = jnp.where(c > top, top, c)
     h = integral_from_c(shape, u - c, eps) - integral_from_c(shape, u_min - c, eps)
     if logarithm:
         h += jnp.log(at_height(shape, u - c) + eps)
@@ -191,7 +195,9 @@ def _by_quadrature(
     _, weights = _tanh_sinh()
     mean = (jnp.asarray(weights, height.dtype) / values**k).sum(-1)
     at_c = f.at_heights(jnp.zeros_like(height), *of_heights) + eps
-    return jnp.maximum(height, 0) * mean + jnp.minimum(height, 0) / at_c**k
+    # Not by maximum and minimum, which halve the derivatives at 0.
+    above, below = jnp.where(height > 0, height, 0), jnp.where(height > 0, 0, height)
+    return above * mean + below / at_c**k
 
 
 def _nodes(height: jax.Array) -> jax.Array:
@@ -216,9 +222,10 @@ def critical_height(u: npt.ArrayLike, c: float = math.inf) -> float:
 
     This is the highest climb on the way to the global minimum from the worst starting
     point, with everything above c cut off: sup over x of (G(x) ∧ c) − (U(x) ∧ c), where
-    G(x) is the lowest possible maximum of U on a path from x to a global minimum. The
-    time that annealing needs grows exponentially with it (section 2.1.2; Choi 2020).
-    With c = +inf it is the critical height E* itself.
+    G(x) is the lowest possible maximum of U on a path from x to the global minimum. If
+    there are several, it is a path to the first, so the barrier between them counts.
+    The time that annealing needs grows exponentially with it (section 2.1.2; Choi
+    2020). With c = +inf it is the critical height E* itself.
 
     Args:
       u: U on a regular grid of any dimension. Paths move from a point to its neighbors

@@ -139,21 +139,42 @@ def bounded(bound: float | jax.Array = 1.0, width: float | jax.Array = 1.0) -> S
         large = width / jnp.where(near, width, u)
         return bound * jnp.where(near, small**3 / (1 + small**3), 1 / (1 + large**3))
 
+    # 1 / (f + eps) is (1 + t³) / (a·(t³ + k³)) in t = u / w, with a = bound + eps and
+    # k³ = eps / a. What remains after 1/a is a reciprocal cubic.
     def integral(u: jax.Array, eps: jax.Array) -> jax.Array:
-        # (1 + t³) / (a·(t³ + k³)) in t = u / w, with a = bound + eps and k³ = eps / a.
-        # What remains after 1/a integrates to a logarithm and an arctangent.
         a = bound + eps
         k = jnp.cbrt(eps / a)
-        t = u / width
-        q = jnp.minimum(t, k) / jnp.maximum(t, k)
-        root3 = math.sqrt(3.0)
-        of_cubic = (
-            jnp.log1p(3 * q / (1 - q + q * q)) / 6
-            + jnp.arctan2(root3 * t, 2 * k - t) / root3
-        ) / (k * k)
-        return u / a + width * (bound / a) / a * of_cubic
+        return u / a + width * (bound / a) / a * _of_cubic(u / width / k) / (k * k)
 
-    return _Known(f"bounded({_label(bound)}, {_label(width)})", f, integral)
+    def between(low: jax.Array, high: jax.Array, eps: jax.Array) -> jax.Array:
+        a = bound + eps
+        k = jnp.cbrt(eps / a)
+        cubic = _beyond(low / width, k) - _beyond(high / width, k)
+        return (high - low) / a + width * (bound / a) / a * cubic
+
+    name = f"bounded({_label(bound)}, {_label(width)})"
+    return _Known(name, f, integral, between)
+
+
+def _of_cubic(x: jax.Array) -> jax.Array:
+    """∫ from 0 to x of dv / (v³ + 1)."""
+    q = jnp.minimum(x, 1 / x)
+    root3 = math.sqrt(3.0)
+    logarithm = jnp.log1p(3 * q / (1 - q + q * q)) / 6
+    return logarithm + jnp.arctan2(root3 * x, 2 - x) / root3
+
+
+def _beyond(t: jax.Array, k: jax.Array) -> jax.Array:
+    """∫ from t to infinity of dv / (v³ + k³); by its series where t is large."""
+    far = t > 2 * k
+    x = jnp.where(far, t, 2 * k)
+    ratio = -((k / x) ** 3)
+    series = jnp.zeros_like(x)
+    for j in reversed(range(_terms(x.dtype, 1 / 8))):
+        series = series * ratio + 1 / (3 * j + 2)
+    whole = 2 * math.pi / (3 * math.sqrt(3.0))
+    near = (whole - _of_cubic(jnp.where(far, k, t) / k)) / (k * k)
+    return jnp.where(far, series / (x * x), near)
 
 
 def _label(parameter: float | jax.Array) -> str:
@@ -167,12 +188,42 @@ def _power(u: jax.Array, p: float | jax.Array) -> jax.Array:
 
 def _sqrt_integral(u: jax.Array, eps: jax.Array) -> jax.Array:
     t = jnp.sqrt(u)
-    return 2 * (t - eps * jnp.log1p(t / eps))
+    near, s, part, rest = _near(t, eps)
+    by_log = 2 * (t - eps * jnp.log1p(t / eps))
+    return jnp.where(near, 4 * part * s * (1 / (1 - s) - s * rest), by_log)
 
 
 def _cbrt_integral(u: jax.Array, eps: jax.Array) -> jax.Array:
     t = jnp.cbrt(u)
-    return 3 * (t * t / 2 - eps * t + eps * eps * jnp.log1p(t / eps))
+    near, s, part, rest = _near(t, eps)
+    by_log = 3 * (t * t / 2 - eps * t + eps * eps * jnp.log1p(t / eps))
+    return jnp.where(near, 6 * part * part * s * (1 / (1 - s) ** 2 + rest), by_log)
+
+
+def _near(t: jax.Array, eps: jax.Array) -> tuple[jax.Array, ...]:
+    """Where t < ε, in which ln(1 + t/ε) cancels; and the parts of what does not.
+
+    These are s = t / (t + 2ε), t / (t/ε + 2), and (artanh(s) − s) / s³, which is
+    1/3 + s²/5 + s⁴/7 + …, because ln(1 + t/ε) = 2 artanh(s).
+    """
+    near = t < eps
+    q = jnp.where(near, t, eps) / eps
+    s = q / (q + 2)
+    rest = jnp.zeros_like(s)
+    for k in reversed(range(_terms(s.dtype, 1 / 9))):
+        rest = rest * s * s + 1 / (2 * k + 3)
+    return near, s, jnp.where(near, t, eps) / (q + 2), rest
+
+
+def _terms(dtype: jnp.dtype, ratio: float) -> int:
+    """How many terms of a series with this ratio the dtype can resolve."""
+    return math.ceil(math.log(float(jnp.finfo(dtype).eps)) / math.log(ratio))
+
+
+def _quadratic_between(low: jax.Array, high: jax.Array, eps: jax.Array) -> jax.Array:
+    # The difference of two arctangents, which cancels far above c.
+    root = jnp.sqrt(eps)
+    return jnp.arctan2((high - low) * root, eps + low * high) / root
 
 
 linear = _Known(
@@ -185,6 +236,7 @@ quadratic = _Known(
     "quadratic",
     jnp.square,
     lambda u, eps: jnp.arctan(u / jnp.sqrt(eps)) / jnp.sqrt(eps),
+    between=_quadratic_between,
 )
 sqrt = _Known("sqrt", jnp.sqrt, _sqrt_integral)
 cbrt = _Known("cbrt", jnp.cbrt, _cbrt_integral)

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import integrate
 
 import landmod_jax as lm
 from landmod_jax import annealing
@@ -169,3 +170,38 @@ def test_wrong_acceptances_are_refused(monkeypatch, wrong, logarithm):
     found = sampled(name, **modified(name, logarithm=logarithm))
     _metropolis._program.cache_clear()
     assert distance(found, p) > 1.5 * limit(p)
+
+
+@pytest.mark.parametrize("f", ["linear", "quadratic", "sqrt", "cbrt", "bounded"])
+@pytest.mark.parametrize("T", [1e-2, 1e-4, 1e-7, 1e-10, 0.0])
+@pytest.mark.parametrize("ends", [(0.5, 2.0), (30.0, 31.0), (1e4, 1.1e4)])
+def test_the_rise_above_c_is_exact_at_every_temperature(f, T, ends):
+    """As T falls, ΔH above c tends to ∫ du / f; a rounding error would decide there."""
+    low, high = ends
+    shape = {
+        "linear": lambda u: u,
+        "quadratic": lambda u: u * u,
+        "sqrt": np.sqrt,
+        "cbrt": np.cbrt,
+        "bounded": lambda u: 1 / (1 + u**-3.0),
+    }[f]
+    exact, _ = integrate.quad(lambda u: 1 / (shape(u) + T), low, high, epsrel=1e-10)
+    of_f = loop.Law(lm.SHAPES[f], lm.constant(0.0), False)
+    for sign, (start, end) in ((1, (low, high)), (-1, (high, low))):
+        x, y = jnp.float32([start]), jnp.float32([end])
+        got = loop.rise(of_f, x, y - x, y, jnp.float32([0.0]), jnp.float32(T))
+        np.testing.assert_allclose(got, sign * exact, rtol=1e-5, atol=3e-6)
+
+
+def test_the_integral_of_the_bounded_shape_joins_where_its_forms_meet():
+    """k³ = ε / (bound + ε); the forms meet at u = 2k · width."""
+    f, eps = lm.bounded(2.0, 0.5), 1e-3
+    meet = 2 * 0.5 * (eps / (2 + eps)) ** (1 / 3)
+    low = meet * jnp.float32([0.2, 0.99, 0.5, 1.01, 1.0])
+    high = meet * jnp.float32([0.99, 1.01, 20.0, 30.0, 1.0])
+    got = f.between(low, high, jnp.full(5, eps))
+    exact = [
+        integrate.quad(lambda u: 1 / (2 * u**3 / (0.125 + u**3) + eps), a, b)[0]
+        for a, b in zip(np.float64(low), np.float64(high))
+    ]
+    np.testing.assert_allclose(got, exact, rtol=3e-6, atol=2e-4)

@@ -181,3 +181,12 @@ def test_the_accumulated_step_in_the_loss():
     tx = lm.accumulate(lm.landscape_modify("sqrt", threshold=lm.constant(1.0)), 2)
     f, x = jax.jit(functools.partial(update, tx=tx)), np.array([2.0, 5.0])
     np.testing.assert_allclose(jax.grad(f)(x), quotients(f, x), rtol=1e-6)
+
+
+@pytest.mark.parametrize("make", [lm.power, lambda p: lambda u: p * jnp.sqrt(u)])
+@pytest.mark.promotes
+def test_at_the_threshold_mixed_derivatives_are_from_below_too(make):
+    """There H is (u − u_min) / ε, whatever the shape's parameter is."""
+    h = lambda u, p: lm.landscape(u, C, EPS, make(p), U_MIN)
+    in_both = jax.grad(jax.grad(h, argnums=1), argnums=0)
+    assert jax.jit(in_both)(C, 0.7) == 0

@@ -16,6 +16,7 @@ F = {
     "cbrt": np.cbrt,
     "bounded": lambda u: u**3 / (1 + u**3),
 }
+F_JAX = F | {"sqrt": jnp.sqrt, "cbrt": jnp.cbrt}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -146,6 +147,8 @@ def test_the_critical_height_in_two_dimensions_takes_the_pass():
     assert lm.critical_height(u) == 3
     assert lm.critical_height(u, c=2.0) == 1
     assert lm.critical_height(np.array([[0.0, 9.0, 1.0]])) == 8
+    # Of two global minima, the barrier between them.
+    assert lm.critical_height([0.0, 5.0, 0.0]) == 5
 
 
 @pytest.mark.parametrize("u", [np.float64(1.0), [], [0.0, np.nan]])
@@ -178,3 +181,31 @@ def test_the_slope_of_the_bounded_shape_is_right_where_its_two_forms_meet():
     slope = jax.vmap(jax.grad(lm.bounded(2.0, 0.5)))(u)
     by_hand = 6 * 0.5**3 * u**2 / (0.5**3 + u**3) ** 2
     np.testing.assert_allclose(slope, by_hand, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("eps", [1e-6, 1.0, 30.0, 1e4, 1e20])
+def test_closed_forms_keep_their_digits_for_every_eps(name, eps):
+    """√u and ∛u are small against a large ε, and the logarithm nearly cancels."""
+    u = np.float32([0.0, 1e-6, 1e-3, 0.9, 1.1, 50.0])
+    got = lm.landscape(u, 0.0, eps, name)
+    with jax.enable_x64(True):
+        by_quadrature = lm.landscape(np.float64(u), 0.0, eps, lambda v: F_JAX[name](v))
+    np.testing.assert_allclose(got, by_quadrature, rtol=3e-6)
+
+
+@pytest.mark.parametrize("f", [*NAMES, lambda u: 1 + jnp.sin(u)])
+@pytest.mark.parametrize("c", [5.0, 1e8, np.inf])
+@pytest.mark.parametrize("logarithm", [False, True])
+def test_a_threshold_far_above_everything_changes_nothing(f, c, logarithm):
+    u = jnp.linspace(-1, 2, 7)
+    at_0 = 0.5 + (not isinstance(f, str))
+    h = lm.landscape(u, c, 0.5, f, logarithm=logarithm)
+    np.testing.assert_allclose(
+        h, (u + 1) / at_0 + logarithm * np.log(at_0), rtol=1e-6, atol=1e-6
+    )
+    slope, in_c = jax.grad(
+        lambda u, c: lm.landscape(u, c, 0.5, f, -1.0, logarithm=logarithm), (0, 1)
+    )(0.3, float(c))
+    np.testing.assert_allclose(slope, 1 / at_0, rtol=1e-6)
+    assert in_c == 0
