@@ -219,6 +219,7 @@ def open_closed_streams() -> None:
             os.fstat(descriptor)
         except OSError:
             nowhere = os.open(os.devnull, os.O_RDWR)  # takes the lowest free one
+            os.set_inheritable(nowhere, True)
             if descriptor and getattr(sys, name) is None:
                 setattr(sys, name, open(nowhere, "w", closefd=False))  # noqa: SIM115
 

@@ -12,7 +12,6 @@ import os
 import stat
 import sys
 import warnings
-import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path

@@ -91,7 +91,7 @@ def run_apart(
     if any(p.exitcode == OUTPUT_CLOSED for p in processes):
         stop.output_failed(BrokenPipeError(errno.EPIPE, "Broken pipe"))
     # A process that got the signal before it could handle it has died from it.
-    fine = (0, OUTPUT_CLOSED, -signal.SIGTERM) if told else (0, OUTPUT_CLOSED)
+    fine = (0, OUTPUT_CLOSED, -signal.SIGTERM) if stop() else (0, OUTPUT_CLOSED)
     failed = [p.exitcode for p in processes if p.exitcode not in fine]
     if failed:
         raise UserError(

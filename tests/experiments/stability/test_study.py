@@ -171,6 +171,13 @@ def test_sections_of_several_studies_have_titles_of_their_own(tmp_path, study):
     assert first.split("</h2>")[0] != second.split("</h2>")[0]
 
 
+def test_results_of_this_study_alone(tmp_path, study):
+    shutil.copytree(study, tmp_path / "study")
+    (tmp_path / "study" / "tables.md").unlink()
+    assert main(["results", "--root", str(tmp_path)]) == 0
+    assert (tmp_path / "study" / "tables.md").exists()
+
+
 def test_results_reads_the_rows_of_a_study_once(tmp_path, study, monkeypatch):
     for name in ("first", "second"):
         shutil.copytree(study, tmp_path / name)
