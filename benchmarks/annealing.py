@@ -33,6 +33,7 @@ class Config:
 
 
 def run(config: Config) -> None:
+    report.check(config)
     import jax
 
     jax.config.update("jax_num_cpu_devices", os.cpu_count())

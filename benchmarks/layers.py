@@ -32,6 +32,7 @@ class Layer(NamedTuple):
 
 
 def run(config: Config) -> None:
+    report.check(config)
     from experiments.machine.allocator import keep_memory
 
     keep_memory()

@@ -21,6 +21,7 @@ class Config:
 
 
 def run(config: Config) -> None:
+    report.check(config)
     import jax
     import jax.numpy as jnp
     import numpy as np

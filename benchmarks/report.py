@@ -3,11 +3,36 @@
 import dataclasses
 import datetime
 import json
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from experiments.errors import UserError
 from experiments.machine.files import write_text
+
+
+def check(config: Any) -> None:
+    """Check a command's options before anything is timed.
+
+    Raises:
+      UserError: a number is not greater than 0, or `out` cannot be written.
+    """
+    for name, value in dataclasses.asdict(config).items():
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if number and value <= 0:
+            option = name.replace("_", "-")
+            raise UserError(f"--{option} must be greater than 0, got {value}")
+    out = config.out
+    if out is None:
+        return
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        if out.is_dir():
+            raise IsADirectoryError("it is a directory")
+        tempfile.TemporaryFile(dir=out.parent).close()
+    except OSError as error:
+        raise UserError(f"cannot write the figures to {out}: {error}") from error
 
 
 def write(

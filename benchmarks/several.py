@@ -53,6 +53,7 @@ class Config:
 
 
 def run(config: Config) -> None:
+    report.check(config)
     rows = []
     for model in config.models:
         rows.append(_measure(config, model))

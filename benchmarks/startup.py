@@ -33,6 +33,7 @@ class Config:
 
 
 def run(config: Config) -> None:
+    report.check(config)
     rows: list[dict[str, Any]] = []
     for what in ("--help", "train --help"):
         seconds = [_until(what.split(), "usage:") for _ in range(config.helps)]

@@ -20,6 +20,7 @@ NO_TORCH = (
 
 
 def run(config: Config) -> None:
+    report.check(config)
     torch = has_torch(config.torch_python)
     if not torch:
         print(NO_TORCH)

@@ -23,6 +23,7 @@ from experiments.machine.stopping import (
     Stopped,
     ending_cleanly,
     mute,
+    open_closed_streams,
     tell,
 )
 from experiments.text import replace_what_cannot_be_shown
@@ -70,6 +71,7 @@ def dispatch(
     argv: Sequence[str] | None = None,
 ) -> int:
     """Find the command that argv[0] names, parse the rest into its Config, run it."""
+    open_closed_streams()
     replace_what_cannot_be_shown()
     LOG.close()
     try:

@@ -33,22 +33,31 @@ def run(config: Config) -> None:
     from experiments.stability import document as stability
     from experiments.stability import rows as stability_rows
 
+    if not config.root.exists():
+        raise UserError(f"{config.root} does not exist")
     drawing = style.Drawing()
+    found = 0
     for study in annealing_studies(config.root):
         annealing.write_with(drawing, study)
         print(f"{text.printable(study.name)}: tables.md, pictures")
+        found += 1
     rates = {}
     for study in stability_rows.STUDY.below(config.root):
         rates[study] = stability.write_with(drawing, study)
         print(f"{text.printable(study.name)}: tables.md, pictures")
+        found += 1
     for study in spin_rows.STUDY.below(config.root):
         spins.write_with(drawing, study)
         print(f"{text.printable(study.name)}: tables.md, pictures")
+        found += 1
     studies = rows.studies(config.root)
-    if not studies:
+    if not studies and not found:
         raise UserError(
             f"there is no study (runs.csv) under {config.root}: see `collect`"
         )
+    if not studies:
+        drawing.raise_failures()
+        return
     runs_of = {study: rows.read(study) for study in studies}
     everything = run_directory.distinct(
         run for runs in runs_of.values() for run in runs

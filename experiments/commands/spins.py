@@ -53,6 +53,7 @@ def run(config: Config) -> None:
     from experiments.machine.stopping import Stop
 
     set_up(Process(cache_dir=config.cache_dir))
+    rows.STUDY.prepare(config.out)
     stop = Stop()
     with stop.listening(), progress(failed=stop.output_failed) as shown:
         study.measure(config, config.out, stop, shown)

@@ -61,9 +61,10 @@ def run(config: Config) -> None:
     from experiments.stability.images import Places
 
     set_up(Process(cache_dir=config.cache_dir))
-    config.out.mkdir(parents=True, exist_ok=True)
-    log.LOG.keep(config.out / log.FILE, f"$ {provenance.command()}")
     places = Places(config.data_dir, config.cache_dir)
+    study.load_images(config, config.out, places)
+    rows.STUDY.prepare(config.out)
+    log.LOG.keep(config.out / log.FILE, f"$ {provenance.command()}")
     stop = Stop(config.time_budget)
     with stop.listening(), progress(failed=stop.output_failed) as shown:
         study.measure(config, config.out, places, stop, shown)

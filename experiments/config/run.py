@@ -130,16 +130,20 @@ class RunConfig:
 
 LAST_SEED = 2**32 - 1  # jax.random.key takes the rest modulo 2**32
 MOST = 2**31 - 1  # steps are counted in int32
+LARGEST = (2 - 2**-23) * 2.0**127  # float32
 
 _Range = tuple[str, Callable[[Any], bool]]
 _COUNT: _Range = ("at least 1", lambda x: x >= 1)
-_POSITIVE: _Range = ("greater than 0 and finite", lambda x: 0 < x < math.inf)
+_POSITIVE: _Range = (
+    "greater than 0 and finite in float32",
+    lambda x: 0 < x <= LARGEST,
+)
 _RANGES: Mapping[str, _Range] = {
     "seed": (f"0 to {LAST_SEED}", lambda x: 0 <= x <= LAST_SEED),
     "epochs": _COUNT,
     "batch_size": _COUNT,
     "limit_train": _COUNT,
-    "warmup_steps": _COUNT,
+    "warmup_steps": (f"1 to {MOST}", lambda x: 1 <= x <= MOST),
     "swa_start": _COUNT,
     "validation": _COUNT,
     "learning_rate": _POSITIVE,
@@ -147,7 +151,7 @@ _RANGES: Mapping[str, _Range] = {
     "clip_norm": _POSITIVE,
     "step_cap": _POSITIVE,
     "swa_learning_rate": _POSITIVE,
-    "weight_decay": ("at least 0 and finite", lambda x: 0 <= x < math.inf),
+    "weight_decay": ("at least 0 and finite in float32", lambda x: 0 <= x <= LARGEST),
     "momentum": ("at least 0 and less than 1", lambda x: 0 <= x < 1),
     "c": ("a finite number (for no landscape, choose the base arm)", math.isfinite),
 }

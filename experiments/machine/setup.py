@@ -14,6 +14,7 @@ from typing import ClassVar
 from experiments.errors import UserError
 from experiments.machine import allocator
 from experiments.machine.files import default_cache_dir
+from experiments.machine.stopping import tell
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,23 +93,37 @@ def take_share(number: int, of: int) -> None:
 
 
 def keep_compiled(cache_dir: Path) -> None:
-    """Enable JAX's compilation cache, unless the user has set one."""
+    """Enable JAX's compilation cache, unless the user has set one.
+
+    Whatever is wrong with it, JAX compiles again.
+    """
     import jax
 
     if getattr(jax.config, "jax_compilation_cache_dir") is None:  # noqa: B009
-        jax.config.update("jax_compilation_cache_dir", str(cache_dir / "compiled"))
+        compiled = cache_dir / "compiled"
+        if not _can_be_written(compiled):
+            tell(
+                f"note: {compiled} cannot be written to, so the next start compiles "
+                "again: choose another --cache-dir"
+            )
+        jax.config.update("jax_compilation_cache_dir", str(compiled))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
-    # Another process may be writing the entry; JAX then compiles again.
+    # Another process may be writing the entry, the disk may be full, or the program may
+    # be one for oneDNN, which cannot be cached. JAX would warn of each program.
     warnings.filterwarnings(
-        "ignore", "Error reading persistent compilation cache entry", UserWarning
+        "ignore", "Error (read|writ)ing persistent compilation cache entry", UserWarning
     )
 
 
-def _check_onednn() -> None:
-    """Reject --onednn if it is not available, and silence JAX's warning on its cache.
+def _can_be_written(directory: Path) -> bool:
+    """Whether a directory, if necessary made at the first write, can be written to."""
+    places = [directory, *directory.absolute().parents]
+    there = next(place for place in places if os.path.exists(place))
+    return os.path.isdir(there) and os.access(there, os.W_OK | os.X_OK)
 
-    Programs compiled for oneDNN cannot be cached, and JAX warns each time.
-    """
+
+def _check_onednn() -> None:
+    """Reject --onednn if it is not available."""
     from models import compiler_options
 
     if not compiler_options():
@@ -118,6 +133,3 @@ def _check_onednn() -> None:
             f"--onednn: jaxlib {jax.lib.__version__} has no oneDNN for "
             f"{jax.default_backend()}s here; it needs 0.12 or newer, on an x86 CPU"
         )
-    warnings.filterwarnings(
-        "ignore", "Error writing persistent compilation cache entry", UserWarning
-    )

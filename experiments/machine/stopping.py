@@ -208,6 +208,22 @@ def tell(text: str) -> None:
         mute(sys.stderr)
 
 
+def open_closed_streams() -> None:
+    """Discard what is written to standard streams that were closed at the start.
+
+    Otherwise the next file that is opened, such as a checkpoint, would take their place
+    and receive what libraries print there.
+    """
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_RDWR)  # takes the lowest free one
+            os.set_inheritable(nowhere, True)
+            if descriptor and getattr(sys, name) is None:
+                setattr(sys, name, open(nowhere, "w", closefd=False))  # noqa: SIM115
+
+
 def mute(stream: object) -> None:
     """Discard a stream's buffer, and everything written to it from now on."""
     with contextlib.suppress(OSError, AttributeError, ValueError):

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,9 @@ def run_apart(
     # one, with SIGTERM, and what is blocked stays so in those that are started.
     unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, TERMINAL_SIGNALS)
     try:
+        # The first start of a process would also start this one, which unblocks SIGINT.
+        resource_tracker.ensure_running()
+        signal.pthread_sigmask(signal.SIG_BLOCK, TERMINAL_SIGNALS)
         for process in processes:
             process.start()
     finally:
@@ -87,7 +91,7 @@ def run_apart(
     if any(p.exitcode == OUTPUT_CLOSED for p in processes):
         stop.output_failed(BrokenPipeError(errno.EPIPE, "Broken pipe"))
     # A process that got the signal before it could handle it has died from it.
-    fine = (0, OUTPUT_CLOSED, -signal.SIGTERM) if told else (0, OUTPUT_CLOSED)
+    fine = (0, OUTPUT_CLOSED, -signal.SIGTERM) if stop() else (0, OUTPUT_CLOSED)
     failed = [p.exitcode for p in processes if p.exitcode not in fine]
     if failed:
         raise UserError(

@@ -103,6 +103,13 @@ def check(out: Path, execution: Execution) -> None:
     Raises:
       UserError: with what to do.
     """
+    try:
+        os.fspath(out.absolute()).encode()
+    except UnicodeEncodeError as error:
+        raise UserError(
+            f"{out.absolute()} is not UTF-8, which checkpoints need: choose another "
+            "--out"
+        ) from error
     if not out.exists() or (out.is_dir() and not _entries(out)):
         return
     ours = out.is_dir() and (out / MARK).is_file()

@@ -107,6 +107,11 @@ def studies(root: Path) -> list[Path]:
 
 
 def _row(run: Run) -> dict[str, Any]:
+    if missing := [name for name in _RESULT if name not in run.result]:
+        raise UserError(
+            f"{run.path} cannot be stored as a row: its result.json has no "
+            f"{', '.join(missing)}"
+        )
     row = {"run": run.config.run_id} | dataclasses.asdict(run.config)
     row |= {name: run.result[name] for name in _RESULT}
     row |= {name: run.meta.get(name) for name in _META}
@@ -116,8 +121,9 @@ def _row(run: Run) -> dict[str, Any]:
 
 def without_places(command: str) -> str:
     """A command without the options that are paths on the machine that ran it."""
-    places = r" --(out|cache-dir|data-dir|init-from)[ =](?:'[^']*'|\S+)"
-    return re.sub(places, "", command)
+    options = "out|cache[-_]dir|data[-_]dir|init[-_]from|tensorboard"
+    word = r"""(?:'[^']*'|"[^"]*"|[^\s'"])+"""
+    return re.sub(rf" --({options})[ =]{word}", "", command)
 
 
 def _run(

@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING, Any
 from experiments import text
 from experiments.errors import UserError
 from experiments.machine import files, untrusted
+from experiments.machine.locks import locked
 from experiments.runs import checks, provenance
 from experiments.runs.remaining import in_words
 
 if TYPE_CHECKING:
     import pandas as pd
+
+LOCK = ".study.lock"  # held while the index is written
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,14 +52,37 @@ class Kind:
           part, about: for the index.
           frames: rows by file, relative to `out`.
         """
-        known = json.dumps(self.known(out) | {part: about}, indent=1)
         out.mkdir(parents=True, exist_ok=True)
-        files.write_text(out / self.index, known + "\n")
+        # Another command may be measuring other parts of the study.
+        with locked(out / LOCK, waits=lambda: None):
+            known = json.dumps(self.known(out) | {part: about}, indent=1)
+            files.write_text(out / self.index, known + "\n")
         for name, frame in frames.items():
             path = out / name
             path.parent.mkdir(exist_ok=True)
             with files.replacing(path) as being_written:
                 files.write_frame(frame, being_written, path.name, float_format="%.6g")
+
+    def prepare(self, out: Path) -> None:
+        """Create the directory, before anything is measured.
+
+        Raises:
+          UserError: it cannot be created or written to.
+        """
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            with locked(out / LOCK, waits=lambda: None):
+                pass
+        except OSError as error:
+            raise UserError(f"cannot write a {self.name} to {out}: {error}") from error
+
+    def finished(self, out: Path, part: str, name: str) -> bool:
+        """Whether the study has a part, whose last file is `name`.
+
+        Raises:
+          UserError: the index is damaged.
+        """
+        return (out / name).exists() and part in self.known(out)
 
     def known(self, out: Path) -> dict[str, Any]:
         """The index, with an entry per part; empty without a study.

@@ -51,7 +51,7 @@ def write_part(
 
 
 def finished(out: Path, part: str) -> bool:
-    return (out / FILES[part]).exists()
+    return STUDY.finished(out, part, FILES[part])
 
 
 def read(out: Path) -> dict[str, pd.DataFrame]:
@@ -61,7 +61,7 @@ def read(out: Path) -> dict[str, pd.DataFrame]:
       UserError: a file is missing, damaged, or belongs to no part.
     """
     with STUDY.reading(out):
-        parts = {part: _frame(out, part) for part in PARTS if finished(out, part)}
+        parts = {p: _frame(out, p) for p in PARTS if (out / FILES[p]).exists()}
     if not parts or not set(parts) <= set(STUDY.known(out)):
         raise UserError(f"{out} holds no finished part of a study of spins")
     return parts

@@ -79,7 +79,7 @@ def write_case(
 
 
 def finished(out: Path, case: Case) -> bool:
-    return (out / _file("rows", case)).exists()
+    return STUDY.finished(out, case.name, _file("rows", case))
 
 
 def read(out: Path, folder: str = "rows") -> pd.DataFrame:
@@ -95,7 +95,7 @@ def read(out: Path, folder: str = "rows") -> pd.DataFrame:
             known: tuple[Container[str], ...] = (TASKS, OPTIMIZERS, ARMS)
             if not all(part in of for part, of in zip(case, known, strict=True)):
                 raise ValueError(f"{STUDY.index}: unknown case {name!r}")
-            if not finished(out, case):  # killed just before
+            if not (out / _file("rows", case)).exists():  # killed just before
                 continue
             path = out / _file(folder, case)
             columns = _RUN if folder == "rows" else _CURVE

@@ -18,6 +18,17 @@ from experiments.stability import program, rows
 from experiments.stability.arms import ARMS
 from experiments.stability.images import Places
 from experiments.stability.options import Case, Study
+from experiments.stability.tasks import TASKS
+
+
+def load_images(config: Study, out: Path, places: Places) -> None:
+    """Load the images of all cases that `out` lacks, so that no case fails later.
+
+    Raises:
+      UserError: a data set cannot be read, or prepared.
+    """
+    for task in dict.fromkeys(case.task for case in _missing(config, out)):
+        TASKS[task].images(places)
 
 
 def measure(
@@ -37,7 +48,7 @@ def measure(
     # The scales that the arms of the last task and optimizer replay.
     scales: dict[tuple[str, str], np.ndarray] = {}
     train = functools.partial(program.run, places=places, compiling=shown.compiling)
-    missing = [case for case in cases if not rows.finished(out, case)]
+    missing = _missing(config, out)
     shown.line(f"{len(missing)} of {len(cases)} cases to run, {len(seeds)} seeds each")
     shown.begin("cases", len(missing))
     spent = 0.0
@@ -64,6 +75,10 @@ def measure(
             shown.line(
                 f"{in_words(spent / number * rest)} left, if all cases are alike"
             )
+
+
+def _missing(config: Study, out: Path) -> list[Case]:
+    return [case for case in config.cases() if not rows.finished(out, case)]
 
 
 def _check(config: Study, out: Path, cases: list[Case]) -> None:

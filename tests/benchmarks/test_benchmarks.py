@@ -27,6 +27,27 @@ def test_every_benchmark_has_help(name, capsys):
     assert f"python -m benchmarks {name}" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        ("training --blocks 0", "--blocks must be greater than 0, got 0"),
+        ("training --seconds -1", "--seconds must be greater than 0, got -1"),
+        ("several --runs 0", "--runs must be greater than 0, got 0"),
+        ("layers --calls -1", "--calls must be greater than 0, got -1"),
+        ("annealing --chains 0", "--chains must be greater than 0, got 0"),
+        ("overhead --pairs 0", "--pairs must be greater than 0, got 0"),
+        ("startup --helps 0", "--helps must be greater than 0, got 0"),
+        ("overhead --out file/x.json", "cannot write the figures to file/x.json: "),
+        ("overhead --out .", "cannot write the figures to .: it is a directory"),
+    ],
+)
+def test_bad_options_are_named_first(argv, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    assert benchmarks(*argv.split()) == 2
+    assert message in capsys.readouterr().err
+
+
 def test_operations_are_those_of_the_layers():
     # Convolutions: output pixels × outputs × kernel² × inputs; then the dense layers.
     convolutions = 28 * 28 * 6 * 25 * 3 + 10 * 10 * 16 * 25 * 6

@@ -219,10 +219,16 @@ def test_an_interrupted_study_resumes_with_equal_rows(
     assert not (out / "parts").exists()
 
 
-def test_a_damaged_part_is_measured_again(tmp_path):
+@pytest.mark.parametrize("damage", ["no zip", "one byte"])
+def test_a_damaged_part_is_measured_again(damage, tmp_path):
     kept = parts.Parts(tmp_path, {"steps": 1}, False, stopping.Stop())
     value = kept.of("a", lambda: {"x": np.arange(3.0)})["x"]
-    (tmp_path / "parts" / "a.npz").write_bytes(b"PK not a zip")
+    path = tmp_path / "parts" / "a.npz"
+    content = bytearray(b"PK not a zip")
+    if damage == "one byte":
+        content = bytearray(path.read_bytes())
+        content[len("x.npy") + 30 + 20] ^= 0xFF  # behind the header: of the contents
+    path.write_bytes(content)
     resumed = parts.Parts(tmp_path, {"steps": 1}, True, stopping.Stop())
     assert resumed.seconds > 0
     again = resumed.of("a", lambda: {"x": np.arange(3.0)})["x"]

@@ -161,9 +161,13 @@ def test_one_base_run_serves_every_landscape():
         ({"epochs": 0}, "epochs must be at least 1, got 0"),
         ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
         ({"limit_train": -5}, "limit_train must be at least 1, got -5"),
-        ({"eps": 0.0}, "eps must be greater than 0 and finite, got 0.0"),
-        ({"eps": float("nan")}, "eps must be greater than 0 and finite, got nan"),
-        ({"eps": math.inf}, "eps must be greater than 0 and finite, got inf"),
+        ({"eps": 0.0}, "eps must be greater than 0 and finite in float32, got 0.0"),
+        (
+            {"eps": float("nan")},
+            "eps must be greater than 0 and finite in float32, got nan",
+        ),
+        ({"eps": math.inf}, "eps must be greater than 0 and finite .* got inf"),
+        ({"eps": 3.5e38}, "eps must be greater than 0 and finite in float32, got"),
         ({"learning_rate": -1.0}, "learning_rate must be greater than 0"),
         (
             {"learning_rate": math.inf},
@@ -171,8 +175,11 @@ def test_one_base_run_serves_every_landscape():
         ),
         (
             {"weight_decay": -0.1},
-            "weight_decay must be at least 0 and finite, got -0.1",
+            "weight_decay must be at least 0 and finite .*got -0.1",
         ),
+        ({"weight_decay": 1e300}, "weight_decay must be at least 0 and finite"),
+        ({"learning_rate": 1e300}, "learning_rate must be greater than 0 and finite"),
+        ({"warmup_steps": 2**31}, "warmup_steps must be 1 to 2147483647"),
         ({"weight_decay": math.nan}, "weight_decay must be at least 0 and finite"),
         ({"momentum": -1.0}, "momentum must be at least 0 and less than 1, got -1.0"),
         (
@@ -182,8 +189,8 @@ def test_one_base_run_serves_every_landscape():
         ({"c": math.nan}, "c must be a finite number .* got nan"),
         ({"c": math.inf}, "c must be a finite number .*base arm.* got inf"),
         ({"clip_norm": math.nan}, "clip_norm must be greater than 0"),  # not lm's
-        ({"warmup_steps": 0}, "warmup_steps must be at least 1, got 0"),
-        ({"step_cap": 0.0}, "step_cap must be greater than 0 and finite, got 0.0"),
+        ({"warmup_steps": 0}, "warmup_steps must be 1 to 2147483647, got 0"),
+        ({"step_cap": 0.0}, "step_cap must be greater than 0 and finite .*got 0.0"),
         ({"f": "linaer"}, "linear"),
         ({"limit_train": 1438}, "--limit-train 1438 is more than the 1,437"),
         ({"validation": 1437}, "--validation 1437 leaves none of the 1,437"),

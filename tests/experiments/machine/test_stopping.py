@@ -187,6 +187,20 @@ def test_a_reader_that_leaves_ends_a_long_output_quietly():
     assert shown.stdout in ("0\n", "141\n")  # read before it left, or not
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_do_not_change_the_end(closed, tmp_path):
+    """Neither a traceback nor a message in another stream or file."""
+    said = subprocess.run(
+        f"{' '.join(COMMAND)} list {tmp_path}/nowhere {closed}; "
+        f"echo $?; {' '.join(COMMAND)} --help >/dev/null {closed}; echo $?",
+        shell=True,
+        capture_output=True,
+        text=True,
+    )
+    assert said.stdout == "2\n0\n"
+    assert said.stderr in ("", f"error: {tmp_path}/nowhere does not exist\n")
+
+
 def train(out, *more):
     argv = [*COMMAND, "train", "--limit-train", "64", "--batch-size", "32"]
     return [*argv, "--epochs", "5000", "--out", str(out), *more]

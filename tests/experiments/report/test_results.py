@@ -1,6 +1,8 @@
 """Runs kept as rows, and the committed tables against the committed rows."""
 
 import gzip
+import json
+import shlex
 import shutil
 from pathlib import Path
 
@@ -61,12 +63,27 @@ def test_collecting_again_adds_nothing_and_another_result_is_refused(
 
 
 def test_no_path_of_the_machine_is_kept():
-    command = "python -m experiments train --out '/home/me/my runs' --seed 1"
-    assert rows.without_places(command) == "python -m experiments train --seed 1"
+    for place in ("/home/me/runs", "/home/me/my runs", "/home/me/my 'runs'", "''"):
+        for option in ("--out", "--cache_dir", "--tensorboard"):
+            argv = ["python", "-m", "experiments", "train", option, place, "--seed"]
+            kept = rows.without_places(shlex.join([*argv, "1"]))
+            assert kept == "python -m experiments train --seed 1"
     for path in STUDIES:
         text = (path / "runs.csv").read_text()
         assert "--out" not in text
         assert "/home/" not in text
+
+
+def test_a_run_that_is_too_old_for_a_row_is_named(tmp_path, capsys):
+    written(tmp_path / "runs", {("lm", 0): 12.0}, **VGG)
+    (run,) = (tmp_path / "runs").iterdir()
+    result = json.loads((run / "result.json").read_text())
+    for name in ("digest", "params_sha256"):
+        del result[name]
+    (run / "result.json").write_text(json.dumps(result))
+    argv = ["collect", str(tmp_path / "runs"), "--out", str(tmp_path / "study")]
+    assert main(argv) == 2
+    assert "its result.json has no params_sha256" in capsys.readouterr().err
 
 
 def test_a_damaged_study_is_named(study, capsys):
@@ -79,6 +96,9 @@ def test_a_damaged_study_is_named(study, capsys):
 def test_no_study_is_said(tmp_path, capsys):
     assert main(["results", "--root", str(tmp_path)]) == 2
     assert "no study (runs.csv)" in capsys.readouterr().err
+    assert main(["results", "--root", str(tmp_path / "nowhere")]) == 2
+    said = capsys.readouterr().err
+    assert said == f"error: {tmp_path / 'nowhere'} does not exist\n"
 
 
 @pytest.mark.parametrize("study", STUDIES, ids=lambda path: path.name)

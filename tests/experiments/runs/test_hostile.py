@@ -380,6 +380,9 @@ WEIGHTS: dict[str, Change] = SPECIAL | {
     ),
     "no network's": lambda path: path.write_bytes(_npz(params=np.zeros(2))),
     "no array in the archive": lambda path: _zip(path, a=b"text"),
+    "header cut within a line": lambda path: _zip(
+        path, **{"params/a.npy": b"\x93NUMPY\x01\x00\x02\x00{\n"}
+    ),
     "header of text": lambda path: _zip(
         path, **{"a.npy": b"\x93NUMPY\x01\x00\x08\x00import x"}
     ),

@@ -183,3 +183,45 @@ def test_a_terminal_interrupt_ends_jobs_without_a_traceback(times, tmp_path):
     if times == 1:
         assert error == "stopped by SIGINT: --resume continues from here\n"
         assert list((out / "runs").glob(".*.work/*/digest"))
+
+
+def start_slowly(configs, out, execution):
+    """What a job is like while it imports: it handles no signals."""
+    (out / str(os.getpid())).touch()
+    time.sleep(60)
+
+
+# In a process of its own, because `multiprocessing` unblocks SIGINT only at its first
+# start of a process.
+INTERRUPTED = """
+import sys
+from pathlib import Path
+from experiments.config.execution import Execution
+from experiments.machine.stopping import Stop
+from experiments.runs import jobs
+from tests.experiments.runs.test_jobs import start_slowly
+from tests.helpers import CONFIG
+
+stop = Stop()
+with stop.listening():
+    jobs.run_apart(
+        start_slowly, [CONFIG] * 2, Path(sys.argv[1]), Execution(jobs=2), stop
+    )
+"""
+
+
+def test_a_terminal_interrupt_leaves_jobs_that_are_starting_to_the_parent(tmp_path):
+    with subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED, str(tmp_path)],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        while len(list(tmp_path.iterdir())) < 2:
+            assert process.poll() is None
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)
+        _, error = process.communicate()
+    assert process.returncode == 0
+    assert error.startswith("SIGINT: ")
+    assert error.count("\n") == 1, error

@@ -237,3 +237,10 @@ def test_a_result_directory_that_vanishes_is_named(tmp_path, monkeypatch, capsys
     error = capsys.readouterr().err
     assert error.startswith(f"error: {out / 'runs'}")
     assert error.count("\n") == 1
+
+
+def test_a_path_that_is_not_utf8_is_refused_before_training(tmp_path, capsys):
+    out = tmp_path / os.fsdecode(b"caf\xe9")
+    assert main(small("train", "--out", str(out))) == 2
+    assert "is not UTF-8, which checkpoints need" in capsys.readouterr().err
+    assert not out.exists()

@@ -313,6 +313,18 @@ def test_bad_options_are_named(tmp_path, capsys):
     assert not (tmp_path / "x").exists()
 
 
+def test_a_directory_that_cannot_be_written_to_is_named_first(
+    tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(
+        "experiments.spins.study.measure", None
+    )  # nothing may be measured
+    (tmp_path / "file").touch()
+    out = tmp_path / "file" / "x"
+    assert main(["spins", "--quick", "--out", str(out)]) == 2
+    assert f"cannot write a study of spins to {out}" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
 def test_committed_tables_are_those_of_the_rows(study):
     parts, about = rows.read(study), rows.STUDY.known(study)

@@ -1,8 +1,11 @@
 """The command, its rows and what is made of them."""
 
 import base64
+import contextlib
 import dataclasses
+import json
 import shutil
+import threading
 
 import pandas as pd
 import pytest
@@ -11,7 +14,7 @@ from experiments.commands import stability as command
 from experiments.commands.cli import main
 from experiments.errors import UserError
 from experiments.machine import files
-from experiments.stability import document, options, rows, tasks
+from experiments.stability import document, options, program, rows, tasks
 from tests.helpers import written
 
 
@@ -123,6 +126,19 @@ def test_bad_options_are_named(tmp_path, capsys, argv, message):
     assert not (tmp_path / "x").exists()
 
 
+def test_data_that_are_missing_are_named_before_the_first_case(
+    tmp_path, capsys, monkeypatch
+):
+    plan = tuple((task, ("sgd",), ("base",)) for task in ("mlp6", "cifar10"))
+    monkeypatch.setattr(options, "PLAN", plan)
+    monkeypatch.setattr(program, "run", None)  # no case may start
+    argv = ["stability", "--tasks", "mlp6", "cifar10", "--seeds", "1"]
+    argv += ["--cache-dir", str(tmp_path), "--data-dir", str(tmp_path / "nowhere")]
+    assert main([*argv, "--out", str(tmp_path / "x")]) == 2
+    assert f"--data-dir {tmp_path / 'nowhere'} is not" in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
+
+
 def test_quick_is_a_small_part():
     quick = command.Config(quick=True)
     case = quick.cases()[0]
@@ -153,6 +169,13 @@ def test_sections_of_several_studies_have_titles_of_their_own(tmp_path, study):
     twins = {tmp_path / "a" / "study": runs, tmp_path / "b" / "study": runs}
     first, second = document.sections(twins)
     assert first.split("</h2>")[0] != second.split("</h2>")[0]
+
+
+def test_results_of_this_study_alone(tmp_path, study):
+    shutil.copytree(study, tmp_path / "study")
+    (tmp_path / "study" / "tables.md").unlink()
+    assert main(["results", "--root", str(tmp_path)]) == 0
+    assert (tmp_path / "study" / "tables.md").exists()
 
 
 def test_results_reads_the_rows_of_a_study_once(tmp_path, study, monkeypatch):
@@ -197,3 +220,46 @@ def test_a_kill_while_a_case_is_written_leaves_it_unfinished(
     rows.write_case(out, case, runs, curves, about)
     assert rows.finished(out, case)
     assert set(rows.read(out)["arm"]) == set(rows.read(study)["arm"]) | {"clip"}
+
+
+def test_two_commands_that_finish_a_case_at_once_both_keep_it(
+    study, tmp_path, monkeypatch
+):
+    runs, curves = (
+        pd.read_csv(study / folder / "mlp6-sgd-lm.csv.gz")
+        for folder in ("rows", "curves")
+    )
+    about = rows.STUDY.known(study)["mlp6-sgd-lm"]
+    cases = [options.Case("mlp6", "sgd", arm) for arm in ("lm", "clip")]
+    known, read = type(rows.STUDY).known, threading.Barrier(2)
+
+    def both_read(self, out):
+        found = known(self, out)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            read.wait(0.2)  # one waits for the lock instead
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(rows.STUDY), "known", both_read)
+        threads = [
+            threading.Thread(
+                target=rows.write_case, args=(tmp_path, case, runs, curves, about)
+            )
+            for case in cases
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert set(rows.read(tmp_path)["arm"]) == {"lm", "clip"}
+
+
+def test_a_case_that_the_index_lacks_is_run_again(study, tmp_path):
+    out = shutil.copytree(study, tmp_path / "copy")
+    known = rows.STUDY.known(out)
+    del known["mlp6-sgd-lm"]
+    (out / "cases.json").write_text(json.dumps(known))
+    assert "lm" not in set(rows.read(out)["arm"])
+    argv = ["stability", "--seeds", "2", "--resume", "--arms", "lm", "--out", str(out)]
+    assert main(argv) == 0
+    assert "lm" in set(rows.read(out)["arm"])
