@@ -69,4 +69,4 @@ docs: $(VENV)/.experiments+docs
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
 
 clean:
-	rm -rf $(VENV) demo runs docs/_build .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) demo docs/_build .pytest_cache .mypy_cache .ruff_cache

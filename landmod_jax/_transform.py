@@ -63,7 +63,8 @@ def landscape_modify(
     normalizes gradients, much of the scale cancels.
 
     If value is not finite, c keeps its value and scale is 0, so the optimizer receives
-    a zero gradient. A NaN gradient stays NaN, so that `optax.apply_if_finite` sees it.
+    a zero gradient. If the gradient is NaN or infinite as well, it becomes NaN, so that
+    `optax.apply_if_finite` sees it.
 
     Args:
       f: shape of the modification: "linear" (the thesis's), "quadratic", "sqrt",

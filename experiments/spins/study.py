@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from experiments.errors import UserError
 from experiments.machine.progress import Progress
 from experiments.machine.stopping import Stop
 from experiments.runs.provenance import provenance
@@ -19,7 +20,14 @@ def measure(config: Study, out: Path, stop: Stop, shown: Progress) -> None:
 
     Raises:
       Stopped: on a request to stop; `out` has the finished parts.
+      UserError: `out` has parts of the other size.
     """
+    for part, about in rows.STUDY.known(out).items():
+        if about.get("quick", False) != config.quick:
+            raise UserError(
+                f"{out} has {part} measured {'without' if config.quick else 'with'} "
+                "--quick: continue like that, or choose another --out"
+            )
     origin = provenance()
     origin |= {"command": without_places(origin["command"])}
     missing = [part for part in config.parts if not rows.finished(out, part)]
@@ -30,7 +38,8 @@ def measure(config: Study, out: Path, stop: Stop, shown: Progress) -> None:
                 raise stop.stopped()
             found.append(row)
         seconds = time.perf_counter() - began
-        rows.write_part(out, part, found, {"seconds": seconds} | origin)
+        about = {"seconds": seconds, "quick": config.quick} | origin
+        rows.write_part(out, part, found, about)
         shown.line(f"{part}: {len(found)} rows in {seconds:.0f} s")
 
 

@@ -178,7 +178,7 @@ class Trainer:
         else:
             run = self._step
             dispatches = [*batch_slices(self._n, self.batch_size)][first:]
-        collected = []
+        collected: list[Metrics] = []
         for start, size in dispatches:
             if len(collected) >= STEPS_AHEAD:
                 jax.block_until_ready(collected[-STEPS_AHEAD])

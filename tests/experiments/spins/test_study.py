@@ -283,6 +283,8 @@ def test_the_command_writes_rows_tables_and_pictures(tmp_path, capsys, monkeypat
     whole = (out / "tunnelling.csv").read_bytes()
     assert main(argv) == 2
     assert "add --resume" in capsys.readouterr().err
+    assert main(["spins", "--out", str(out), "--resume"]) == 2
+    assert "has tunnelling measured with --quick" in capsys.readouterr().err
     assert main([*argv, "--resume"]) == 0
     assert (out / "tunnelling.csv").read_bytes() == whole
     text = (out / "tables.md").read_text()
