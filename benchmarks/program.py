@@ -56,6 +56,7 @@ class Config:
 
 
 def run(config: Config) -> None:
+    report.check(config)
     # The plugin looks for CUDA's libraries, which compilation does not need.
     os.environ.setdefault("JAX_SKIP_CUDA_CONSTRAINTS_CHECK", "1")
     text, seconds = compiled(config)

@@ -16,9 +16,18 @@ def check(config: Any) -> None:
     """Check a command's options before anything is timed.
 
     Raises:
-      UserError: a number is not greater than 0, or `out` cannot be written.
+      UserError: a number is not greater than 0, a network is unknown, or `out` cannot
+        be written.
     """
-    for name, value in dataclasses.asdict(config).items():
+    import models
+
+    asked = dataclasses.asdict(config)
+    for model in asked.get("models", [asked["model"]] if "model" in asked else []):
+        try:
+            models.create(model)
+        except ValueError as error:
+            raise UserError(str(error)) from error
+    for name, value in asked.items():
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if number and value <= 0:
             option = name.replace("_", "-")

@@ -37,6 +37,8 @@ def test_every_benchmark_has_help(name, capsys):
         ("annealing --chains 0", "--chains must be greater than 0, got 0"),
         ("overhead --pairs 0", "--pairs must be greater than 0, got 0"),
         ("startup --helps 0", "--helps must be greater than 0, got 0"),
+        ("training --models nn3", "unknown model 'nn3'"),
+        ("program --model nn3", "unknown model 'nn3'"),
         ("overhead --out file/x.json", "cannot write the figures to file/x.json: "),
         ("overhead --out .", "cannot write the figures to .: it is a directory"),
     ],
