@@ -7,7 +7,8 @@ updates, state = tx.update(grads, state, params, value=loss)
 
 from landmod_jax import annealing, torch_optim
 from landmod_jax._accumulation import AccumulateState, accumulate
-from landmod_jax._landscape import critical_height, landscape
+from landmod_jax._critical_height import critical_height
+from landmod_jax._landscape import landscape
 from landmod_jax._shapes import SHAPES, Shape, bounded, power
 from landmod_jax._thresholds import (
     Threshold,
