@@ -9,6 +9,7 @@ import contextlib
 import datetime
 import os
 from pathlib import Path
+from typing import TextIO
 
 from experiments.text import printable
 
@@ -74,4 +75,13 @@ LOG = Log()
 def say(text: str) -> None:
     """Print a text on standard output, and write it to the log."""
     LOG.write(text)
-    print(text, flush=True)
+    show(text)
+
+
+def show(text: str, stream: TextIO | None = None) -> None:
+    """Print a line in one write; by default, on standard output.
+
+    With PYTHONUNBUFFERED, print writes the end of the line separately, and lines of
+    processes that share a terminal would run into each other.
+    """
+    print(f"{text}\n", end="", file=stream, flush=True)

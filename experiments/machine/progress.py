@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from experiments.machine.log import LOG
+from experiments.machine.log import LOG, show
 
 Failed = Callable[[OSError], None]
 
@@ -73,7 +73,7 @@ class Plain(Silent):
     def line(self, text: str) -> None:
         LOG.write(text)
         try:
-            print(text, flush=True)
+            show(text)
         except OSError as error:
             self._failed(error)
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from experiments.machine.log import LOG
+from experiments.machine.log import LOG, show
 
 BUDGET_SPENT = 75  # EX_TEMPFAIL of sysexits.h: run the command again to continue
 OUTPUT_CLOSED = 128 + signal.SIGPIPE
@@ -203,7 +203,7 @@ def tell(text: str) -> None:
     """Print a line on standard error, if it is open, and in the log."""
     LOG.write(text)
     try:
-        print(text, file=sys.stderr, flush=True)
+        show(text, sys.stderr)
     except OSError:
         mute(sys.stderr)
 

@@ -1,6 +1,7 @@
 """The log of a result directory: all that was shown, and nothing lost."""
 
 import datetime
+import io
 import os
 import re
 import subprocess
@@ -10,7 +11,8 @@ import pytest
 
 from experiments.commands.cli import main
 from experiments.machine import log
-from experiments.machine.stopping import BUDGET_SPENT
+from experiments.machine.progress import Plain
+from experiments.machine.stopping import BUDGET_SPENT, tell
 from experiments.runs import single
 from experiments.runs.run_directory import find_runs
 from tests.helpers import small
@@ -113,3 +115,18 @@ def test_a_log_that_cannot_be_written_ends_nothing(tmp_path):
     here.write("z")
     here.close()
     assert lines(tmp_path) == ["x", "y"]
+
+
+def test_a_line_is_one_write_so_that_lines_of_processes_do_not_mix(monkeypatch):
+    class Stream(io.StringIO):
+        def write(self, text):
+            written.append(text)
+            return len(text)
+
+    written: list[str] = []
+    monkeypatch.setattr(sys, "stdout", Stream())
+    monkeypatch.setattr(sys, "stderr", Stream())
+    log.say("said")
+    Plain().line("a line")
+    tell("told")
+    assert [text for text in written if text] == ["said\n", "a line\n", "told\n"]

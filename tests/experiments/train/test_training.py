@@ -170,8 +170,10 @@ def test_a_scanned_test_is_the_test_in_mini_batches(trainers, device_data):
     np.testing.assert_allclose(got.loss, expected.loss, rtol=1e-6)
 
 
-def test_at_most_one_step_waits_for_another_so_that_a_stop_is_soon(device_data):
-    trainer = Trainer(problem(), device_data, 8)
+def test_at_most_one_step_waits_for_another_so_that_a_stop_is_soon(
+    trainers, monkeypatch
+):
+    trainer = trainers["lm"]
     step, begun, waiting = trainer._step, [], []
 
     def watched(state, data, draw):
@@ -180,7 +182,7 @@ def test_at_most_one_step_waits_for_another_so_that_a_stop_is_soon(device_data):
         begun.append(metrics)
         return state, metrics
 
-    trainer._step = watched
+    monkeypatch.setattr(trainer, "_step", watched)
     trainer.run_epoch(trainer.init(KEYS), KEYS, 1)
     assert len(waiting) == 7
     assert max(waiting) <= 1
