@@ -190,6 +190,7 @@ def test_a_run_starts_from_another_s_weights(tmp_path, capsys):
     assert "with --keep-weights" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_tested_in_training_mode_batch_norm_takes_the_batch_s_statistics(tmp_path):
     argv = small("train", "--model", "preresnet11", "--seed", "3")
     argv += ["--limit-train", "16", "--batch-size", "16"]
