@@ -36,22 +36,20 @@ def run(config: Config) -> None:
     if not config.root.exists():
         raise UserError(f"{config.root} does not exist")
     drawing = style.Drawing()
-    found = 0
-    for study in annealing_studies(config.root):
+    of_annealing = annealing_studies(config.root)
+    for study in of_annealing:
         annealing.write_with(drawing, study)
         print(f"{text.printable(study.name)}: tables.md, pictures")
-        found += 1
     rates = {}
     for study in stability_rows.STUDY.below(config.root):
         rates[study] = stability.write_with(drawing, study)
         print(f"{text.printable(study.name)}: tables.md, pictures")
-        found += 1
-    for study in spin_rows.STUDY.below(config.root):
+    of_spins = spin_rows.STUDY.below(config.root)
+    for study in of_spins:
         spins.write_with(drawing, study)
         print(f"{text.printable(study.name)}: tables.md, pictures")
-        found += 1
     studies = rows.studies(config.root)
-    if not studies and not found:
+    if not (studies or of_annealing or rates or of_spins):
         raise UserError(
             f"there is no study (runs.csv) under {config.root}: see `collect`"
         )

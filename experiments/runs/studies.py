@@ -76,13 +76,18 @@ class Kind:
         except OSError as error:
             raise UserError(f"cannot write a {self.name} to {out}: {error}") from error
 
-    def finished(self, out: Path, part: str, name: str) -> bool:
-        """Whether the study has a part, whose last file is `name`.
+    def missing(self, out: Path, last: Mapping[str, str]) -> list[str]:
+        """The parts that the study lacks, of those whose last files are given.
 
         Raises:
           UserError: the index is damaged.
         """
-        return (out / name).exists() and part in self.known(out)
+        known = self.known(out)
+        return [
+            part
+            for part, name in last.items()
+            if part not in known or not (out / name).exists()
+        ]
 
     def known(self, out: Path) -> dict[str, Any]:
         """The index, with an entry per part; empty without a study.

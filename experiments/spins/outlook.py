@@ -24,7 +24,7 @@ def lines(config: Study, out: Path) -> list[str]:
             f"{sizes.speed_chains} chains"
         ),
     }
-    missing = [part for part in config.parts if not rows.finished(out, part)]
+    missing = rows.missing(out, config.parts)
     found = [f"{out}: {', '.join(config.parts)}"]
     for part in config.parts:
         done = "" if part in missing else "; finished"

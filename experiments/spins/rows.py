@@ -7,6 +7,7 @@ speed.csv              a row per problem, program and repetition
 spins.json             seconds, machine, versions, commit and command of each part
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +51,9 @@ def write_part(
     STUDY.write(out, part, about, {FILES[part]: pd.DataFrame(rows)})
 
 
-def finished(out: Path, part: str) -> bool:
-    return STUDY.finished(out, part, FILES[part])
+def missing(out: Path, parts: Iterable[str]) -> list[str]:
+    """The parts that the study lacks, in order."""
+    return STUDY.missing(out, {part: FILES[part] for part in parts})
 
 
 def read(out: Path) -> dict[str, pd.DataFrame]:

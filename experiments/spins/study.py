@@ -30,7 +30,7 @@ def measure(config: Study, out: Path, stop: Stop, shown: Progress) -> None:
             )
     origin = provenance()
     origin |= {"command": without_places(origin["command"])}
-    missing = [part for part in config.parts if not rows.finished(out, part)]
+    missing = rows.missing(out, config.parts)
     for part in missing:
         began, found = time.perf_counter(), []
         for row in _rows(part, sizes(config), config.quick, shown):

@@ -11,7 +11,7 @@ from experiments.stability.tasks import TASKS
 def lines(config: Study, out: Path) -> list[str]:
     """A line for each task and optimizer, then the time."""
     cases, seeds = config.cases(), config.seed_numbers()
-    missing = [case for case in cases if not rows.finished(out, case)]
+    missing = rows.missing(out, cases)
     found = [f"{out}: {len(cases)} cases of {len(seeds)} seeds"]
     groups: dict[tuple[str, str], list[Case]] = {}
     for case in cases:

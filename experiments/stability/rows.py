@@ -5,7 +5,7 @@ curves/CASE.csv.gz   loss and scale of the first seeds, averaged over ten steps
 cases.json           seconds, machine, versions, commit and command of each case
 """
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -78,8 +78,11 @@ def write_case(
     STUDY.write(out, case.name, about, frames)
 
 
-def finished(out: Path, case: Case) -> bool:
-    return STUDY.finished(out, case.name, _file("rows", case))
+def missing(out: Path, cases: Iterable[Case]) -> list[Case]:
+    """The cases that the study lacks, in order."""
+    of_name = {case.name: case for case in cases}
+    last = {name: _file("rows", case) for name, case in of_name.items()}
+    return [of_name[name] for name in STUDY.missing(out, last)]
 
 
 def read(out: Path, folder: str = "rows") -> pd.DataFrame:

@@ -27,7 +27,7 @@ def load_images(config: Study, out: Path, places: Places) -> None:
     Raises:
       UserError: a data set cannot be read, or prepared.
     """
-    for task in dict.fromkeys(case.task for case in _missing(config, out)):
+    for task in dict.fromkeys(case.task for case in rows.missing(out, config.cases())):
         TASKS[task].images(places)
 
 
@@ -48,7 +48,7 @@ def measure(
     # The scales that the arms of the last task and optimizer replay.
     scales: dict[tuple[str, str], np.ndarray] = {}
     train = functools.partial(program.run, places=places, compiling=shown.compiling)
-    missing = _missing(config, out)
+    missing = rows.missing(out, cases)
     shown.line(f"{len(missing)} of {len(cases)} cases to run, {len(seeds)} seeds each")
     shown.begin("cases", len(missing))
     spent = 0.0
@@ -75,10 +75,6 @@ def measure(
             shown.line(
                 f"{in_words(spent / number * rest)} left, if all cases are alike"
             )
-
-
-def _missing(config: Study, out: Path) -> list[Case]:
-    return [case for case in config.cases() if not rows.finished(out, case)]
 
 
 def _check(config: Study, out: Path, cases: list[Case]) -> None:
