@@ -192,7 +192,7 @@ def _by_quadrature(
     _, weights = _tanh_sinh()
     mean = (jnp.asarray(weights, height.dtype) / values**k).sum(-1)
     at_c = f.at_heights(jnp.zeros_like(height), *of_heights) + eps
-    # Not by maximum and minimum, which halve the derivatives at 0.
+    # Maximum and minimum would halve the derivatives at 0.
     above, below = jnp.where(height > 0, height, 0), jnp.where(height > 0, 0, height)
     return above * mean + below / at_c**k
 

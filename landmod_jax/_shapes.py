@@ -201,9 +201,9 @@ def _cbrt_integral(u: jax.Array, eps: jax.Array) -> jax.Array:
 
 
 def _near(t: jax.Array, eps: jax.Array) -> tuple[jax.Array, ...]:
-    """Where t < ε, in which ln(1 + t/ε) cancels; and the parts of what does not.
+    """Whether t < ε, where ln(1 + t/ε) cancels, and three terms that do not cancel.
 
-    These are s = t / (t + 2ε), t / (t/ε + 2), and (artanh(s) − s) / s³, which is
+    The terms are s = t / (t + 2ε), t / (t/ε + 2), and (artanh(s) − s) / s³, which is
     1/3 + s²/5 + s⁴/7 + …, because ln(1 + t/ε) = 2 artanh(s).
     """
     near = t < eps

@@ -160,7 +160,8 @@ def smoothed_min(decay: float | jax.Array = 0.9) -> Threshold:
         state: SmoothedMinState, value: jax.Array
     ) -> tuple[jax.Array, SmoothedMinState]:
         steps = state.steps + 1
-        # By its weight: a decay near 1 has no digits left for 1 − decay.
+        # Subtract before rounding: in float32, a decay near 1 leaves few digits of
+        # 1 − decay.
         weight = jnp.asarray(1 - decay, value.dtype)
         average = state.average + (weight * value - weight * state.average)
         average = jnp.where(weight == 1, value, average)

@@ -1,4 +1,4 @@
-"""One style for every picture: sizes, and colors for color-blind readers too."""
+"""The style of all pictures, with colors that color-blind readers can tell apart."""
 
 import os
 import textwrap

@@ -174,7 +174,7 @@ LABELS = {
 
 
 def draw(family: Family, sizes: Sizes) -> list[Setting]:
-    """The settings, the same for every method; only LM uses the shape."""
+    """Draw the settings that all methods share; only LM uses the shape."""
     rng = np.random.default_rng(FIRST_SETTING)
     found = []
     for i in range(sizes.settings):

@@ -22,8 +22,8 @@ def barrier(x: jax.Array) -> jax.Array:
 def _written_out(x):
     if BARRIERS_HOLD:
         return jax.lax.optimization_barrier(x)
-    # A loop that never runs, because 0·a > 1 is false for every a, which XLA does not
-    # know. Nothing is fused across a loop, and an array passes through it uncopied.
+    # A loop that never runs: 0·a > 1 is always false, but XLA cannot tell. Nothing is
+    # fused across a loop, and an array passes through it uncopied.
     return jax.lax.while_loop(
         lambda x: 0 * x.reshape(-1)[:1].sum() > 1, functools.partial(operator.mul, 2), x
     )

@@ -61,7 +61,7 @@ def _kernels(w: jax.Array, g: np.ndarray) -> Grid:
 
 
 def _once(x: jax.Array, side: int) -> jax.Array:
-    # Recomputing it for every use is cheap with 4×4 places, but not with 6×6.
+    # Recomputing it for each use is cheap with 4×4 places but not with 6×6.
     return barrier(x) if side > 2 else x
 
 

@@ -227,7 +227,7 @@ def test_a_damaged_part_is_measured_again(damage, tmp_path):
     content = bytearray(b"PK not a zip")
     if damage == "one byte":
         content = bytearray(path.read_bytes())
-        content[len("x.npy") + 30 + 20] ^= 0xFF  # behind the header: of the contents
+        content[len("x.npy") + 30 + 20] ^= 0xFF  # in the contents, after the header
     path.write_bytes(content)
     resumed = parts.Parts(tmp_path, {"steps": 1}, True, stopping.Stop())
     assert resumed.seconds > 0

@@ -225,7 +225,7 @@ def test_a_study_is_the_old_or_the_new_one_at_every_moment(
     assert len(seen) >= 6
     for copy in seen:
         assert state(copy) in (old, new)
-        # And it can be gone on from.
+        # Collecting can continue from the copy.
         assert main(["collect", str(more), "--out", str(copy)]) == 0
         assert state(copy) == new
     assert {path.name for path in directory.iterdir()} == {

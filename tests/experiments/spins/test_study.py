@@ -318,9 +318,8 @@ def test_bad_options_are_named(tmp_path, capsys):
 def test_a_directory_that_cannot_be_written_to_is_named_first(
     tmp_path, capsys, monkeypatch
 ):
-    monkeypatch.setattr(
-        "experiments.spins.study.measure", None
-    )  # nothing may be measured
+    # Nothing may be measured.
+    monkeypatch.setattr("experiments.spins.study.measure", None)
     (tmp_path / "file").touch()
     out = tmp_path / "file" / "x"
     assert main(["spins", "--quick", "--out", str(out)]) == 2
