@@ -4,6 +4,7 @@ import dataclasses
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from experiments import text
 from experiments.config.asked import Asked
@@ -16,7 +17,11 @@ from experiments.report import curves, document, groups, notes, sheets, style, t
 from experiments.runs import dry_run, lr_sweep, sweep
 from experiments.runs.run_directory import TRIALS, Run
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
 WIDTH = 220  # of tables if nothing else sets a width: no column is cut
+LEAST = 22  # columns of the screen for one arm, where the table is turned
 
 
 def run_and_present(configs: Sequence[RunConfig], out: Path, options: Pairs) -> None:
@@ -68,26 +73,49 @@ def present(runs: Sequence[Run], out: Path, asked: Asked = notes.NOTHING) -> Non
 
 
 def print_table(runs: Sequence[Run], asked: Asked = notes.NOTHING) -> None:
-    """Show the table in the terminal."""
+    """Show the table in the terminal, with an arm per column where it is too narrow."""
     from rich.console import Console
+    from rich.measure import Measurement
+
+    summary = tables.summarize(runs, asked)
+    header, rows = tables.header(summary, asked), tables.cells(summary)
+    title = tables.title(runs)
+    caption = "\n".join(notes.notes(summary, asked))
+    wide = _rich_table(header, rows, title, caption)
+
+    console = Console()
+    console = Console(width=None if console.is_terminal else WIDTH)
+    roomy = console.options.update(width=WIDTH)
+    if Measurement.get(console, roomy, wide).maximum <= console.width:
+        console.print(wide)
+    else:
+        at_once = max(1, console.width // LEAST - 1)
+        for first in range(0, len(rows), at_once):
+            arms = rows[first : first + at_once]
+            names, *lines = zip(header, *arms)
+            last = first + at_once >= len(rows)
+            console.print(
+                _rich_table(
+                    names, lines, "" if first else title, caption if last else ""
+                )
+            )
+    copy = Console(width=WIDTH, file=io.StringIO(), color_system=None)
+    copy.print(wide)
+    LOG.write(copy.file.getvalue())  # type: ignore[attr-defined]
+
+
+def _rich_table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], title: str, caption: str
+) -> "Table":
     from rich.markup import escape
     from rich.table import Table
 
     def shown(words: str) -> str:
         return escape(text.printable(words, keep="\n"))
 
-    summary = tables.summarize(runs, asked)
-    table = Table(
-        title=shown(tables.title(runs)),
-        caption=shown("\n".join(notes.notes(summary, asked))),
-    )
-    for name in tables.header(summary, asked):
-        table.add_column(name)
-    for row in tables.cells(summary):
+    table = Table(title=shown(title) or None, caption=shown(caption) or None)
+    for name in header:
+        table.add_column(shown(name))
+    for row in rows:
         table.add_row(*map(shown, row))
-    console = Console()
-
-    Console(width=None if console.is_terminal else WIDTH).print(table)
-    copy = Console(width=WIDTH, file=io.StringIO(), color_system=None)
-    copy.print(table)
-    LOG.write(copy.file.getvalue())  # type: ignore[attr-defined]
+    return table

@@ -48,6 +48,19 @@ def test_means_deviations_and_paired_differences_by_hand(runs):
     assert (base["collapsed"], modified["collapsed"]) == (1, 0)
 
 
+def test_a_terminal_of_80_columns_shows_every_number_of_the_table(
+    runs, monkeypatch, capsys
+):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # so that rich sees a terminal
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("COLUMNS", "80")
+    present.print_table(runs)
+    shown = capsys.readouterr().out
+    assert max(map(len, shown.splitlines())) <= 80
+    for whole in ("Average Test Accuracy", "59.17 ± 42.59", "-82.06 … +132.39"):
+        assert f" {whole} " in shown
+
+
 def test_only_the_seeds_of_both_arms_are_compared(runs):
     without = [run for run in runs if (run.config.arm, run.config.seed) != ("lm", 10)]
     modified = tables.summarize(without).iloc[1]
