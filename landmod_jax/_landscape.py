@@ -31,6 +31,7 @@ def landscape(
     The named shapes have closed forms, among them (2.10) and (2.11); any other f uses
     quadrature, accurate to about seven digits. The derivative with respect to u is
     1 / (f((u - c)₊) + eps) up to rounding, so that autodiff of H(U(x)) gives (2.12).
+    With `logarithm`, it is (1 + f') / (f + eps) above c.
 
     You can differentiate any number of times with respect to u, c, eps and u_min. At
     the kink U = c, derivatives are one-sided, from below.
