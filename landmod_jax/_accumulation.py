@@ -15,7 +15,7 @@ class AccumulateState(NamedTuple):
 
     Attributes:
       micro_step: calls since the last real step, int32.
-      grads: the mean gradient of these calls.
+      grads: the mean gradient of these calls, in float32 for half-precision leaves.
       value: the mean loss of these calls.
       inner: the state of the wrapped optimizer.
     """
@@ -33,7 +33,8 @@ def accumulate(
 
     With micro-batches of equal size, this is the same step as on one large batch: c and
     scale are computed from the large batch's loss. The calls in between return zero
-    updates. (`optax.MultiSteps` would pass only the last micro-batch's loss.)
+    updates and leave the state of `tx` alone. (`optax.MultiSteps` would pass only the
+    last micro-batch's loss.)
 
     Args:
       tx: an optimizer, with or without `landscape_modify` in it.
@@ -67,7 +68,9 @@ def accumulate(
         dtype = jax.dtypes.canonicalize_dtype(float)
         return AccumulateState(
             micro_step=jnp.zeros((), jnp.int32),
-            grads=optax.tree.zeros_like(params),
+            grads=jax.tree.map(
+                lambda p: jnp.zeros_like(p, widened(jnp.result_type(p))), params
+            ),
             value=jnp.zeros((), dtype),
             inner=inner.init(params),
         )
@@ -88,27 +91,28 @@ def accumulate(
             )
         step = state.micro_step + 1
 
-        def mean(old: jax.Array, new: jax.Array) -> jax.Array:
-            # In float16, a difference can overflow although the mean does not.
-            complex_leaf = jnp.issubdtype(old.dtype, jnp.complexfloating)
-            wide = old.dtype if complex_leaf else widened(old.dtype)
-            change = jnp.asarray(new, wide) - old.astype(wide)
-            part = change / step.astype(change.real.dtype)
-            return (old.astype(wide) + part).astype(old.dtype)
+        def mean(old: jax.Array, new: jax.typing.ArrayLike) -> jax.Array:
+            change = jnp.asarray(new, old.dtype) - old
+            return old + change / step.astype(change.real.dtype)
 
         grads = jax.tree.map(mean, state.grads, updates)
         loss = mean(state.value, value)
 
+        def in_dtypes_of(updates: optax.Updates, tree: optax.Updates) -> optax.Updates:
+            return jax.tree.map(
+                lambda u, leaf: leaf.astype(jnp.result_type(u)), updates, tree
+            )
+
+        mean_grads = in_dtypes_of(updates, grads)
         # optax.tree.zeros_like would lose explicit shardings.
-        zeros = jax.tree.map(jnp.zeros_like, grads)
+        nothing, zeros = jax.tree.map(jnp.zeros_like, (grads, mean_grads))
 
         def make_step() -> tuple[optax.Updates, AccumulateState]:
             stepped, inner_state = inner.update(
-                grads, state.inner, params, value=loss, **extra_args
+                mean_grads, state.inner, params, value=loss, **extra_args
             )
-            stepped = jax.tree.map(lambda u, g: u.astype(g.dtype), stepped, grads)
-            return stepped, AccumulateState(
-                jnp.zeros_like(step), zeros, jnp.zeros_like(loss), inner_state
+            return in_dtypes_of(updates, stepped), AccumulateState(
+                jnp.zeros_like(step), nothing, jnp.zeros_like(loss), inner_state
             )
 
         def wait() -> tuple[optax.Updates, AccumulateState]:

@@ -296,13 +296,26 @@ def loss(value: Any, user: str) -> jax.Array:
         )
     if dtype == jax.dtypes.float0 or not _is_real(dtype):
         raise ValueError(f"value must be real, got dtype {dtype}")
-    return jnp.asarray(value)
+    # jnp.asarray would wrap NumPy's integers beyond int32.
+    return jnp.asarray(value if python or isinstance(value, jax.Array) else value + 0.0)
 
 
 def real_array(name: str, value: Any) -> jax.Array:
-    """value as an array of at least float32."""
-    array = _real(jnp.asarray, name, value)
-    return array.astype(widened(array.dtype))
+    """value as an array of at least float32; integers become JAX's default float."""
+    as_array = jnp.asarray if isinstance(value, jax.Array) else _host_array
+    array = _real(as_array, name, value)
+    integers = jnp.issubdtype(array.dtype, jnp.integer)
+    return array.astype(float if integers else widened(array.dtype))
+
+
+def _host_array(value: Any) -> Any:
+    """value as an array; jnp.asarray would wrap NumPy's integers beyond int32."""
+    if any(map(traced, jax.tree.leaves(value))):
+        return jnp.asarray(value)
+    array = np.asarray(value)
+    if jnp.issubdtype(array.dtype, jnp.integer):
+        array = array.astype(np.float64)
+    return jnp.asarray(array)
 
 
 def float64(name: str, value: Any) -> np.ndarray:

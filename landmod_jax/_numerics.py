@@ -19,8 +19,8 @@ def at_height(f: Callable, u: jax.Array) -> jax.Array:
 
 def widened(dtype: jax.typing.DTypeLike) -> jax.typing.DTypeLike:
     """dtype, or float32 if that is wider or if dtype is an integer type."""
-    floating = jnp.issubdtype(dtype, jnp.floating)
-    return dtype if floating and jnp.finfo(dtype).bits >= 32 else jnp.float32
+    inexact = jnp.issubdtype(dtype, jnp.inexact)
+    return dtype if inexact and jnp.finfo(dtype).bits >= 32 else jnp.float32
 
 
 def held_eps(eps: jax.typing.ArrayLike, dtype: jax.typing.DTypeLike) -> jax.Array:
