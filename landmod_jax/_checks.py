@@ -93,10 +93,11 @@ def number(
         low = concrete > above or above == -math.inf
         high = concrete < below or below == math.inf
         if fine and low and high and concrete >= least:
-            # NumPy's scalars are strongly typed and would widen what they multiply.
-            return (
-                value.item() if isinstance(value, (np.generic, np.ndarray)) else value
-            )
+            if isinstance(value, (np.generic, np.ndarray)):
+                # NumPy's scalars are strongly typed and would widen what they multiply.
+                value = value.item()
+            beyond = isinstance(value, int) and abs(value) > _INT32_MAX
+            return concrete if beyond else value
     kind = "a real number" if infinite else "a finite real number"
     limits = ""
     if below < math.inf:
