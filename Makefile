@@ -19,11 +19,17 @@ help:
 	@echo "make lint     ruff and mypy"
 	@echo "make docs     the documentation as HTML in docs/_build/html"
 
+# Too old a Python would stay in $(VENV), and so would half of one.
+SUPPORTED := -c 'import sys; v = sys.version_info[:2]; sys.exit(v < (3, 11) and \
+  "ERROR: Python 3.11 or newer is needed, not %d.%d: rm -rf $(VENV); make PYTHON=..." % v)'
+
 $(BIN)/python:
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) $(SUPPORTED)
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 # One stamp per set of extras: installed again when pyproject.toml changes.
 $(VENV)/.%: pyproject.toml | $(BIN)/python
+	@$(BIN)/python $(SUPPORTED)
 	$(PIP) -e '.[$(subst +,$(,),$*)]'
 	@touch $@
 , := ,

@@ -36,6 +36,7 @@ def run(config: Config) -> None:
     _check(config)
     from experiments.annealing import document, outlook, parts, rows, study
     from experiments.machine import log
+    from experiments.machine.setup import start_jax
     from experiments.machine.stopping import Stop
     from experiments.runs import provenance
 
@@ -53,6 +54,7 @@ def run(config: Config) -> None:
     if config.dry_run:
         print("\n".join(outlook.lines(config, config.out, config.resume)))
         return
+    start_jax()
     stop = Stop()
     with stop.listening():
         options = parts.options_of(config)

@@ -67,6 +67,7 @@ def set_up(process: Process, number: int = 0, of: int = 1) -> None:
     hosts.give_cpu_devices_threads()
     keep_compiled(process.cache_dir or default_cache_dir())
     hosts.start(process.coordinator, process.num_processes, process.process_id)
+    start_jax()
     if process.onednn:
         _check_onednn()
     if of > 1:
@@ -74,6 +75,27 @@ def set_up(process: Process, number: int = 0, of: int = 1) -> None:
 
         devices = jax.local_devices()
         jax.config.update("jax_default_device", devices[number % len(devices)])
+
+
+def start_jax() -> None:
+    """Open the devices.
+
+    Raises:
+      UserError: the machine lacks the platform that the user has chosen.
+    """
+    import jax
+
+    try:
+        jax.devices()
+    except (RuntimeError, AssertionError) as error:  # JAX asserts that there is one
+        chosen = getattr(jax.config, "jax_platforms")  # noqa: B009
+        if not chosen:
+            raise
+        reason = (str(error).splitlines() or ["it finds no such device"])[0]
+        raise UserError(
+            f"JAX cannot start with JAX_PLATFORMS={chosen}: {reason}; unset "
+            "JAX_PLATFORMS to use what the machine has, or choose cpu"
+        ) from error
 
 
 def take_share(number: int, of: int) -> None:

@@ -83,8 +83,12 @@ class Stop:
         """Treat SIGTERM, SIGINT and SIGHUP as requests to stop.
 
         A second SIGINT raises KeyboardInterrupt, or ends the process if Python cannot
-        raise it in time. An ignored SIGHUP stays ignored, as under nohup.
+        raise it in time. An ignored SIGHUP stays ignored, as under nohup. Outside the
+        main thread, Python hears no signals: they go to the program around the command.
         """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
 
         is_second = _again()
 
