@@ -2,16 +2,18 @@
 
 Between two steps, a command asks its `Stop` whether to save and exit. SIGINT (Ctrl-C),
 SIGTERM and SIGHUP (a closed terminal) are requests to do so, and so is an output that
-nobody reads anymore. While a command starts up, a request just ends it.
+nobody reads anymore. A second Ctrl-C ends the process at once. While a command starts
+up or draws, the first does.
 """
 
+import _thread
 import contextlib
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,10 +24,11 @@ OUTPUT_CLOSED = 128 + signal.SIGPIPE
 INTERRUPTED = 128 + signal.SIGINT
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-# `timeout` and some job schedulers send a signal to the process and to its group.
-SAME_REQUEST = 0.2  # seconds
-# Time for the current step, which may be compiling, to finish.
-PATIENCE = 2.0  # seconds
+# `timeout`, `uv run` and some job schedulers send a signal twice: to the process, and
+# to its group.
+ONE_REQUEST = 0.2  # seconds
+SWALLOWED = 0.05  # seconds until an interrupt that was swallowed is repeated
+SHOW_CURSOR = b"\x1b[?25h"
 
 
 class Stopped(Exception):
@@ -82,26 +85,22 @@ class Stop:
     def listening(self) -> Iterator[None]:
         """Treat SIGTERM, SIGINT and SIGHUP as requests to stop.
 
-        A second SIGINT raises KeyboardInterrupt, or ends the process if Python cannot
-        raise it in time. An ignored SIGHUP stays ignored, as under nohup. Outside the
-        main thread, Python hears no signals: they go to the program around the command.
+        A second SIGINT ends the process. An ignored SIGHUP stays ignored, as under
+        nohup. Outside the main thread, Python hears no signals: they go to the program
+        around the command.
         """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
 
-        is_second = _again()
-
         def request(number: int, frame: object) -> None:
             self._request(number)
-            if is_second(number):
-                raise KeyboardInterrupt
 
+        # While the main thread runs a step or compiles, Python does not call handlers.
+        # This thread knows at once that there was a signal, and when.
         reading, writing = os.pipe()
         os.set_blocking(writing, False)
-        left = threading.Event()
-        thread = threading.Thread(target=self._answer, args=(reading, left))
-        thread.daemon = True
+        thread = threading.Thread(target=self._answer, args=(reading,), daemon=True)
         thread.start()
         waking = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
         previous = {
@@ -109,15 +108,12 @@ class Stop:
             for number in SIGNALS
             if (number, signal.getsignal(number)) != (signal.SIGHUP, signal.SIG_IGN)
         }
-        hook, sys.unraisablehook = sys.unraisablehook, _without_interrupts
         try:
             yield
         finally:
-            sys.unraisablehook = hook
             for number, handler in previous.items():
                 signal.signal(number, handler)
             signal.set_wakeup_fd(waking)
-            left.set()
             os.close(writing)
             thread.join()
             os.close(reading)
@@ -127,72 +123,68 @@ class Stop:
             name = signal.Signals(number).name
             self._requested = Stopped(f"stopped by {name}", 128 + number)
 
-    def _answer(self, reading: int, left: threading.Event) -> None:
-        """Acknowledge signals while the main thread runs a step or compiles."""
-        is_second = _again()
-        answered = False
-        while numbers := os.read(reading, 64):
-            for number in numbers:
-                if number not in SIGNALS:
-                    continue
-                self._request(number)
-                if is_second(number):
-                    if not left.wait(PATIENCE):
-                        tell("interrupted")
-                        os._exit(INTERRUPTED)
-                    return
-                if self._answers and not answered:
-                    tell(
-                        f"{signal.Signals(number).name}: finishing this step or test, "
-                        "then saving a checkpoint; Ctrl-C (again) stops at once, "
-                        "without one"
-                    )
-                answered = True
+    def _answer(self, reading: int) -> None:
+        """Acknowledge the first signal, and obey a second Ctrl-C."""
+        answered, interrupted = False, None
+        while numbers := os.read(reading, 1):
+            number, now = numbers[0], time.monotonic()
+            if number not in SIGNALS:
+                continue
+            self._request(number)
+            if number == signal.SIGINT:
+                interrupted = interrupted or now
+                if now - interrupted > ONE_REQUEST:
+                    _end_at_once()
+            if self._answers and not answered:
+                tell(
+                    f"{signal.Signals(number).name}: finishing this step or test, then "
+                    "saving a checkpoint; Ctrl-C (again) stops at once, without one"
+                )
+            answered = True
 
 
-def _without_interrupts(unraisable: Any) -> None:
-    """Do not report a Ctrl-C as an error, as in a garbage-collector callback."""
-    if not issubclass(unraisable.exc_type, KeyboardInterrupt):
-        sys.__unraisablehook__(unraisable)
+def _end_at_once() -> None:
+    """End the process, even if its main thread never returns to Python.
 
-
-def _again() -> Callable[[int], bool]:
-    """A function that tells for each signal whether it is a second Ctrl-C.
-
-    The thread that acknowledges signals and the main thread, which may see a signal
-    much later, have one each.
+    Whatever it was writing is left as a kill would leave it.
     """
-    first: float | None = None
-
-    def is_second(number: int) -> bool:
-        nonlocal first
-        if number != signal.SIGINT:
-            return False
-        now = time.monotonic()
-        if first is None:
-            first = now
-        return now - first > SAME_REQUEST
-
-    return is_second
+    if sys.stdout.isatty():
+        os.write(sys.stdout.fileno(), SHOW_CURSOR)  # which a progress bar has hidden
+    tell("interrupted")
+    os._exit(INTERRUPTED)
 
 
 @contextmanager
 def ending_cleanly() -> Iterator[None]:
-    """Turn any error that a Ctrl-C causes in the block into KeyboardInterrupt.
+    """Leave the block with KeyboardInterrupt after a Ctrl-C, whatever becomes of it.
 
-    An interrupted import may raise any other error.
+    An interrupted import may raise any other error. Python discards an exception that
+    is raised in a callback, such as the one that JAX adds to the garbage collector; it
+    is raised again a moment later.
     """
-    interrupted = False
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    interrupted = over = False
 
     def interrupt(number: int, frame: object) -> None:
         nonlocal interrupted
         interrupted = True
-        raise KeyboardInterrupt
+        if not over:
+            raise KeyboardInterrupt
 
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
+    def discarded(error: Any) -> None:
+        if not issubclass(error.exc_type, KeyboardInterrupt):
+            hook(error)
+        elif not over:
+            threading.Timer(SWALLOWED, interrupt_again).start()
+
+    def interrupt_again() -> None:
+        if not over:
+            _thread.interrupt_main()
+
     previous = signal.signal(signal.SIGINT, interrupt)
+    hook, sys.unraisablehook = sys.unraisablehook, discarded
     try:
         yield
     except BaseException as error:
@@ -200,7 +192,11 @@ def ending_cleanly() -> Iterator[None]:
             raise KeyboardInterrupt from error
         raise
     finally:
+        over = True
+        sys.unraisablehook = hook
         signal.signal(signal.SIGINT, previous)
+    if interrupted:
+        raise KeyboardInterrupt
 
 
 def tell(text: str) -> None:
