@@ -1,0 +1,182 @@
+"""The numbers of README and docs are those of the rows, tables and records.
+
+`claims/PAGE.md` repeats the sentences of a page that have measured numbers, with names
+of values (`values.py`) in place of the numbers. A number of the page that is in none of
+these sentences has to be a name or a setting.
+"""
+
+import functools
+import re
+import string
+
+import pytest
+
+from tests.docs import values
+from tests.docs.rows import NETWORKS, stability
+from tests.docs.snippets import ROOT
+from tests.docs.speed_tables import speed_tables
+
+CLAIMS = {path.stem: path for path in sorted((ROOT / "tests/docs/claims").glob("*.md"))}
+# These quote the thesis.
+QUOTES = "What the other tables' numbers suggest", "What has been run, and what has not"
+NAMES = [  # of data, networks, devices, programs, tables, equations, papers
+    r"(CIFAR|ResNet|Apache|TensorFloat|PreResNet|ResNet|VGG|NN)-?\d+(\.\d|/\d+)?",
+    r"\b(H[12]00|TF32|b?float(16|32|64)|x86|C\.1|\d\.\d+ or newer|python3)\b",
+    r"[Tt]ables? \d\.\d+(, | and )?(\d\.\d+)?|\(\d\.\d\d?\)",
+    r"\b(jax|PyTorch|glibc|CUDA) \d[\d.]*(?: and \d[\d.]*\d)?",
+    r"\(?\b(19|20)\d\d\b[),]?|November \d+|arXiv:\S+|\d+ \(\d{4}\) \d+–\d+",
+]
+FORMULAS = [
+    r"(f\(max|is max|min)\([^)]*[01][^)]*\)+|is simply 1 / \(loss \+ ε\)",
+    r"[fε]\(?[xu]?\)? [=≥] [a-z]?[¹²³\d.]+|f[′″]*\(0\)( = 0)?|c = 0|\(x − a\)²/2",
+    r"ln 10|T = [\d.]+|1/[ε√]|to 0\b|[ε>] > 0|(reaches|flat at) 0\b",
+]
+SETTINGS = [  # of the studies, their statistics, and the benchmarks
+    r"\b(90|95)% interval|(tests )?at 5%|±1 point|at most 5% of 48 paired runs",
+    r"\b\d+(-layer| layers?)( and \d+ layers)?|\b6 and 12 layers|\bnorm 1\b",
+    r"48 (paired )?seeds|last (20|100) \w+|8×8 digits|20,000 images of|600 steps",
+    r"decay of 0\.99|bounded by 1\b|bound = 1\b|keep it at 1\b|loss by 10\b",
+    r"warm-up of 200 steps|first 10,000 images|rate of 0\.\d+|\b50 epochs\b",
+    r"three seeds, on one|\(seeds 0, 1, 10 and 100\)|200 epochs of 50,000 images",
+    r"12 of its 200 epochs|full 200 epochs|44 rows of three seeds, 132 runs in all",
+    r"batch(es)? (of )?128\b|128 images|\b32 steps|10 bits|same 16 cores|from 0\.12 on",
+    r"above 1 where|differ from 1\b|1×1 convolutions|last 64 compiled programs",
+    r"10,000 chains with|size of the weights is below 100|50 spins are measured",
+    r"93 to 97% of 1,000 repetitions|16 sweeps of 24 spins|and 128 chains",
+]
+UNRECORDED = r"reached 90% after 40 epochs, at a loss of 0\.06"  # as the page says
+
+DIGITS = [name for name in NETWORKS if name != "cifar10"]
+VERDICTS = {  # of collapses
+    "fewer": [
+        *(f"{name} SGD LM against plain" for name in NETWORKS),
+        *(f"{name} Adam LM after against plain" for name in ("mlp12", "mlp24", "rnn")),
+        "rnn Adam LM after against clip",
+    ],
+    "more": [
+        *(f"{name} SGD LM against clip" for name in NETWORKS),
+        *(
+            f"mlp12 {optimizer} {arm} against plain"
+            for optimizer in ("RMSProp", "Adagrad")
+            for arm in ("LM", "LM after")
+        ),
+    ],
+    "cannot tell": [
+        *(f"{name} SGD LM against LM after" for name in DIGITS),
+        *(f"{name} Adam LM against plain" for name in NETWORKS),
+        *(f"mlp12 SGD LM against {x}" for x in ("shuffled scales", "mean scale")),
+        *(f"{x} Adam LM after against plain" for x in ("mlp6", "conv10", "cifar10")),
+        *(
+            f"mlp12 {optimizer} LM, {variant} against LM"
+            for optimizer in ("SGD", "Adam")
+            for variant in ("f = √u", "smoothed c", "c of 100 steps")
+        ),
+    ],
+}
+UNLIKE_PLAIN = ["mlp24 SGD LM after against plain", "mlp24 Adam LM against plain"]
+
+
+class Claims(string.Formatter):
+    """`{name words:format}` is the value `name(words)`."""
+
+    def get_field(self, field_name, args, kwargs):
+        name, _, rest = field_name.partition(" ")
+        function = values.VALUES[name]
+        words = function.__code__.co_argcount
+        return function(*rest.rsplit(" ", words - 1) if words else ()), None
+
+
+@functools.cache
+def claims(name):
+    """The sentences of a page, with their numbers."""
+    paragraphs = CLAIMS[name].read_text("utf-8").split("\n\n")
+    sentences = [one_line(Claims().format(text)) for text in paragraphs]
+    return sentences + (speed_tables() if name == "performance" else [])
+
+
+def page(name):
+    return (ROOT / ("" if name == "README" else "docs") / f"{name}.md").read_text(
+        "utf-8"
+    )
+
+
+def prose(text):
+    """Without code, pictures, formulas, headings, and what links point to."""
+    for pattern in (
+        r"(?ms)^```.*?^```$",
+        r"(?m)^#.*$",
+        r"!\[[^]]*\]\([^)]*\)",
+        r"(?<=\])\((?:[^()]|\([^)]*\))*\)",
+        r"`[^`]*`",
+        r"(?s)\$\$.*?\$\$",
+    ):
+        text = re.sub(pattern, " ", text)
+    return one_line(text)
+
+
+def one_line(text):
+    return " ".join(text.split())
+
+
+def unsaid(name, text):
+    return [sentence for sentence in claims(name) if sentence not in one_line(text)]
+
+
+def unknown_numbers(name, text):
+    for section in QUOTES:
+        text = re.sub(rf"(?ms)^## {re.escape(section)}$.*?(?=^## )", "", text)
+    text = prose(text)
+    for sentence in sorted(map(prose, claims(name)), key=len, reverse=True):
+        text = text.replace(sentence, " ")
+    for pattern in [UNRECORDED, *SETTINGS, *FORMULAS, *NAMES]:
+        text = re.sub(pattern, " ", text)
+    return [x for x in re.split(r"(?<=[.:;|])\s", text) if re.search(r"\d", x)]
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_a_page_says_what_the_rows_say(name):
+    assert not unsaid(name, page(name))
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_a_page_has_no_other_numbers(name):
+    assert not unknown_numbers(name, page(name))
+
+
+def test_another_number_is_noticed():
+    text = page("README")
+    assert unsaid("README", text.replace("20 of 48", "21 of 48"))
+    assert unknown_numbers("README", text.replace("does harm", "does harm (7%)"))
+
+
+@pytest.mark.parametrize("verdict", VERDICTS)
+def test_words_about_collapses_are_the_tables(verdict):
+    for comparison in VERDICTS[verdict]:
+        assert verdict in stability(comparison, "Collapses"), comparison
+
+
+def test_accuracies_that_are_called_equal_passed_a_test_of_equivalence():
+    for network in NETWORKS:
+        for optimizer in ("SGD", "Adam"):
+            for arm in ("LM", "LM after"):
+                case = f"{network} {optimizer} {arm} against plain"
+                equal = "equal" in stability(case, "Accuracy, points")
+                assert equal == (case not in UNLIKE_PLAIN), case
+
+
+def test_before_and_after_differ_in_three_margins():
+    ratios = {x: values.ratio(f"{x} SGD LM against LM after") for x in DIGITS}
+    contains_1 = {x for x in DIGITS if ratios[x].low <= 1 <= ratios[x].high}
+    assert contains_1 == {"mlp12", "mlp24"}
+    assert sum(values.margin(f"{x} Adam LM").low > 1 for x in DIGITS) == 2
+
+
+def test_the_runs_of_vgg16_end_as_the_page_says():
+    counts = [
+        values.stuck("vgg16-adam", "adam", arm)
+        for arm in ("base", "lm", "lm_after", "clip", "warmup")
+    ]
+    assert counts == [3, 4, 4, 1, 0]
+    for study in ("vgg16-cifar10", "vgg16-cifar10-h200"):
+        for arm in ("base", "lm"):
+            assert values.stuck(study, "sgd", arm) == 0

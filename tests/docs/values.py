@@ -1,0 +1,299 @@
+"""What the templates in `claims/` name: `{margin mlp12 SGD LM}` is VALUES["margin"].
+
+In stability, a case is a network, an optimizer, and an arm or a comparison.
+"""
+
+import csv
+
+import numpy as np
+from scipy import optimize, stats
+
+from experiments.report import statistics
+from experiments.report import thesis as published
+from experiments.stability import margins as of_rates
+from experiments.stability import program
+from tests.docs.rows import (
+    CARD,
+    NETWORKS,
+    Count,
+    Interval,
+    Range,
+    by_model,
+    cell,
+    collapsed,
+    epochs,
+    frame,
+    interval,
+    of_arm,
+    p,
+    record,
+    runs,
+    stability,
+)
+
+GROUPS = {
+    "all": list(NETWORKS),
+    "digits": [name for name in NETWORKS if name != "cifar10"],
+    "dense": [name for name in NETWORKS if name not in ("cifar10", "conv10")],
+}
+VARIANTS = ("lm_sqrt", "lm_quadratic", "lm_bounded", "lm_smoothed", "lm_windowed")
+HARMED = [
+    f"mlp12 {x} {arm}" for x in ("RMSProp", "Adagrad") for arm in ("LM", "LM after")
+]
+TEMPERATURES = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+
+
+def margin(case):
+    return interval(stability(case, "Over plain's"))
+
+
+def margins(group_and_arm):
+    group, arm = group_and_arm.split(" ", 1)
+    return Range.of(margin(f"{name} {arm}").value for name in GROUPS[group])
+
+
+def ratio(comparison):
+    return interval(stability(comparison, "Ratio of margins"))
+
+
+def points(comparison):
+    return interval(stability(comparison, "Accuracy, points"))
+
+
+def lost_above(case, rate, bound):
+    """How many runs collapse with a loss above a bound."""
+    rows = runs(case, rate)
+    return ((rows["collapsed"] == 1) & (rows["loss"] > float(bound))).sum()
+
+
+def last_scales(case, rate):
+    rows = runs(case, rate, part="curves")
+    return Range.of(rows["scale"][rows["step"] == rows["step"].max()])
+
+
+def alike(arm, rate):
+    """How many runs end in the same way on a CPU and on the card."""
+    both = [runs(f"mlp12-sgd-{arm}", rate, study) for study in ("stability", CARD)]
+    cpu, card = (x.sort_values("seed")["collapsed"].to_numpy() for x in both)
+    return (cpu == card).sum()
+
+
+def on_card(arm, other):
+    """The ratio of two margins on the card, of SGD on 12 layers."""
+    ours = f"mlp12-sgd-{arm}", "stability" if arm in VARIANTS else CARD
+    rates = sorted(set(runs(ours[0], study=ours[1])["rate"]))
+    theirs = collapsed(f"mlp12-sgd-{other}", CARD)
+    found = of_rates.ratio(collapsed(*ours), theirs, rates)
+    return Interval(found.value, found.low, found.high)
+
+
+def p_on_card(arm):
+    """Of a variant's collapses against LM's, by Holm over all variants."""
+    lm = collapsed("mlp12-sgd-lm", CARD).mean(axis=1)
+    shares = [collapsed(f"mlp12-sgd-{x}").mean(axis=1) - lm for x in VARIANTS]
+    adjusted = statistics.holm([statistics.sign_flip_p(x) for x in shares])
+    return dict(zip(VARIANTS, adjusted, strict=True))[arm]
+
+
+def seconds(study, network, backend, unit):
+    return Range.of(
+        about["seconds"] / float(unit)
+        for case, about in record(f"{study}/cases").items()
+        if case.split("-")[0] == network and about["machine"]["backend"] == backend
+    )
+
+
+def thesis(table, optimizer, arm, column):
+    with open(published.__file__.replace(".py", ".csv"), encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            if (row["table"], row["optimizer"], row["arm"]) == (table, optimizer, arm):
+                return float(row[column])
+    raise LookupError(f"{table}, {optimizer}, {arm}")
+
+
+def gain_in_thesis(table, optimizer):
+    lm, plain = (thesis(table, optimizer, x, "test_accuracy") for x in ("lm", "base"))
+    return lm - plain
+
+
+def gain(study, optimizer, arm):
+    """Test accuracy minus the plain optimizer's, in points."""
+    ours, plain = (of_arm(study, optimizer, x)["test_accuracy"] for x in (arm, "base"))
+    found = statistics.paired((ours - plain).dropna())
+    return Interval(found.mean, found.low, found.high)
+
+
+def stuck(study, optimizer, arm):
+    return of_arm(study, optimizer, arm)["collapsed"].sum()
+
+
+def mcnemar(study, optimizer, arm):
+    ours, plain = (of_arm(study, optimizer, x)["collapsed"] for x in (arm, "base"))
+    return statistics.mcnemar_p(ours, plain)
+
+
+def after(study, optimizer, epoch):
+    rows = epochs(study).query(f"optimizer == @optimizer and epoch == {epoch}")
+    return Range.of(rows["test_accuracy"])
+
+
+def exact(successes, n):
+    return stats.binomtest(int(successes), int(n)).proportion_ci(0.95, "exact")
+
+
+def later(study):
+    """Seconds of all epochs but the first ones."""
+    rows = epochs(study)
+    return rows["seconds"][rows["epoch"] > 1]
+
+
+def first_epochs(study, n):
+    rows = epochs(study)
+    return Range.of(rows["seconds"][rows["epoch"] == 1].nlargest(int(n)))
+
+
+def longest_shard(study):
+    rows = frame(f"{study}/runs.csv")
+    shard = rows["command"].str.extract(r"shard (\d)", expand=False)
+    return rows["seconds"].groupby(shard).sum().max() / 60
+
+
+def tunneling(n, temperature, landscape="plain"):
+    """The exact mean number of steps."""
+    rows = frame("spins/tunnelling.csv").set_index(["n", "temperature", "landscape"])
+    return rows["exact"][int(n), float(temperature), landscape]
+
+
+def bounded(n, temperature):
+    return tunneling(n, temperature, "bounded, c at 1/4")
+
+
+def slower(n):
+    """Whether the bounded f takes longer than the plain chain, by temperature."""
+    return [bounded(n, x) > tunneling(n, x) for x in TEMPERATURES]
+
+
+def three_batches():
+    """Where LM's mean step is zero, if c = 0 and the losses are (x − a)²/2."""
+
+    def step(x):
+        return sum((x - a) / (1 + (x - a) ** 2 / 2) for a in (0, 0, 4))
+
+    return optimize.brentq(step, 0.0, 4.0)
+
+
+def quartiles_apart():
+    names = ("overhead/cpu-jax-0.10.2", "overhead/cpu-jax-0.12.0")
+    quartiles = [
+        row["ratio_quartiles"] for name in names for row in record(name)["rows"]
+    ]
+    return Range.of(100 * (high - low) for low, high in quartiles)
+
+
+def h100(model, side="ours"):
+    rows = record("performance/h100-jax-0.11.2")["rows"]
+    return next(x for x in rows if (x["model"], x["side"]) == (model, side))
+
+
+def graphs(model):
+    row = h100(model, "torch graphs")
+    return Interval(row["ours_faster"], *row["range"])
+
+
+def eager():
+    first = [x["speed_ratio"] for x in record("performance/h200-jax-0.11.2")["rows"]]
+    second = [h100(model, "torch eager")["ours_faster"] for model in ("nn2", "vgg16")]
+    return Range.of(first + second)
+
+
+def several(way):
+    rows = record("performance/several")["rows"]
+    return Range.of(row[way]["speed"]["median"] - 1 for row in rows if way in row)
+
+
+def bfloat16():
+    """The mean changes of test accuracy, in points."""
+    names = ("performance/bfloat16", "performance/bfloat16-nn2")
+    rows = [row for name in names for row in record(name)["rows"]]
+    changes = [np.subtract(row["bfloat16"], row["float32"]) for row in rows]
+    assert [8 <= len(x) <= 10 for x in changes] == [True] * 5
+    assert sum(statistics.equivalence_p(x, 1.0) < 0.05 for x in changes) == 2
+    return Range.of(x.mean() for x in changes)
+
+
+VALUES = {
+    # Stability.
+    "collapsed_under": lambda: program.COLLAPSED_UNDER,
+    "at_most": lambda: of_rates.AT_MOST,
+    "margin": margin,
+    "margins": margins,
+    "least": lambda group_and_arm: margins(group_and_arm).low,
+    "most": lambda group_and_arm: margins(group_and_arm).high,
+    "harmed": lambda: Range.of(margin(case).value for case in HARMED),
+    "ratio": ratio,
+    "count": lambda arm, rate: Count(stability(arm, rate)),
+    "points": points,
+    "loss": lambda comparison: -points(comparison),
+    "p_points": lambda comparison: p(stability(comparison, "Accuracy, points")),
+    "p_collapses": lambda comparison: p(stability(comparison, "Collapses")),
+    "best": lambda arm: float(stability(arm, "Test accuracy").split()[0]),
+    "accuracy": lambda case, rate: runs(case, rate)["test_accuracy"].mean(),
+    "total": lambda case: runs(case)["collapsed"].sum(),
+    "above_the_least_rate": lambda case: Range.of(collapsed(case).sum(axis=0)[1:]),
+    "lost": lambda case, rate: Count(runs(case, rate)["collapsed"].sum()),
+    "lost_above": lost_above,
+    "last_scales": last_scales,
+    "alike": alike,
+    "on_card": on_card,
+    "p_on_card": p_on_card,
+    "seconds": seconds,
+    # Training runs, and the thesis.
+    "thesis": thesis,
+    "gain_in_thesis": gain_in_thesis,
+    "mean": lambda study, optimizer, arm, x: of_arm(study, optimizer, arm)[x].mean(),
+    "gain": gain,
+    "stuck": stuck,
+    "mcnemar": mcnemar,
+    "pairs": lambda study, row: cell(study, "", row, "Pairs to detect 1 point"),
+    "after": after,
+    "last": lambda study: Range.of(frame(f"{study}/runs.csv")["test_accuracy"]),
+    "least_steps": lambda study: frame(f"{study}/runs.csv")["steps"].min(),
+    "most_steps": lambda study: frame(f"{study}/runs.csv")["steps"].max(),
+    "mean_scales": lambda study: Range.of(
+        frame(f"{study}/windows.csv.gz").groupby("run")["scale"].mean().dropna()
+    ),
+    "smallest_p": lambda n: statistics.smallest_p(int(n)),
+    "lower_bound": lambda successes, n: exact(successes, n).low,
+    "upper_bound": lambda successes, n: exact(successes, n).high,
+    "wilson": lambda successes, n: statistics.wilson(int(successes), int(n))[0],
+    "median_epoch": lambda study: later(study).median(),
+    "shortest_epoch": lambda study: later(study).min(),
+    "first_epochs": first_epochs,
+    "longest_shard": longest_shard,
+    # Spins and formulas.
+    "plain": lambda n, temperature: tunneling(n, temperature),
+    "millions": lambda n, temperature: tunneling(n, temperature) / 1e6,
+    "bounded": bounded,
+    "bounded_to_plain": lambda n, x: bounded(n, x) / tunneling(n, x),
+    "last_faster": lambda n: TEMPERATURES[slower(n).index(True) - 1],
+    "first_slower": lambda n: TEMPERATURES[slower(n).index(True)],
+    "three_batches": three_batches,
+    "smallest_eps": lambda dtype: float(np.finfo(dtype).tiny) ** 0.5,
+    # Speed.
+    "pairs_of_calls": lambda: record("overhead/cpu-jax-0.10.2")["pairs"],
+    "quartiles_apart": quartiles_apart,
+    "preresnet": lambda: Range.of(
+        by_model(name)["preresnet110"]["speed_ratio"]
+        for name in ("cpu-jax-0.10.2", "plain-jax-0.12.0", "cpu-jax-0.12.0")
+    ),
+    "speed": lambda name, model: by_model(name)[model]["speed_ratio"],
+    "step": lambda name, model: by_model(name)[model]["jax"]["seconds_a_step"],
+    "peak": lambda name, model: by_model(name)[model]["jax"]["peak_mib"] / 1024,
+    "graphs": graphs,
+    "eager": eager,
+    "share": lambda model, of: h100(model)[f"share_of_{of}_rate"],
+    "compilation": lambda model: h100(model)["about"]["compile_seconds"],
+    "several": several,
+    "gain_unrolled": lambda: several("unrolled").high,
+    "bfloat16": bfloat16,
+}
