@@ -5,9 +5,8 @@ checks. The state of an unfinished run comes from its growing rows, if their
 configuration matches the directory's name.
 """
 
-import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,8 +56,7 @@ def states(root: Path) -> list[State]:
     return sorted(found, key=lambda state: state.path)
 
 
-def _states(directory: Path, entries: Sequence["os.DirEntry[str]"]) -> Iterator[State]:
-    names = {entry.name for entry in entries}
+def _states(directory: Path, names: set[str]) -> Iterator[State]:
     if "result.json" in names:
         yield _finished(directory)
     elif re.fullmatch(NAME, directory.name) and "config.json" in names:

@@ -173,7 +173,6 @@ DAMAGED |= {
         "deep": b'{"a":' * 100_000,
         "long number": b'{"seed": ' + b"9" * 5000 + b"}",
         "BOM": b"\xef\xbb\xbf{}",
-        "key twice": b'{"status": 1, "status": 2}',
     }.items()
 }
 DAMAGED |= {
