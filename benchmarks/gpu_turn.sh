@@ -12,20 +12,27 @@ bench() { timeout "$1" "$python" -m benchmarks "${@:2}" --device "$device"; }
 if [ "$device" = cuda ]; then
   models="preresnet110 vgg16 nn2" precisions="bfloat16 tensorfloat32"
   batch=128 minutes=3 precision=tensorfloat32 train_minutes=6
-  study="table 3.5 --jobs 4 --cache-dir $cache --precision $precision"
+  jobs=4 study="table 3.5 --cache-dir $cache --precision $precision"
 else
   models="simple_cnn" precisions="float32"
   batch=8 minutes=1.5 precision=float32 train_minutes=0.2
-  study="compare --jobs 2 --epochs 2 --limit-train 640"
+  jobs=2 study="compare --epochs 2 --limit-train 640"
 fi
 
 if command -v nvidia-cuda-mps-control > /dev/null && nvidia-cuda-mps-control -d; then
   at "MPS is on"
 fi
-at "a table, as far as the time goes"
-timeout -s TERM -k 25 $("$python" -c "print(int(60 * $train_minutes) + 60)") \
-  "$python" -m experiments $study --resume --time-budget $train_minutes --out "$out/study"
-at "the table's status is $? (75: the time was up)"
+at "a table in $jobs processes, as far as the time goes"
+limit=$("$python" -c "print(int(60 * $train_minutes) + 60)") processes=
+for _ in $(seq $jobs); do
+  XLA_PYTHON_CLIENT_PREALLOCATE=false timeout -s TERM -k 25 $limit "$python" -m experiments \
+    $study --resume --time-budget $train_minutes --out "$out/study" &
+  processes+=" $!"
+done
+for process in $processes; do
+  wait $process
+  at "a process's status is $? (75: the time was up)"
+done
 [ "$device" = cuda ] && echo quit | nvidia-cuda-mps-control 2> /dev/null
 
 # One network at a time: compiling several at once delays them all.

@@ -33,9 +33,6 @@ class Layer(NamedTuple):
 
 def run(config: Config) -> None:
     report.check(config)
-    from experiments.machine.allocator import keep_memory
-
-    keep_memory()
     rows = []
     for layer in _layers():
         times = _times(config, layer)

@@ -15,7 +15,7 @@ from benchmarks.worker import Worker
 Way = Literal["alone", "processes", "unrolled", "vmap"]
 WAYS: dict[Way, str] = {
     "alone": "one run after the other",
-    "processes": "a process for each run, with its share of the cores (--jobs)",
+    "processes": "a process for each run, with its share of the cores",
     "unrolled": "one program that contains a step of each run",
     "vmap": "one program with a step over all runs, by jax.vmap",
 }

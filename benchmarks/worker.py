@@ -18,8 +18,6 @@ from typing import Any
 
 from benchmarks.side import Framework, Options
 from experiments.errors import UserError
-from experiments.machine import allocator
-from experiments.machine.setup import take_share
 
 # For both sides, glibc keeps freed memory, in huge pages (docs/performance.md).
 _TUNABLES = {"mmap_max": 0, "trim_threshold": 2**60, "arena_max": 1, "hugetlb": 1}
@@ -81,9 +79,7 @@ def main(argv: Sequence[str]) -> None:
     """The process, with its framework and its side's Options as JSON."""
     framework, text = argv
     options = Options(**json.loads(text))
-    take_share(options.job, options.jobs)
-    if framework == "jax" and options.keep_memory:
-        allocator.fill_gaps_after_compiling()
+    _take_share(options.job, options.jobs)
     module = importlib.import_module(f"benchmarks.{framework}_side")
     side = module.make(options)
     began = time.perf_counter()
@@ -101,6 +97,17 @@ def main(argv: Sequence[str]) -> None:
             "device_peak_mib": side.device_peak_mib(),
         }
         print(json.dumps(answer), flush=True)
+
+
+def _take_share(number: int, of: int) -> None:
+    """Restrict this process to its share of the machine's cores.
+
+    JAX starts one thread per core that it finds. Otherwise each of several processes
+    would start threads for all cores, and they would slow each other down.
+    """
+    if of > 1:
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, set(cores[number % len(cores) :: of]))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ class Config(options.Pairs):
     """Run a whole table: digits, or one of the thesis's by its number, such as 3.5."""
 
     example: ClassVar[str] = (
-        "python -m experiments table 3.8 --optimizers sgd --epochs 20 --jobs 2"
+        "python -m experiments table 3.8 --optimizers sgd --epochs 20"
     )
     table: Annotated[str, tyro.conf.Positional] = "digits"
     """digits, 3.5, 3.6, 3.8, 3.10, 3.11, C.1, or all of the thesis's."""

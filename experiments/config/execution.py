@@ -71,13 +71,6 @@ class Execution(Output, Sources, Devices):
     def check(self) -> None:
         """Raise UserError for invalid options, before anything is written or run."""
         parse_shard(self.shard)
-        if self.jobs < 1:
-            raise UserError(f"--jobs takes a number of 1 or more, got {self.jobs}")
-        if self.jobs > 1 and (self.parallel != "none" or self.coordinator is not None):
-            raise UserError(
-                "--jobs runs several trainings, each on one device; --parallel and "
-                "--coordinator spread one over several: choose one of the two"
-            )
         if self.tensorboard is not None and not find_spec("tensorboardX"):
             raise UserError(
                 "--tensorboard needs tensorboardX: pip install tensorboardX"

@@ -88,8 +88,8 @@ def any_of(value: bool) -> bool:
 class AgreedStop(Stop):
     """Stops all processes at the same step, once one of them is to stop."""
 
-    def __init__(self, minutes: float | None = None, answers: bool = True):
-        super().__init__(minutes, answers)
+    def __init__(self, minutes: float | None = None):
+        super().__init__(minutes)
         self._calls = 0
         self._agreed = False
 

@@ -32,7 +32,7 @@ class Progress(Protocol):
 
 
 class Silent:
-    """Prints nothing, because another process reports."""
+    """Prints nothing, because the first process reports."""
 
     def begin(self, label: str, steps: int) -> None:
         pass
@@ -115,9 +115,7 @@ class Bar(Silent):
 
 
 @contextmanager
-def progress(
-    shown: bool = True, bar_wanted: bool = True, failed: Failed = _raise
-) -> Iterator[Progress]:
+def progress(shown: bool = True, failed: Failed = _raise) -> Iterator[Progress]:
     """A Bar if standard output is a terminal, otherwise Plain; Silent if not shown.
 
     Args:
@@ -126,7 +124,7 @@ def progress(
     if not shown:
         yield Silent()
         return
-    if not (bar_wanted and sys.stdout.isatty()):
+    if not sys.stdout.isatty():
         yield Plain(failed)
         return
     with bar(failed=failed) as shown_bar:

@@ -1,8 +1,7 @@
 """Sets up the process that a command runs in: once, before JAX starts, in order.
 
-Only `set_up` changes the process: its cores, malloc, XLA's environment, the compilation
-cache, warnings, and the group of processes that it belongs to. Calling the library
-changes none of these.
+Only `set_up` changes the process: XLA's environment, the compilation cache, warnings,
+the group of processes that it belongs to. Calling the library changes none of these.
 """
 
 import dataclasses
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import ClassVar
 
 from experiments.errors import UserError
-from experiments.machine import allocator
 from experiments.machine.files import default_cache_dir
 from experiments.machine.stopping import tell
 
@@ -32,9 +30,6 @@ class Process(Cache):
     """How to set up the process."""
 
     group: ClassVar[str] = "devices and processes"
-    jobs: int = 1
-    """Number of runs at once, each in a process with its own share of the cores or its
-    own GPU. On a CPU, one per core is fastest if memory allows (see docs)."""
     coordinator: str | None = None
     """HOST:PORT of the first of several processes that train each run together
     (--parallel sharded), or auto under SLURM and on cloud TPUs; by default, this
@@ -43,25 +38,17 @@ class Process(Cache):
     """Number of processes that train each run together; by default, only this one."""
     process_id: int | None = None
     """Number of this process, from 0; by default, it has none."""
-    keep_memory: bool = False
-    """On a CPU, let glibc keep freed memory: faster steps, more memory (see docs)."""
     onednn: bool = False
     """Let XLA use oneDNN, on an x86 CPU with jax 0.12 or newer: faster steps, but each
     start recompiles (see docs). Not with --parallel pmap."""
 
 
-def set_up(process: Process, number: int = 0, of: int = 1) -> None:
-    """Set up this process, the `number`-th `of` several that run at once.
+def set_up(process: Process) -> None:
+    """Set up this process.
 
     Raises:
       UserError: the machine does not support an option.
     """
-    take_share(number, of)
-    if process.jobs > 1 or of > 1:
-        # Otherwise the first process reserves most of the GPU's memory.
-        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    if process.keep_memory and not allocator.keep_memory():
-        raise UserError("--keep-memory needs glibc, which this system does not have")
     from experiments.machine import hosts
 
     hosts.give_cpu_devices_threads()
@@ -70,11 +57,6 @@ def set_up(process: Process, number: int = 0, of: int = 1) -> None:
     start_jax()
     if process.onednn:
         _check_onednn()
-    if of > 1:
-        import jax
-
-        devices = jax.local_devices()
-        jax.config.update("jax_default_device", devices[number % len(devices)])
 
 
 def start_jax() -> None:
@@ -96,22 +78,6 @@ def start_jax() -> None:
             f"JAX cannot start with JAX_PLATFORMS={chosen}: {reason}; unset "
             "JAX_PLATFORMS to use what the machine has, or choose cpu"
         ) from error
-
-
-def take_share(number: int, of: int) -> None:
-    """Restrict this process to its share of the machine's cores.
-
-    JAX starts one thread per core that it finds. Otherwise each of several processes
-    would start threads for all cores, and they would slow each other down.
-    """
-    if of == 1 or not hasattr(os, "sched_setaffinity"):
-        return
-    cores = sorted(os.sched_getaffinity(0))
-    if of >= len(cores):
-        mine = {cores[number % len(cores)]}
-    else:
-        mine = set(cores[len(cores) * number // of : len(cores) * (number + 1) // of])
-    os.sched_setaffinity(0, mine)
 
 
 def keep_compiled(cache_dir: Path) -> None:

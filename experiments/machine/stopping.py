@@ -44,12 +44,10 @@ class Stop:
 
     Args:
       minutes: the time budget; None for no limit.
-      answers: whether to acknowledge signals on standard error.
     """
 
-    def __init__(self, minutes: float | None = None, answers: bool = True):
+    def __init__(self, minutes: float | None = None):
         self.deadline = None if minutes is None else time.monotonic() + 60 * minutes
-        self._answers = answers
         self._requested: Stopped | None = None
 
     def __call__(self) -> bool:
@@ -135,7 +133,7 @@ class Stop:
                 interrupted = interrupted or now
                 if now - interrupted > ONE_REQUEST:
                     _end_at_once()
-            if self._answers and not answered:
+            if not answered:
                 tell(
                     f"{signal.Signals(number).name}: finishing this step or test, then "
                     "saving a checkpoint; Ctrl-C (again) stops at once, without one"

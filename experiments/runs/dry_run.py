@@ -64,7 +64,7 @@ def show(
         say(f"  of {len(ordered)}, by --shard {execution.shard}")
     for line in _lines(mine, found):
         say(f"  {line}")
-    say(f"  {_time(found, execution.jobs)}")
+    say(f"  {_time(found)}")
     result_directory.check(within or out, execution)
 
 
@@ -121,7 +121,7 @@ def _lines(configs: Sequence[RunConfig], found: Outlook) -> list[str]:
     return lines
 
 
-def _time(found: Outlook, jobs: int) -> str:
+def _time(found: Outlook) -> str:
     if not found.todo:
         return "nothing is left to run"
     steps = sum(found.todo.values())
@@ -131,8 +131,7 @@ def _time(found: Outlook, jobs: int) -> str:
     here = [Pace.of(found.finished).seconds(c, n) for c, n in found.todo.items()]
     known = [seconds for seconds in here if seconds is not None]
     if len(known) == len(here):
-        each = sum(known) / min(jobs, len(found.todo))
-        return f"{left}; {in_words(each)}, at the pace of the finished runs here"
+        return f"{left}; {in_words(sum(known))}, at the pace of the finished runs here"
     if (seconds := committed.seconds(found.todo)) is not None:
         return (
             f"{left}; {in_words(seconds)} of steps on {committed.MACHINE}, one by one"

@@ -36,8 +36,6 @@ def command() -> str:
     spec = None if main is None else main.__spec__
     if spec is not None:  # python -m package
         program = ["python", "-m", spec.name.removesuffix(".__main__")]
-    elif path.name == "__main__.py":  # a child process of --jobs
-        program = ["python", "-m", path.parent.name]
     else:
         program = [path.name]
     return shlex.join([*program, *sys.argv[1:]])

@@ -46,14 +46,9 @@ def _kind(config: RunConfig) -> tuple[object, ...]:
 
 
 class Remaining:
-    """A follower of the runs of a sweep, one after the other, that times the rest.
+    """A follower of the runs of a sweep, one after the other, that times the rest."""
 
-    Args:
-      jobs: runs at once.
-    """
-
-    def __init__(self, jobs: int = 1):
-        self._jobs = jobs
+    def __init__(self) -> None:
         self._pace = Pace()
         self._current: RunConfig | None = None
         self._done = 0  # steps of the current run
@@ -86,7 +81,7 @@ class Remaining:
             if seconds is None:
                 return None
             total += seconds
-        return total / max(min(self._jobs, len(left)), 1)
+        return total
 
 
 def in_words(seconds: float) -> str:

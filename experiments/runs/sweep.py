@@ -12,9 +12,8 @@ from experiments.config.run import RunConfig
 from experiments.machine import hosts, log
 from experiments.machine.locks import locked
 from experiments.machine.log import LOG
-from experiments.machine.progress import Progress, Silent, progress
-from experiments.machine.stopping import Stop
-from experiments.runs import jobs, provenance, result_directory, single
+from experiments.machine.progress import Progress, progress
+from experiments.runs import provenance, result_directory, single
 from experiments.runs.events import Events
 from experiments.runs.plan import Plan, make_plan, replayed, replays
 from experiments.runs.remaining import Remaining, in_words
@@ -28,7 +27,6 @@ def run_all(
     configs: Sequence[RunConfig],
     out: Path,
     execution: Execution,
-    one_of: int = 1,
     within: Path | None = None,
 ) -> list[Run]:
     """Run this shard's unfinished runs, in order.
@@ -38,8 +36,6 @@ def run_all(
     checked.
 
     Args:
-      one_of: the number of processes of --jobs. One of several draws no bar and does
-        not report runs of the others.
       within: the result directory that `out` belongs to, if it is one of trials.
 
     Returns:
@@ -48,25 +44,21 @@ def run_all(
     Raises:
       Stopped: the time budget is spent, or a signal asked to stop.
     """
-    stop = hosts.AgreedStop(execution.time_budget, answers=one_of == 1)
+    stop = hosts.AgreedStop(execution.time_budget)
     plan = make_plan(configs, out, execution, results=within or out)
     with _in_use(out, execution, within):
         if hosts.is_first():
-            first = "" if one_of > 1 else f"$ {provenance.command()}"
-            LOG.keep((within or out) / log.FILE, first)
-        if execution.jobs > 1:
-            _run_apart(plan, out, stop)
-        shown = progress(hosts.is_first(), one_of == 1, stop.output_failed)
+            LOG.keep((within or out) / log.FILE, f"$ {provenance.command()}")
+        shown = progress(hosts.is_first(), stop.output_failed)
         with shown as bar, stop.listening():
-            rest = _Rest(plan, bar, one_of)
-            say = bar.line if one_of == 1 else Silent().line
+            rest = _Rest(plan, bar)
             for number, config in enumerate(plan.configs, start=1):
                 path = plan.path(config)
                 if config not in plan.mine or hosts.from_first(is_run(path)):
                     continue
                 if stop():
                     raise stop.stopped()
-                with _claimed(plan, config, say) as mine:
+                with _claimed(plan, config, bar.line) as mine:
                     if not mine:
                         continue
                     bar.line(f"run {number} of {len(plan.configs)}{rest.time_left()}")
@@ -99,16 +91,6 @@ def _in_use(out: Path, execution: Execution, within: Path | None):
         yield
 
 
-def _run_apart(plan: Plan, out: Path, stop: Stop) -> None:
-    """Run the missing runs in several processes."""
-    work = functools.partial(run_all, one_of=plan.execution.jobs)
-    with stop.listening():
-        # Twice: a replay's turn may have come while its LM run was still in progress.
-        for _ in range(2):
-            if len(plan.missing()) > 1 and not stop():
-                jobs.run_apart(work, plan.configs, out, plan.execution, stop)
-
-
 @contextlib.contextmanager
 def _claimed(
     plan: Plan, config: RunConfig, say: Callable[[str], None]
@@ -131,14 +113,10 @@ def _claimed(
 
 
 class _Rest(Remaining):
-    """A follower that shows how much of a plan is left.
+    """A follower that shows how much of a plan is left."""
 
-    Args:
-      one_of: the number of processes that work on it.
-    """
-
-    def __init__(self, plan: Plan, bar: Progress, one_of: int):
-        super().__init__(one_of)
+    def __init__(self, plan: Plan, bar: Progress):
+        super().__init__()
         self._plan, self._bar = plan, bar
 
     def add(self, steps: "pd.DataFrame", epochs: "pd.DataFrame") -> None:

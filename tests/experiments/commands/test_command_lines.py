@@ -76,13 +76,11 @@ EXECUTION = {
             "-1 --coordinator h:1 --num-processes 2 --parallel sharded",
         ],
     ),
-    "keep-memory": ([None], ["yes"]),
     "onednn": ([None], ["--parallel pmap"]),
     "keep-weights": ([None], ["yes"]),
     "init-from": ([], ["", "nowhere", "file", "work"]),
     "dry-run": ([], ["yes"]),  # it reaches no sweep
     "tensorboard": ([], [""]),
-    "jobs": (["2"], ["0", "-1", "1.5", "2 --parallel pmap", *NUMBER]),
     "shard": (["1/2", "2/2"], ["0/2", "3/2", "1", "1/0", "-1/2", "a/b", "1/2/3", ""]),
 }
 NAMES = {

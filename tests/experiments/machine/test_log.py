@@ -7,14 +7,11 @@ import re
 import subprocess
 import sys
 
-import pytest
-
 from experiments.commands.cli import main
 from experiments.machine import log
 from experiments.machine.progress import Plain
 from experiments.machine.stopping import BUDGET_SPENT, tell
 from experiments.runs import single
-from experiments.runs.run_directory import find_runs
 from tests.helpers import small
 
 STAMP = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[+-]\d\d:\d\d)( {2}(.*))?")
@@ -62,23 +59,6 @@ def test_an_error_and_its_traceback_are_logged(tmp_path, monkeypatch, capsys):
     # Nothing of a later command gets into it.
     assert main(["trian"]) == 2
     assert lines(tmp_path) == logged
-
-
-@pytest.mark.slow
-def test_jobs_share_a_log_and_their_runs_say_the_command(tmp_path):
-    argv = small("compare", "--seeds", "0", "1", "--jobs", "2", "--out", str(tmp_path))
-    shown = subprocess.run(
-        [sys.executable, "-m", "experiments", *argv],
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
-    logged = lines(tmp_path)
-    assert {x.rstrip() for x in shown.splitlines()} <= {*logged, ""}
-    assert sum("epoch 1/1" in line for line in logged) == 4
-    assert logged[0].startswith("$ python -m experiments compare")
-    for run in find_runs([tmp_path]):
-        assert run.meta["command"].startswith("python -m experiments compare --seeds")
 
 
 def test_a_kill_loses_no_line(tmp_path):

@@ -278,9 +278,9 @@ def test_closed_streams_do_not_change_the_end(closed, tmp_path):
     assert said.stderr in ("", f"error: {tmp_path}/nowhere does not exist\n")
 
 
-def train(out, *more):
+def train(out):
     argv = [*COMMAND, "train", "--limit-train", "64", "--batch-size", "32"]
-    return [*argv, "--epochs", "5000", "--out", str(out), *more]
+    return [*argv, "--epochs", "5000", "--out", str(out)]
 
 
 def assert_saved(out):
@@ -316,15 +316,13 @@ def test_a_signal_saves_a_checkpoint(number, tmp_path):
     assert_saved(tmp_path / "out")
 
 
-@pytest.mark.parametrize("jobs", [(), ("--jobs", "2")])
 @pytest.mark.slow
-def test_a_broken_pipe_saves_a_checkpoint(jobs, tmp_path):
-    command = train(tmp_path / "out", *jobs)
-    if jobs:
-        command[4] = "compare"
-        command += ["--seeds", "0", "1"]
+def test_a_broken_pipe_saves_a_checkpoint(tmp_path):
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        train(tmp_path / "out"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         while "epoch 2/" not in process.stdout.readline():
             assert process.poll() is None
@@ -334,9 +332,7 @@ def test_a_broken_pipe_saves_a_checkpoint(jobs, tmp_path):
     assert "stopped because its output is closed (Broken pipe)" in error
     assert "Traceback" not in error
     assert "Exception" not in error
-    for work in (tmp_path / "out" / "runs").glob(".*.work"):
-        assert list(work.glob("*/digest"))
-    assert list((tmp_path / "out" / "runs").glob(".*.work"))
+    assert_saved(tmp_path / "out")
 
 
 def test_a_terminal_that_goes_away_saves_a_checkpoint(tmp_path):

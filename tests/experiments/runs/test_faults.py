@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -16,7 +17,7 @@ from experiments.errors import UserError
 from experiments.report import sheets
 from experiments.runs import checkpoints, rows
 from experiments.runs.run_directory import find_runs, is_run, read_run
-from tests.helpers import VGG, small, written
+from tests.helpers import VGG, compare, small, written
 
 COMMAND = [sys.executable, "-m", "experiments"]
 
@@ -135,19 +136,30 @@ def test_a_cut_metrics_file_of_a_finished_run_is_named(tmp_path):
 
 
 @pytest.mark.slow
-def test_two_sweeps_share_one_directory(tmp_path):
-    argv = [*COMMAND, *small("compare", "--seeds", "0", "1", "--resume")]
-    argv += ["--out", str(tmp_path / "out")]
-    both = [
-        subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        for _ in range(2)
-    ]
-    said = "".join(process.communicate()[0].decode() for process in both)
-    assert [process.returncode for process in both] == [0, 0], said
-    assert len(find_runs([tmp_path / "out"])) == 4
-    assert said.count("epoch 1/1") == 4  # each run once, by one of the two
-    left = {path.name for path in (tmp_path / "out" / "runs").iterdir()}
-    assert not {name for name in left if name.startswith(".")}
+def test_commands_in_one_directory_share_its_runs(tmp_path):
+    """The second does all runs but the first one's, which sleeps at work on it."""
+    argv = [*small("table", "digits", "--optimizers", "sgd"), "--seeds", "0", "1"]
+    argv += ["--arms", "base", "lm", "shuffled_scale", "--resume", "--out"]
+    assert main([*argv, str(tmp_path / "alone")]) == 0
+    shared = tmp_path / "shared"
+    command = [sys.executable, "-u", "-m", "experiments", *argv, str(shared)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as first:
+        assert first.stdout is not None
+        while "run 1 of 6" not in first.stdout.readline():
+            assert first.poll() is None
+        first.send_signal(signal.SIGSTOP)
+        second = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        first.send_signal(signal.SIGCONT)
+        said, _ = first.communicate()
+    assert first.returncode == 0
+    assert "is being run by another process" in second.stdout
+    assert (second.stdout.count("epoch 1/1"), said.count("epoch 1/1")) == (5, 1)
+    compare(find_runs([tmp_path / "alone"]), find_runs([shared]))
+    assert not list((shared / "runs").glob(".*"))
+    log = (shared / "log.txt").read_text("utf-8")
+    assert (log.count("  $ python -m experiments table"), log.count("epoch 1/1")) == (
+        2, 6,
+    )  # fmt: skip
 
 
 def test_a_sweep_goes_on_after_a_run_that_diverged(tmp_path, capsys):

@@ -84,7 +84,7 @@ def test_an_error_of_jax_after_a_signal_is_the_stop(
     asked, trainer, tmp_path, monkeypatch
 ):
     """As when SIGTERM has also ended ptxas, a child of a process that compiles."""
-    stop = Stop(answers=False)
+    stop = Stop()
     failed = jax.errors.JaxRuntimeError("INTERNAL: ptxas exited with code 15")
 
     def step(*args):
