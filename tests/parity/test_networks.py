@@ -4,6 +4,7 @@ import copy
 import functools
 import importlib
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -67,6 +68,50 @@ def test_logits(name):
         expected = net.eval()(to_torch(images)).numpy()
     got = jax.jit(models.create(name).apply)(variables, images)
     assert relative_error(got, expected) < 1e-4
+
+
+def lightning(net):
+    """A module around the network, in a checkpoint."""
+    whole = torch.nn.Module()
+    whole.net = net
+    return {"state_dict": whole.state_dict(), "epoch": 3}
+
+
+CHECKPOINTS = {
+    "tensors": lambda net: net.state_dict(),
+    "module": lambda net: net,
+    "DataParallel": lambda net: torch.nn.DataParallel(net).state_dict(),
+    "torch.compile": lambda net: torch.compile(net).state_dict(),
+    "both": lambda net: torch.compile(torch.nn.DataParallel(net)).state_dict(),
+    "AveragedModel": lambda net: torch.optim.swa_utils.AveragedModel(net).state_dict(),
+    "lightning": lightning,
+    "net": lambda net: {"net": net.state_dict(), "acc": 91.2, "epoch": 3},
+    "optimizer": lambda net: {
+        "model_state_dict": net.state_dict(),
+        "optimizer_state_dict": torch.optim.Adam(net.parameters()).state_dict(),
+    },
+}
+
+
+@pytest.mark.parametrize("name", ["nn2", "preresnet20"])
+@pytest.mark.parametrize("checkpoint", CHECKPOINTS)
+def test_logits_from_a_checkpoint_as_pytorch_makes_it(name, checkpoint, tmp_path):
+    net, variables = pair(name)
+    torch.save(CHECKPOINTS[checkpoint](net), tmp_path / "saved.pt")
+    loaded = torch.load(tmp_path / "saved.pt", weights_only=False)
+    chex.assert_trees_all_equal(models.convert(name, loaded), variables)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_logits_from_half_precision(dtype):
+    net, _ = pair("simple_cnn")
+    net = copy.deepcopy(net).to(getattr(torch, dtype))
+    variables = models.convert("simple_cnn", net.state_dict())
+    images, _ = batch()
+    with torch.no_grad():
+        expected = net.float()(to_torch(images)).numpy()
+    got = jax.jit(models.create("simple_cnn").apply)(variables, images)
+    assert relative_error(got, expected) < 1e-5
 
 
 @pytest.mark.parametrize("name", ["nn2", "vgg16_bn", "preresnet20"])
