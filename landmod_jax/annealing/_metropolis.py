@@ -74,10 +74,12 @@ def metropolis(
     rejected, so +inf marks forbidden states. A chain that starts in one accepts the
     first finite proposal.
 
-    Memory does not grow with `steps`. The function is pure, and you can jit it, map it
-    or call it under another jit. It compiles once per energy, proposal, f, threshold
-    and set of shapes, and keeps the last 64 of those programs. A function that you
-    create for each call, such as a lambda in a loop, is compiled each time.
+    Memory does not grow with `steps`. The function is pure, and you can jit it or map
+    it. It compiles once per energy, proposal, schedule, f, threshold and set of shapes,
+    and keeps the last 64 programs; a program is dropped with its energy, proposal or
+    schedule. A function that you create for each call, such as a lambda in a loop, is
+    compiled each time. So is every call under a transformation, such as `jax.vmap`: jit
+    the whole.
 
     Args:
       energy: U, a function from one chain's state to a real floating-point scalar. Bind
@@ -144,32 +146,26 @@ def metropolis(
     if not isinstance(propose, moves_of.Moves):
         arguments.on_auto_axes(x, "a function as propose")
         _checks.function("propose", propose, 2)
-    energy, moves = compiled.as_pytree(energy), compiled.as_pytree(propose)
     first = 0 if start is None else _checked_start(start, x, energy, law, steps)
     schedule = arguments.schedule_of(temperature, first, steps, False)
     ends = arguments.record_ends(records, steps)
-    numbers, functions = jax.tree.flatten((energy, moves, schedule))
-    run = compiled.program(_program, functions, law)
-    state, trajectory = run(numbers, x, start, key, ends)
+    state, trajectory = compiled.call(
+        _run, (energy, propose, schedule), law, x, start, key, ends
+    )
     if records == 0:
         trajectory = jax.tree.map(lambda leaf: leaf[:0], trajectory)
     return MetropolisResult(state.best_x, state.best_value, state, trajectory)
 
 
-@compiled.kept
-def _program(functions: Any, law: loop.Law) -> Callable:
-    """`loop.run` compiled for these functions, which are checked while it traces."""
-
-    def run(
-        numbers: Any, x: Any, *rest: Any
-    ) -> tuple[MetropolisState, MetropolisTrajectory]:
-        energy, propose, schedule = jax.tree.unflatten(functions, numbers)
-        one = _one(x)
-        arguments.check_energy_of(energy, one)
-        moves = moves_of.checked(propose, one)
-        return loop.run(energy, moves, schedule, x, *rest, law=law)
-
-    return jax.jit(run)
+def _run(
+    functions: tuple[Callable, Any, Callable], law: loop.Law, x: Any, *rest: Any
+) -> tuple[MetropolisState, MetropolisTrajectory]:
+    """`loop.run`, with the functions checked."""
+    energy, propose, schedule = functions
+    one = _one(x)
+    arguments.check_energy_of(energy, one)
+    moves = moves_of.checked(propose, one)
+    return loop.run(energy, moves, schedule, x, *rest, law=law)
 
 
 def _one(x: Any) -> Any:
@@ -192,8 +188,10 @@ def _law(f: Any, threshold: Any, logarithm: Any) -> loop.Law:
                     "modification; without it, chains are on U"
                 )
         return loop.Law(None, running_min(), False)
-    threshold = running_min() if threshold is None else threshold
-    _checked_threshold(threshold)
+    if threshold is None:
+        threshold = running_min()
+    else:
+        _checked_threshold(threshold)
     return loop.Law(shapes.resolve(f), threshold, logarithm)
 
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from landmod_jax import _shapes as shapes
 from landmod_jax._landscape import integral_between
@@ -110,8 +111,9 @@ def rise(
     return delta
 
 
-def as_wide(value: jax.Array) -> jax.Array:
+def as_wide(value: ArrayLike) -> jax.Array:
     """U in at least float32: half precision has no room for 2³² probabilities."""
+    value = jnp.asarray(value)
     return value.astype(widened(value.dtype))
 
 

@@ -9,7 +9,6 @@ import jax.numpy as jnp
 
 from landmod_jax import _checks
 from landmod_jax.annealing import _noise as noise
-from landmod_jax.annealing._compiled import as_pytree
 
 DrawFn = Callable[[int], jax.Array]
 # A step of a chain uses this many of Threefry's blocks of two words for its proposal.
@@ -119,7 +118,7 @@ def checked(propose: Any, x: Any) -> Any:
             "propose must return a state with the structure, shapes and dtypes of its "
             f"argument; for {_checks.shown(x)} it returned {_checks.shown(y)}"
         )
-    return Whole(as_pytree(propose))
+    return Whole(propose)
 
 
 def _types(tree: Any) -> Any:

@@ -139,10 +139,11 @@ def anneal(
 
     If the starting points are spread over devices, each chain stays on its device.
 
-    Memory does not grow with `steps`. The function is pure, and you can jit it, map it
-    or call it under another jit. It compiles once per energy, method, f, threshold and
-    set of shapes, and keeps the last 64 of those programs. A function that you create
-    for each call, such as a lambda in a loop, is compiled each time.
+    Memory does not grow with `steps`. The function is pure, and you can jit it or map
+    it. It compiles once per energy, schedule, method, f, threshold and set of shapes,
+    and keeps the last 64 programs; a program is dropped with its energy or schedule. A
+    function that you create for each call, such as a lambda in a loop, is compiled each
+    time. So is every call under a transformation, such as `jax.vmap`: jit the whole.
 
     `anneal` supports forward-mode derivatives (`jax.jvp`, `jax.jacfwd`) with respect to
     x0, the numbers, and what `energy` is bound to. It does not support reverse mode
@@ -204,7 +205,7 @@ def anneal(
       molecular sampling, 2013, https://arxiv.org/abs/1203.5428 (BAOAB)
     """
     how = arguments.method_of(method, scheme, f, eps, threshold)
-    used = scheme or next(iter(how.schemes))
+    used = next(iter(how.schemes)) if scheme is None else scheme
     _checks.choice("at_bounds", at_bounds, get_args(AtBounds))
     steps = _checks.integer("steps", steps, least=1)
     records = _checks.integer("records", records, least=0)
@@ -213,52 +214,40 @@ def anneal(
         eps = _checks.number("eps", eps, above=0)
     key = arguments.key(key)
     shape = shapes.resolve("bounded" if f is None else f)
-    threshold = running_min() if threshold is None else threshold
-    _checked_threshold(threshold)
+    if threshold is None:
+        threshold = running_min()
+    else:
+        _checked_threshold(threshold)
     start = x0 if isinstance(x0, AnnealState) else None
     x = arguments.points(x0 if start is None else start.x)
     if threshold.share is not None:
         arguments.on_auto_axes(x, "a population's threshold")
     first = 0 if start is None else _checked_start(start, x, how, threshold, steps)
-    arguments.check_energy(energy, x)
     schedule = arguments.schedule_of(temperature, first, steps, how.kinetic)
     box = None if bounds is None else arguments.box(bounds, x)
     ends = arguments.record_ends(records, steps)
-    numbers, functions = jax.tree.flatten((compiled.as_pytree(energy), schedule))
-    run = compiled.program(
-        _program, functions, method, used, shape, threshold, at_bounds
+    settings = Settings(method, used, shape, threshold, at_bounds)
+    state, trajectory = compiled.call(
+        _run, (energy, schedule), settings, x, start, key, step_size, eps, box, ends
     )
-    state, trajectory = run(numbers, x, start, key, step_size, eps, box, ends)
     if records == 0:
         trajectory = jax.tree.map(lambda leaf: leaf[:0], trajectory)
     return AnnealResult(state.best_x, state.best_value, state, trajectory)
 
 
-@compiled.kept
-def _program(
-    functions: Any,
-    method: MethodName,
-    scheme: SchemeName,
-    shape: shapes.Shape,
-    threshold: Threshold,
-    at_bounds: str,
-) -> Callable:
-    """`_run` compiled for these functions."""
+class Settings(NamedTuple):
+    """What `_run` is compiled for besides its functions."""
 
-    def run(numbers: Any, *arguments: Any) -> tuple[AnnealState, Trajectory]:
-        energy, schedule = jax.tree.unflatten(functions, numbers)
-        return _run(
-            energy, schedule, *arguments,
-            method=method, scheme=scheme, shape=shape, threshold=threshold,
-            at_bounds=at_bounds,
-        )  # fmt: skip
-
-    return jax.jit(run)
+    method: MethodName
+    scheme: SchemeName
+    shape: shapes.Shape
+    threshold: Threshold
+    at_bounds: AtBounds
 
 
 def _run(
-    energy: Callable,
-    schedule: Callable,
+    functions: tuple[Callable, Callable],
+    settings: Settings,
     x: jax.Array,
     start: AnnealState | None,
     key: jax.Array,
@@ -266,13 +255,10 @@ def _run(
     eps: ArrayLike | None,
     box: Any,
     ends: jax.Array,
-    *,
-    method: MethodName,
-    scheme: SchemeName,
-    shape: shapes.Shape,
-    threshold: Threshold,
-    at_bounds: str,
 ) -> tuple[AnnealState, Trajectory]:
+    energy, schedule = functions
+    method, scheme, shape, threshold, at_bounds = settings
+    arguments.check_energy(energy, x)
     how, dtype = METHODS[method], x.dtype
     # Chains last: with few dimensions, a CPU can vectorize only along them.
     evaluate = jax.vmap(jax.value_and_grad(energy), in_axes=-1, out_axes=(0, -1))

@@ -1,8 +1,6 @@
-"""Schedules that end at 0, derivatives, dimensions, devices, what is kept compiled."""
+"""Schedules that end at 0, derivatives, dimensions, devices."""
 
 import functools
-import gc
-import weakref
 
 import jax
 import jax.numpy as jnp
@@ -83,6 +81,17 @@ def test_nan_temperatures_stay_visible(x):
         temperature=lambda t: jnp.where(t == 1, x, 1.0),
     )  # fmt: skip
     assert bool(result.state.alive.all()) == np.isfinite(x)
+
+
+@pytest.mark.parametrize("constant", [1.0, np.float32(1)])
+def test_an_energy_may_return_a_number_of_python_or_numpy(constant):
+    x, energy = jnp.ones((3, 2)), lambda x: constant
+    runs = (
+        annealing.metropolis(energy, lambda key, x: -x, x, KEY, steps=2, temperature=1),
+        annealing.anneal(energy, x, KEY, steps=2, step_size=0.1, temperature=1),
+    )
+    for result in runs:
+        np.testing.assert_array_equal(result.best_value, np.ones(3, np.float32))
 
 
 # --- derivatives ---
@@ -187,63 +196,6 @@ def test_chains_over_devices_with_each_kind_of_axes(kind, options):
     np.testing.assert_allclose(
         further.state.x, run(x0=here.state).state.x, rtol=1e-4, atol=1e-5
     )
-
-
-# --- what is compiled and kept ---
-
-
-def small(**options):
-    arguments = {"steps": 2, "step_size": 1e-3, "temperature": 0.1, "records": 0}
-    arguments |= {"energy": U, "x0": jnp.ones((2, 2)), "key": KEY, "method": "improved"}
-    return annealing.anneal(**arguments | options)
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        lambda: {"f": lm.bounded(1.0, 1.0)},
-        lambda: {"f": lm.bounded(width=1.0)},
-        lambda: {"f": lm.power(1.5)},
-        lambda: {"threshold": lm.constant(0.5)},
-        lambda: {"threshold": lm.smoothed_min(0.5)},
-        lambda: {"threshold": lm.windowed_min(n=2)},
-    ],
-)
-def test_equal_shapes_and_thresholds_are_compiled_once(options):
-    small(**options())
-    before = annealing._run._program.cache_info().misses
-    small(**options())
-    assert annealing._run._program.cache_info().misses == before
-
-
-@pytest.mark.parametrize("what", ["f", "energy", "threshold", "temperature"])
-def test_what_is_thrown_away_is_not_kept_for_ever(what, monkeypatch):
-    monkeypatch.setattr(
-        annealing._run,
-        "_program",
-        functools.lru_cache(2)(annealing._run._program.__wrapped__),
-    )
-
-    class Once:
-        """A function that is another one each time."""
-
-        def __call__(self, x, *rest):
-            if what == "threshold":
-                return x, x
-            return (x**2).sum() + 0.1 if what != "temperature" else 0.5
-
-    kept = []
-    for _ in range(5):
-        once = Once()
-        kept.append(weakref.ref(once))
-        if what == "threshold":
-            value = lm.Threshold(lambda dtype: jnp.zeros((), dtype), once)
-        else:
-            value = once
-        small(**{what: value})
-    del once, value
-    gc.collect()
-    assert sum(ref() is not None for ref in kept) <= 2
 
 
 def test_memory_of_constructors_tells_numbers_apart():

@@ -19,7 +19,7 @@ from scipy import integrate
 
 import landmod_jax as lm
 from landmod_jax import annealing
-from landmod_jax.annealing import _metropolis, spins
+from landmod_jax.annealing import _compiled, spins
 from landmod_jax.annealing import _metropolis_loop as loop
 
 M, T = 10_000, 0.8
@@ -165,10 +165,10 @@ RISE = loop.rise
 def test_wrong_acceptances_are_refused(monkeypatch, wrong, logarithm):
     name = "dense Ising"
     p = law(name, "linear", logarithm)
-    _metropolis._program.cache_clear()
+    _compiled._programs.clear()
     monkeypatch.setattr(loop, "rise", wrong)
     found = sampled(name, **modified(name, logarithm=logarithm))
-    _metropolis._program.cache_clear()
+    _compiled._programs.clear()
     assert distance(found, p) > 1.5 * limit(p)
 
 

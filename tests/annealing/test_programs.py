@@ -1,0 +1,151 @@
+"""What `anneal` and `metropolis` compile, how often, and how long they keep it."""
+
+import gc
+import weakref
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import landmod_jax as lm
+from landmod_jax import annealing
+from landmod_jax.annealing import _compiled
+
+KEY = jax.random.key(0)
+X0 = jnp.ones((3, 2))
+
+
+def bowl(x):
+    return (x**2).sum()
+
+
+def jump(key, x):
+    return x + jax.random.normal(key, x.shape)
+
+
+def anneal(energy=bowl, **options):
+    options = {"step_size": 1e-3, "temperature": 0.1, "method": "improved"} | options
+    return annealing.anneal(energy, X0, KEY, steps=2, records=0, **options)
+
+
+def metropolis(energy=bowl, propose=jump, **options):
+    options = {"temperature": 0.1, "f": "bounded"} | options
+    return annealing.metropolis(energy, propose, X0, KEY, steps=2, records=0, **options)
+
+
+BOTH = pytest.mark.parametrize("run", [anneal, metropolis])
+
+
+def counting(traces):
+    def energy(x):
+        traces.append(None)
+        return bowl(x)
+
+    return energy
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "options",
+    [
+        lambda: {"f": lm.bounded(width=1.0)},
+        lambda: {"f": lm.power(1.5)},
+        lambda: {"f": jnp.tanh},
+        lambda: {"threshold": lm.constant(0.5)},
+        lambda: {"threshold": lm.windowed_min(n=2)},
+        lambda: {"threshold": lm.population("mean")},
+        lambda: {"temperature": annealing.geometric(1.0, 0.1, 5)},
+    ],
+)
+def test_equal_settings_compile_once(run, options):
+    traces = []
+    energy = counting(traces)
+    run(energy, **options())
+    once = len(traces)
+    run(energy, **options())
+    assert len(traces) == once > 0
+
+
+@BOTH
+def test_numbers_compile_once(run):
+    traces = []
+    scaled = lambda a, x: (traces.append(None), a * bowl(x))[1]
+    for a, T in ((1.0, 0.1), (2.0, 0.2)):
+        for temperature in (T, annealing.geometric(T, 0.1, 5)):
+            run(jax.tree_util.Partial(scaled, jnp.float32(a)), temperature=temperature)
+        if a == 1:
+            once = len(traces)
+    assert len(traces) == once > 0
+
+
+class Problem:
+    """Energy, proposals and cooling that close over one array."""
+
+    def __init__(self):
+        self.data = jnp.zeros(7)
+
+    def energy(self, x):
+        return bowl(x) + self.data[0]
+
+    def propose(self, key, x):
+        return jump(key, x) + self.data[0]
+
+    def temperature(self, step):
+        return 0.5 + self.data[0]
+
+
+def test_methods_of_one_object_compile_once():
+    problem, traces = Problem(), []
+    for _ in range(2):
+        metropolis(problem.energy, problem.propose, temperature=problem.temperature)
+        anneal(problem.energy, temperature=problem.temperature)
+        traces.append(len(_compiled._programs))
+    assert traces[0] == traces[1]
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        lambda p: anneal(p.energy),
+        lambda p: anneal(lambda x: p.energy(x)),
+        lambda p: anneal(jax.tree_util.Partial(lambda a, x: a * p.energy(x), 2.0)),
+        lambda p: anneal(temperature=p.temperature),
+        lambda p: anneal(temperature=lambda step: p.temperature(step)),
+        lambda p: metropolis(p.energy, p.propose, temperature=p.temperature),
+        lambda p: metropolis(propose=lambda key, x: p.propose(key, x)),
+    ],
+)
+def test_nothing_outlives_the_function_that_closes_over_it(run):
+    problems = [Problem() for _ in range(3)]
+    data = [weakref.ref(problem.data) for problem in problems]
+    for problem in problems:
+        run(problem)
+    del problem, problems
+    gc.collect()
+    assert [reference() for reference in data] == [None] * 3
+
+
+def test_the_number_of_programs_is_limited(monkeypatch):
+    monkeypatch.setattr(_compiled, "_MOST", 2)
+    for k in range(3):
+        anneal(f=lambda u, k=k: u + k)
+    assert len(_compiled._programs) == 2
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        lambda a: anneal(f=lm.bounded(a)),
+        lambda a: anneal(f=lambda u: a * u),
+        lambda a: anneal(threshold=lm.constant(a)),
+        lambda a: anneal(lambda x: a * bowl(x)),
+        lambda a: anneal(temperature=lambda step: a),
+        lambda a: jax.vmap(lambda b: anneal(f=lambda u: b * u))(a[None]),
+        lambda a: metropolis(threshold=lm.constant(a)),
+        lambda a: metropolis(propose=lambda key, x: x + a),
+    ],
+)
+def test_no_tracer_outlives_its_transformation(run):
+    with jax.checking_leaks():
+        assert np.isfinite(jax.jit(lambda a: run(a).best_value)(0.5)).all()
