@@ -26,10 +26,6 @@ NETWORKS = {
 _NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
 
 
-def minus(text: str) -> str:
-    return text.replace("-", "−")
-
-
 class Interval(NamedTuple):
     """A number and the ends of its interval.
 
@@ -43,7 +39,7 @@ class Interval(NamedTuple):
 
     def __format__(self, style: str) -> str:
         digits = int(style[0]) if style[:1].isdigit() else 2
-        value, *ends = (minus(f"{x:.{digits}f}") for x in self)
+        value, *ends = (f"{x:.{digits}f}" for x in self)
         between = " to ".join(ends)
         return {
             "": value,
@@ -69,7 +65,7 @@ class Range(NamedTuple):
 
     def __format__(self, style: str) -> str:
         low = f"{self.low:{style}}".removesuffix("%")
-        return minus(f"{low} to {self.high:{style}}")
+        return f"{low} to {self.high:{style}}"
 
 
 class Count(int):
@@ -79,14 +75,15 @@ class Count(int):
         return ("no", "one")[self] if style == "no" else super().__format__(style)
 
 
-def cell(study: str, heading: str, row: str, column: str) -> str:
-    """The only cell in such a row, named by its first cell, below such a heading."""
+def cell(study: str, heading: str, row: str | list[str], column: str) -> str:
+    """The only cell in such a row, named by its first cells, below such a heading."""
+    row = [row] if isinstance(row, str) else row
     cells = [
         values[column]
         for title, table in _tables(study)
         if title == heading and column in table
         for _, values in table.iterrows()
-        if values.iloc[0] == row
+        if values.iloc[: len(row)].tolist() == row
     ]
     if len(cells) != 1:
         raise LookupError(f"{len(cells)} cells: {study}, {heading}, {row}, {column}")
@@ -107,9 +104,13 @@ def _tables(study: str) -> list[tuple[str, pd.DataFrame]]:
     return tables
 
 
+def numbers(text: str) -> list[float]:
+    return [float(x.replace(",", "")) for x in _NUMBER.findall(text)]
+
+
 def interval(text: str) -> Interval:
     """The first three numbers of a cell."""
-    return Interval(*(float(x.replace(",", "")) for x in _NUMBER.findall(text)[:3]))
+    return Interval(*numbers(text)[:3])
 
 
 def p(text: str) -> float:

@@ -1,4 +1,4 @@
-"""The rows of docs/performance.md's tables, made from the benchmarks' records."""
+"""The rows of the tables of speed in docs/, made from the benchmarks' records."""
 
 from tests.docs.rows import by_model, record
 
@@ -12,8 +12,15 @@ LAYERS = {
 }
 
 
-def speed_tables() -> list[str]:
-    rows = [*overhead(), *on_a_cpu(), *layers(), *on_a_gpu(), *start_up()]
+SOLVED = {"Rastrigin": 2, "Schwefel": 2, "Styblinski–Tang": 5}
+
+
+def speed_tables(page: str) -> list[str]:
+    parts = {
+        "performance": (overhead, on_a_cpu, layers, on_a_gpu, start_up),
+        "annealing": (annealing, beside_scipy),
+    }
+    rows = [row for part in parts.get(page, ()) for row in part()]
     return [f"| {' | '.join(row)} |" for row in rows]
 
 
@@ -78,5 +85,30 @@ def start_up():
         yield f"{name}'s first step and test", *(f"{x['median']:.1f}" for x in starts)
 
 
-def speed(ratio, ends):
-    return f"{ratio:.2f} ({ends[0]:.2f} to {ends[1]:.2f})"
+def annealing():
+    for row in record("performance/annealing")["rows"]:
+        if "method" in row:
+            ratios = (
+                speed(row[f"ratio_{x}"], row[f"ratio_{x}_range"], digits=1)
+                for x in ("float64", "float32")
+            )
+            step = f"{row['microseconds_a_step']['jax']:.0f}"
+            yield row["objective"], str(row["dimension"]), row["method"], step, *ratios
+
+
+def beside_scipy():
+    rows = [x for x in record("performance/annealing")["rows"] if "optimizer" in x]
+    for name, dimension in SOLVED.items():
+        of_problem = {
+            row["optimizer"]: row["evaluations"]
+            for row in rows
+            if row["objective"] == name.lower().replace("–", "_")
+        }
+        scipy = [of_problem.pop(x) for x in ("dual_annealing", "basinhopping")]
+        numbers = [*scipy, min(of_problem.values())]
+        yield name, str(dimension), *(f"{x:,.0f}" for x in numbers)
+
+
+def speed(ratio, ends, digits=2):
+    low, high = (f"{x:.{digits}f}" for x in ends)
+    return f"{ratio:.{digits}f} ({low} to {high})"

@@ -29,7 +29,8 @@ NAMES = [  # of data, networks, devices, programs, tables, equations, papers
 FORMULAS = [
     r"(f\(max|is max|min)\([^)]*[01][^)]*\)+|is simply 1 / \(loss \+ ε\)",
     r"[fε]\(?[xu]?\)? [=≥] [a-z]?[¹²³\d.]+|f[′″]*\(0\)( = 0)?|c = 0|\(x − a\)²/2",
-    r"ln 10|T = [\d.]+|1/[ε√]|to 0\b|[ε>] > 0|(reaches|flat at) 0\b",
+    r"ln 10|T = [\d.]+|1/[ε√]|to 0\b|[ε>] > 0|(reaches|flat at|ends at) 0\b",
+    r"\(x² − 1\)²",
 ]
 SETTINGS = [  # of the studies, their statistics, and the benchmarks
     r"\b(90|95)% interval|(tests )?at 5%|±1 point|at most 5% of 48 paired runs",
@@ -43,6 +44,8 @@ SETTINGS = [  # of the studies, their statistics, and the benchmarks
     r"above 1 where|differ from 1\b|1×1 convolutions|last 64 compiled programs",
     r"10,000 chains with|size of the weights is below 100|50 spins are measured",
     r"93 to 97% of 1,000 repetitions|16 sweeps of 24 spins|and 128 chains",
+    r"chapter 2|x0|last 64 programs|4,000 chains on|Within 2,000 evaluations",
+    r"1,000 chains in|from 20 runs each",
 ]
 UNRECORDED = r"reached 90% after 40 epochs, at a loss of 0\.06"  # as the page says
 
@@ -85,13 +88,16 @@ class Claims(string.Formatter):
         words = function.__code__.co_argcount
         return function(*rest.rsplit(" ", words - 1) if words else ()), None
 
+    def format_field(self, value, format_spec):
+        return re.sub(r"(?<!e)-", "−", super().format_field(value, format_spec))
+
 
 @functools.cache
 def claims(name):
     """The sentences of a page, with their numbers."""
     paragraphs = CLAIMS[name].read_text("utf-8").split("\n\n")
     sentences = [one_line(Claims().format(text)) for text in paragraphs]
-    return sentences + (speed_tables() if name == "performance" else [])
+    return sentences + speed_tables(name)
 
 
 def page(name):
@@ -108,7 +114,7 @@ def prose(text):
         r"!\[[^]]*\]\([^)]*\)",
         r"(?<=\])\((?:[^()]|\([^)]*\))*\)",
         r"`[^`]*`",
-        r"(?s)\$\$.*?\$\$",
+        r"(?s)\$\$.*?\$\$|\$[^$]*\$",
     ):
         text = re.sub(pattern, " ", text)
     return one_line(text)

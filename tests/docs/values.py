@@ -24,6 +24,7 @@ from tests.docs.rows import (
     epochs,
     frame,
     interval,
+    numbers,
     of_arm,
     p,
     record,
@@ -39,6 +40,19 @@ GROUPS = {
 VARIANTS = ("lm_sqrt", "lm_quadratic", "lm_bounded", "lm_smoothed", "lm_windowed")
 HARMED = [
     f"mlp12 {x} {arm}" for x in ("RMSProp", "Adagrad") for arm in ("LM", "LM after")
+]
+HARDEST = [
+    f"{problem} {method}"
+    for problem in ("griewank 2", "griewank 5", "rastrigin 5")
+    for method in (
+        *(
+            "Langevin (2.2)",
+            "kinetic (2.5)",
+            "improved (2.7)",
+            "improved kinetic (2.8)",
+        ),
+        *("gradient descent", "random points"),
+    )
 ]
 TEMPERATURES = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
@@ -173,6 +187,26 @@ def slower(n):
     return [bounded(n, x) > tunneling(n, x) for x in TEMPERATURES]
 
 
+def annealed(case, column):
+    """The first number of a cell; a case is an objective, a dimension and a method."""
+    return numbers(cell("annealing", "", case.split(" ", 2), column))[0]
+
+
+def escape(method, c, barrier):
+    """The mean time over a barrier at T = 0.3; c is a share of the barrier."""
+    rows = frame("annealing/escapes.csv").query("sweep == 'barrier'")
+    rows = rows[(rows["method"] == method) & (rows["barrier"] == float(barrier))]
+    share = rows["share"].isna() if c == "plain" else rows["share"] == float(c)
+    return rows["mean_time"][share].item()
+
+
+def evaluations_a_second(runs_):
+    """Of the optimizers with so many runs: SciPy's have 20."""
+    rows = record("performance/annealing")["rows"]
+    rows = [row for row in rows if row.get("runs") == int(runs_)]
+    return Range.of(round(row["evaluations_a_second"], -3) for row in rows)
+
+
 def three_batches():
     """Where LM's mean step is zero, if c = 0 and the losses are (x − a)²/2."""
 
@@ -236,7 +270,7 @@ VALUES = {
     "loss": lambda comparison: -points(comparison),
     "p_points": lambda comparison: p(stability(comparison, "Accuracy, points")),
     "p_collapses": lambda comparison: p(stability(comparison, "Collapses")),
-    "best": lambda arm: float(stability(arm, "Test accuracy").split()[0]),
+    "best": lambda arm: numbers(stability(arm, "Test accuracy"))[0],
     "accuracy": lambda case, rate: runs(case, rate)["test_accuracy"].mean(),
     "total": lambda case: runs(case)["collapsed"].sum(),
     "above_the_least_rate": lambda case: Range.of(collapsed(case).sum(axis=0)[1:]),
@@ -277,6 +311,11 @@ VALUES = {
     "bounded_to_plain": lambda n, x: bounded(n, x) / tunneling(n, x),
     "last_faster": lambda n: TEMPERATURES[slower(n).index(True) - 1],
     "first_slower": lambda n: TEMPERATURES[slower(n).index(True)],
+    "success": lambda case: annealed(case, "Success"),
+    "against_plain": lambda case: annealed(case, "Against the plain one"),
+    "hardest": lambda: max(annealed(case, "Success") for case in HARDEST),
+    "escape": escape,
+    "evaluations_a_second": evaluations_a_second,
     "three_batches": three_batches,
     "smallest_eps": lambda dtype: float(np.finfo(dtype).tiny) ** 0.5,
     # Speed.
