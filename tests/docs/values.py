@@ -255,18 +255,14 @@ def bfloat16():
     return Range.of(x.mean() for x in changes)
 
 
-VALUES = {
+VALUES = globals() | {
     # Stability.
     "collapsed_under": lambda: program.COLLAPSED_UNDER,
     "at_most": lambda: of_rates.AT_MOST,
-    "margin": margin,
-    "margins": margins,
     "least": lambda group_and_arm: margins(group_and_arm).low,
     "most": lambda group_and_arm: margins(group_and_arm).high,
     "harmed": lambda: Range.of(margin(case).value for case in HARMED),
-    "ratio": ratio,
     "count": lambda arm, rate: Count(stability(arm, rate)),
-    "points": points,
     "loss": lambda comparison: -points(comparison),
     "p_points": lambda comparison: p(stability(comparison, "Accuracy, points")),
     "p_collapses": lambda comparison: p(stability(comparison, "Collapses")),
@@ -275,21 +271,9 @@ VALUES = {
     "total": lambda case: runs(case)["collapsed"].sum(),
     "above_the_least_rate": lambda case: Range.of(collapsed(case).sum(axis=0)[1:]),
     "lost": lambda case, rate: Count(runs(case, rate)["collapsed"].sum()),
-    "lost_above": lost_above,
-    "last_scales": last_scales,
-    "alike": alike,
-    "on_card": on_card,
-    "p_on_card": p_on_card,
-    "seconds": seconds,
     # Training runs, and the thesis.
-    "thesis": thesis,
-    "gain_in_thesis": gain_in_thesis,
     "mean": lambda study, optimizer, arm, x: of_arm(study, optimizer, arm)[x].mean(),
-    "gain": gain,
-    "stuck": stuck,
-    "mcnemar": mcnemar,
     "pairs": lambda study, row: cell(study, "", row, "Pairs to detect 1 point"),
-    "after": after,
     "last": lambda study: Range.of(frame(f"{study}/runs.csv")["test_accuracy"]),
     "least_steps": lambda study: frame(f"{study}/runs.csv")["steps"].min(),
     "most_steps": lambda study: frame(f"{study}/runs.csv")["steps"].max(),
@@ -302,25 +286,18 @@ VALUES = {
     "wilson": lambda successes, n: statistics.wilson(int(successes), int(n))[0],
     "median_epoch": lambda study: later(study).median(),
     "shortest_epoch": lambda study: later(study).min(),
-    "first_epochs": first_epochs,
-    "longest_shard": longest_shard,
     # Spins and formulas.
     "plain": lambda n, temperature: tunneling(n, temperature),
     "millions": lambda n, temperature: tunneling(n, temperature) / 1e6,
-    "bounded": bounded,
     "bounded_to_plain": lambda n, x: bounded(n, x) / tunneling(n, x),
     "last_faster": lambda n: TEMPERATURES[slower(n).index(True) - 1],
     "first_slower": lambda n: TEMPERATURES[slower(n).index(True)],
     "success": lambda case: annealed(case, "Success"),
     "against_plain": lambda case: annealed(case, "Against the plain one"),
     "hardest": lambda: max(annealed(case, "Success") for case in HARDEST),
-    "escape": escape,
-    "evaluations_a_second": evaluations_a_second,
-    "three_batches": three_batches,
     "smallest_eps": lambda dtype: float(np.finfo(dtype).tiny) ** 0.5,
     # Speed.
     "pairs_of_calls": lambda: record("overhead/cpu-jax-0.10.2")["pairs"],
-    "quartiles_apart": quartiles_apart,
     "preresnet": lambda: Range.of(
         by_model(name)["preresnet110"]["speed_ratio"]
         for name in ("cpu-jax-0.10.2", "plain-jax-0.12.0", "cpu-jax-0.12.0")
@@ -328,11 +305,7 @@ VALUES = {
     "speed": lambda name, model: by_model(name)[model]["speed_ratio"],
     "step": lambda name, model: by_model(name)[model]["jax"]["seconds_a_step"],
     "peak": lambda name, model: by_model(name)[model]["jax"]["peak_mib"] / 1024,
-    "graphs": graphs,
-    "eager": eager,
     "share": lambda model, of: h100(model)[f"share_of_{of}_rate"],
     "compilation": lambda model: h100(model)["about"]["compile_seconds"],
-    "several": several,
     "gain_unrolled": lambda: several("unrolled").high,
-    "bfloat16": bfloat16,
 }
