@@ -146,6 +146,13 @@ def mcnemar(study, optimizer, arm):
     return statistics.mcnemar_p(ours, plain)
 
 
+def holm(study, optimizer, arm):
+    """McNemar's p, adjusted over the arms."""
+    arms = [x for x in frame(f"{study}/runs.csv")["arm"].unique() if x != "base"]
+    adjusted = statistics.holm([mcnemar(study, optimizer, x) for x in arms])
+    return dict(zip(arms, adjusted, strict=True))[arm]
+
+
 def after(study, optimizer, epoch):
     rows = epochs(study).query(f"optimizer == @optimizer and epoch == {epoch}")
     return Range.of(rows["test_accuracy"])
