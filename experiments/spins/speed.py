@@ -24,7 +24,7 @@ def numpy_loop(
     steps: int,
     lm_slope: float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Metropolis on all chains at once, with sequential flips; keeps the best states.
+    """The default flips on all chains at once, by the heat bath; keeps the best states.
 
     Args:
       neighbors, weights: (n, degree), of each site.
@@ -52,7 +52,7 @@ def numpy_loop(
             at_high = np.log1p(lm_slope * np.maximum(high, 0) / T) / lm_slope
             rise = at_high - at_low + (np.minimum(high, 0) - np.minimum(low, 0)) / T
         with np.errstate(over="ignore"):
-            accepted = uniform(step) <= np.exp(-rise)
+            accepted = uniform(step) <= 1 / (1 + np.exp(rise))
         x[i] = np.where(accepted, -x[i], x[i])
         value += np.where(accepted, change, np.float32(0))
         better = value < best

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from landmod_jax.annealing import _noise as noise
-from landmod_jax.annealing._metropolis_loop import chains_last
+from landmod_jax.annealing._metropolis_loop import chains_last, probability
 from landmod_jax.annealing._moves import draws, uniforms
 
 REPLICAS = 8
@@ -32,16 +32,16 @@ def run(model: Any, x: jax.Array, key: jax.Array, T: jax.Array, sweeps: Any) -> 
     rung = order % REPLICAS
 
     def step(place: Any, carry: Any) -> Any:
-        x, move, accepted, value, best, log_u, sweep = carry
+        x, move, accepted, value, best, u, sweep = carry
         # As in `metropolis`: a move is applied before anything reads x.
         x = moves.apply(x, move, accepted)
         move = moves.propose(draws(words, sweep * n + place, chains), x, place)
         change = moves.change(x, move)
-        accepted = log_u[place] <= -change / each
+        accepted = u[place] <= probability(change / each, moves.acceptance)
         value = value + jnp.where(accepted, change, 0)
-        return x, move, accepted, value, jnp.minimum(best, value), log_u, sweep
+        return x, move, accepted, value, jnp.minimum(best, value), u, sweep
 
-    def swapped(x: jax.Array, value: jax.Array, sweep: jax.Array, log_u: Any) -> Any:
+    def swapped(x: jax.Array, value: jax.Array, sweep: jax.Array, u: Any) -> Any:
         # Neighbors swap with probability min(1, exp((1/T − 1/T′)(U − U′))), the even
         # rungs with those above them in one sweep, the odd ones in the next.
         above = (rung - sweep) % 2 == 0
@@ -50,7 +50,7 @@ def run(model: Any, x: jax.Array, key: jax.Array, T: jax.Array, sweeps: Any) -> 
         partner = jnp.where(exists, partner, order)
         gain = (1 / each - 1 / each[partner]) * (value - value[partner])
         # Both replicas of a pair decide by the lower one's random number.
-        swap = exists & (log_u[jnp.minimum(order, partner)] <= gain)
+        swap = exists & (jnp.log(u[jnp.minimum(order, partner)]) <= gain)
         source = jnp.where(swap, partner, order)
         return x[:, source], value[source]
 
@@ -59,13 +59,12 @@ def run(model: Any, x: jax.Array, key: jax.Array, T: jax.Array, sweeps: Any) -> 
     def one(sweep: Any, carry: Any) -> Any:
         x, value, best = carry
         u = uniforms(words, sweep * (even + 2), even + 2, chains, value.dtype)
-        log_u = jnp.log(u)
         first = moves.propose(draws(words, sweep * n, chains), x, jnp.int32(0))
         none = jnp.zeros(chains, bool)
-        start = (x, first, none, value, best, log_u, sweep)
+        start = (x, first, none, value, best, u, sweep)
         x, move, accepted, value, best, *_ = jax.lax.fori_loop(0, n, step, start)
         x = moves.apply(x, move, accepted)
-        return *swapped(x, value, sweep, log_u[-1]), best
+        return *swapped(x, value, sweep, u[-1]), best
 
     _, _, best = jax.lax.fori_loop(0, sweeps, one, (x, value, value))
     return best.reshape(-1, REPLICAS).min(1)

@@ -116,9 +116,17 @@ def row_of(x: jax.Array, i: jax.Array) -> jax.Array:
 def with_row(x: jax.Array, i: jax.Array, row: jax.Array) -> jax.Array:
     if jnp.ndim(i) == 0:
         return jax.lax.dynamic_update_index_in_dim(x, row, i, 0)
-    # Not a scatter: that would not stay on the devices that the chains are spread over.
-    is_site = jax.lax.broadcasted_iota(jnp.int32, x.shape, 0) == i
-    return jnp.where(is_site, row, x)
+    # Chains are a batch dimension. So it is done in place, and on the chains' devices.
+    by_chain = jax.lax.ScatterDimensionNumbers(
+        update_window_dims=(),
+        inserted_window_dims=(0,),
+        scatter_dims_to_operand_dims=(0,),
+        operand_batching_dims=(1,),
+        scatter_indices_batching_dims=(0,),
+    )
+    return jax.lax.scatter(
+        x, i[:, None], row, by_chain, mode="promise_in_bounds", unique_indices=True
+    )
 
 
 def edges(n: int, pairs: Any, weights: Any) -> Sparse:

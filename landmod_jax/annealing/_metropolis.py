@@ -56,8 +56,15 @@ def metropolis(
     .. math::
       \Delta H = \int_{U(x)}^{U(y)} \frac{du}{f((u - c)_+) + T}.
 
-    Without f, this is ΔU / T and the chain samples exp(−U/T). With f, it samples
-    exp(−H) at constant T and c. Below c, both are the same; above it, hills are lower.
+    Without f, this is ΔU / T and the stationary law at constant T is exp(−U/T). With f,
+    it is exp(−H) at constant T and c. Below c, both are the same; above it, hills are
+    lower. A chain tends to its law if it can get from each state to each other one in
+    every large enough number of steps. So it should now and then stay where it is: with
+    this rule, two uncoupled spins change at every step, for ever.
+
+    The flips of spin models use the heat bath instead, with probability
+    1 / (1 + exp(ΔH)). They have the same stationary law, and tend to it from every
+    start. A `Moves` object may choose either rule.
 
     The temperature takes the place of ε, as in the theory (Choi 2020) and in the
     "improved" method of `anneal`. So f has the units of U, as T does. As T falls, the
@@ -72,7 +79,8 @@ def metropolis(
     The randomness of a chain depends on the key, the step and the position of the
     chain, not on the number of chains. A proposal whose energy is not finite is
     rejected, so +inf marks forbidden states. A chain that starts in one accepts the
-    first finite proposal.
+    first finite proposal of a function; with a `Moves` object it stays there, because
+    changes of an infinite energy say nothing.
 
     Memory does not grow with `steps`. The function is pure, and you can jit it or map
     it. It compiles once per energy, proposal, schedule, f, threshold and set of shapes,

@@ -19,7 +19,14 @@ from landmod_jax._landscape import integral_between
 from landmod_jax._numerics import at_height, held_eps, widened
 from landmod_jax._thresholds import CHAINS, Threshold, updated
 from landmod_jax.annealing import _noise as noise
-from landmod_jax.annealing._moves import Moves, Whole, draws, uniforms
+from landmod_jax.annealing._moves import (
+    Acceptance,
+    Moves,
+    Whole,
+    acceptance_of,
+    draws,
+    uniforms,
+)
 from landmod_jax.annealing._numerics import for_each, held
 
 # Steps, an even number, whose uniforms are drawn together and whose acceptances are
@@ -111,6 +118,13 @@ def rise(
     return delta
 
 
+def probability(rise: jax.Array, acceptance: Acceptance) -> jax.Array:
+    """Of accepting a proposal whose H is higher by `rise`; 1 or more is certain."""
+    if acceptance == "heat_bath":
+        return 1 / (1 + jnp.exp(rise))
+    return jnp.exp(-rise)
+
+
 def as_wide(value: ArrayLike) -> jax.Array:
     """U in at least float32: half precision has no room for 2³² probabilities."""
     value = jnp.asarray(value)
@@ -172,6 +186,7 @@ def run(
         state = _turned(start, chains_last)
     (chains,), dtype = state.value.shape, state.value.dtype
     draws_at = functools.partial(draws, words, chains=chains)
+    acceptance = acceptance_of(moves)
 
     def going_from(state: MetropolisState) -> _Going:
         move = moves.propose(draws_at(state.step), state.x, state.step)
@@ -188,7 +203,8 @@ def run(
         """The state after a step, which chains accepted, and which improved."""
         value, c, kept = state.value, state.c, state.threshold
         T = held(jnp.asarray(schedule(state.step), dtype))
-        likely = uniform <= jnp.exp(-rise(law, value, change, new_value, c, T))
+        delta = rise(law, value, change, new_value, c, T)
+        likely = uniform <= probability(delta, acceptance)
         accepted = (likely | ~jnp.isfinite(value)) & jnp.isfinite(new_value)
         value = jnp.where(accepted, new_value, value)
         if law.shape is not None:

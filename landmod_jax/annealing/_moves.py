@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +11,7 @@ from landmod_jax import _checks
 from landmod_jax.annealing import _noise as noise
 
 DrawFn = Callable[[int], jax.Array]
+Acceptance = Literal["heat_bath", "metropolis"]
 # A step of a chain uses this many of Threefry's blocks of two words for its proposal.
 # The next block decides on acceptance, for two steps.
 _ACCEPTANCES = 3
@@ -23,6 +24,10 @@ class Moves(Protocol):
     In every leaf that these methods receive or return, the chains are the last axis. An
     instance is a pytree, such as a dataclass registered with
     `jax.tree_util.register_dataclass`.
+
+    An attribute `acceptance`, if there is one, is the rule for accepting a move:
+    "metropolis", with probability min(1, exp(−ΔH)), which is the default, or
+    "heat_bath", with probability 1 / (1 + exp(ΔH)).
 
     `metropolis` repeats the proposals of a block of steps to recover its best state, so
     proposals may depend only on their arguments.
@@ -64,6 +69,12 @@ class Whole:
 
     def apply(self, x: Any, move: Any, accepted: jax.Array) -> Any:
         return jax.tree.map(lambda new, old: jnp.where(accepted, new, old), move, x)
+
+
+def acceptance_of(moves: Any) -> Acceptance:
+    rule: Any = getattr(moves, "acceptance", "metropolis")
+    _checks.choice("acceptance of propose", rule, get_args(Acceptance))
+    return rule
 
 
 def draws(key: noise.Words, step: jax.Array, chains: int) -> DrawFn:

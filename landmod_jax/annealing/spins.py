@@ -14,7 +14,7 @@ from landmod_jax import _checks
 from landmod_jax.annealing import _arguments as arguments
 from landmod_jax.annealing import _couplings as couplings_of
 from landmod_jax.annealing._couplings import Couplings, Uniform, edges, row_of, with_row
-from landmod_jax.annealing._moves import DrawFn
+from landmod_jax.annealing._moves import Acceptance, DrawFn
 
 Order = Literal["sequential", "random"]
 
@@ -41,19 +41,32 @@ class _Model:
         """The number of spins. A sweep is n steps of `metropolis`."""
         return self.couplings.n
 
-    def flips(self, order: Order = "sequential") -> "Flips":
+    def flips(
+        self, order: Order = "sequential", acceptance: Acceptance = "heat_bath"
+    ) -> "Flips":
         """Moves of one spin each, for `metropolis`, with incremental energies.
+
+        A flip proposes the other value of an Ising spin, or one of the other colors.
+        With the heat bath, chains tend to exp(−H) at constant T and c from every start,
+        in both orders: a sweep may lead from any state to any other, and to itself.
 
         Args:
           order: "sequential" visits the sites in turn, as spin codes usually do, and is
             much faster. "random" visits a random site, a different one in each chain,
             which makes the chain reversible.
+          acceptance: "heat_bath" accepts with probability 1 / (1 + exp(ΔH)), as in
+            Glauber dynamics; with two values, this is Gibbs sampling. "metropolis"
+            accepts with min(1, exp(−ΔH)), the rule of Choi's theory. It flips more
+            often, and needs the random order: sequential sweeps with it have further
+            stationary laws. On a ring of equal couplings, they carry domain walls
+            around for ever.
 
         Raises:
-          ValueError: order is neither.
+          ValueError: order or acceptance is none of these.
         """
         _checks.choice("order", order, get_args(Order))
-        return Flips(self, order)
+        _checks.choice("acceptance", acceptance, get_args(Acceptance))
+        return Flips(self, order, acceptance)
 
     def _state(self, s: Any) -> jax.Array:
         s = jnp.asarray(s)
@@ -160,6 +173,7 @@ class Flips:
 
     model: Any  # Ising or Potts
     order: Order = dataclasses.field(metadata={"static": True})
+    acceptance: Acceptance = dataclasses.field(metadata={"static": True})
 
     def propose(self, draw: DrawFn, x: jax.Array, step: jax.Array) -> Any:
         if x.ndim != 2 or len(x) != self.model.n:

@@ -381,6 +381,14 @@ def test_bad_arguments_are_named(change, message):
         annealing.metropolis(**(SETTINGS | change))
 
 
+def test_a_wrong_acceptance_of_moves_is_named():
+    moves = dataclasses.replace(ISING.flips(), acceptance="gibbs")
+    with pytest.raises(ValueError, match="acceptance of propose must be one of"):
+        annealing.metropolis(
+            ISING, moves, ISING.sample(KEY, 2), KEY, steps=2, temperature=1.0
+        )
+
+
 def test_a_state_of_other_settings_is_refused():
     state = whole(steps=3).state
     with pytest.raises(ValueError, match="x0 must be the state of a run with the same"):
@@ -418,6 +426,10 @@ def test_states_of_another_size_are_named():
         (lambda: spins.edges(3, [0, 1], 1.0), r"pairs must have shape \(m, 2\)"),
         (lambda: spins.edges(3, [(0, 1)], jnp.ones(2)), r"weights must be a number or"),
         (lambda: ISING.flips("checkerboard"), "order must be one of 'sequential'"),
+        (
+            lambda: ISING.flips(acceptance="gibbs"),
+            "acceptance must be one of 'heat_bath'",
+        ),
         (lambda: ISING.sample(KEY, 0), "chains must be an integer of at least 1"),
         (lambda: ISING.sample(0, 1), "key must be a single jax.random key"),
         (lambda: lm.population("max"), "reduce must be one of 'min', 'mean'"),

@@ -205,3 +205,56 @@ def test_the_integral_of_the_bounded_shape_joins_where_its_forms_meet():
         for a, b in zip(np.float64(low), np.float64(high))
     ]
     np.testing.assert_allclose(got, exact, rtol=3e-6, atol=2e-4)
+
+
+def ring_of(n, coupling=1.0):
+    return spins.edges(n, [(i, (i + 1) % n) for i in range(n)], coupling)
+
+
+@pytest.mark.parametrize("order", ["sequential", "random"])
+@pytest.mark.parametrize(
+    ("model", "at", "c"),
+    [
+        (spins.ising(ring_of(6)), 3.0, None),
+        (spins.curie_weiss(5, 5.0), 4.0, -6.0),
+        (spins.ising(np.zeros((2, 2))), 1.0, None),
+        (spins.potts(ring_of(4), 3), 3.0, None),
+    ],
+    ids=["ring", "complete graph with LM", "uncoupled", "Potts ring"],
+)
+def test_chains_that_start_alike_have_the_enumerated_law(model, at, c, order):
+    """Walls that go around for ever, cycles of states and parities would be kept."""
+    q = len(colors(model))
+    states = np.array(list(itertools.product(colors(model), repeat=model.n)))
+    H = np.asarray(jax.vmap(model)(jnp.asarray(states)), np.float64) / at
+    options = {}
+    if c is not None:
+        over = H * at - c
+        H = np.minimum(over, 0) / at + np.log1p(np.maximum(over, 0) / at)
+        options = {"f": "linear", "threshold": lm.constant(c)}
+    p = np.exp(H.min() - H)
+    p /= p.sum()
+    start = jnp.ones((M, model.n), jnp.int8)
+    # A whole number of sweeps: the last states of all chains have one period.
+    x = annealing.metropolis(
+        model, model.flips(order), start, jax.random.key(4), steps=40 * model.n,
+        temperature=at, records=0, **options,
+    ).state.x  # fmt: skip
+    digits = np.searchsorted(np.array(colors(model)), np.asarray(x))
+    index = digits @ (q ** np.arange(model.n)[::-1])
+    found = np.bincount(index, minlength=len(states)) / M
+    assert distance(found, p) < limit(p)
+
+
+@pytest.mark.parametrize("order", ["sequential", "random"])
+@pytest.mark.parametrize("make", [spins.ising, spins.max_cut])
+def test_a_ring_of_equal_couplings_is_solved(make, order):
+    model = make(ring_of(20))
+    steps = 500 * model.n
+    best = annealing.metropolis(
+        model, model.flips(order), model.sample(jax.random.key(7), 100),
+        jax.random.key(0), steps=steps,
+        temperature=annealing.geometric(5.0, 0.05, steps), records=0,
+    ).best_value  # fmt: skip
+    # Both have −20 as their lowest energy.
+    assert (np.asarray(best) == -20).mean() > 0.9
