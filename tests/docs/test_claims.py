@@ -30,7 +30,7 @@ FORMULAS = [
     r"(f\(max|is max|min)\([^)]*[01][^)]*\)+|is simply 1 / \(loss \+ ε\)",
     r"[fε]\(?[xu]?\)? [=≥] [a-z]?[¹²³\d.]+|f[′″]*\(0\)( = 0)?|c = 0|\(x − a\)²/2",
     r"ln 10|T = [\d.]+|1/[ε√]|to 0\b|[ε>] > 0|(reaches|flat at|ends at) 0\b",
-    r"\(x² − 1\)²",
+    r"\(x² − 1\)²|1 / \(1 \+ exp\(ΔH\)\)|one eigenvalue of modulus 1\b",
 ]
 SETTINGS = [  # of the studies, their statistics, and the benchmarks
     r"\b(90|95)% interval|(tests )?at 5%|±1 point|at most 5% of 48 paired runs",
@@ -45,7 +45,7 @@ SETTINGS = [  # of the studies, their statistics, and the benchmarks
     r"10,000 chains with|size of the weights is below 100|50 spins are measured",
     r"93 to 97% of 1,000 repetitions|16 sweeps of 24 spins|and 128 chains",
     r"chapter 2|x0|last 64 programs|4,000 chains on|Within 2,000 evaluations",
-    r"1,000 chains in|from 20 runs each",
+    r"1,000 chains in|from 20 runs each|distribution after 40 sweeps",
 ]
 UNRECORDED = r"reached 90% after 40 epochs, at a loss of 0\.06"  # as the page says
 
