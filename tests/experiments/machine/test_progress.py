@@ -73,17 +73,17 @@ def test_the_time_left_by_hand(tmp_path):
         remaining.add(pd.DataFrame({"epoch": [epoch] * 12}), seconds(1.0))
         assert remaining.seconds(configs) == pytest.approx(8 - epoch)
     assert remaining.seconds(configs[1:]) == pytest.approx(6)
-    # By two processes at once, and resumed within an epoch, whose seconds count all.
-    two = Remaining(2)
-    two.starts(configs[0])
-    two.begin(pd.DataFrame({"epoch": [1] * 6}), seconds(1.0))
-    two.add(pd.DataFrame({"epoch": [1] * 6}), seconds(5.0))
-    assert two.seconds(configs) is None
-    two.add(pd.DataFrame({"epoch": [2] * 12}), seconds(1.0))
-    assert two.seconds(configs) == pytest.approx(6 / 2)
-    two.starts(configs[1])
-    assert two.seconds(configs[1:]) == pytest.approx(6 / 2)
-    assert two.seconds([dataclasses.replace(CONFIG, model="nn2")]) is None
+    # Resumed within an epoch, all of whose seconds count.
+    resumed = Remaining()
+    resumed.starts(configs[0])
+    resumed.begin(pd.DataFrame({"epoch": [1] * 6}), seconds(1.0))
+    resumed.add(pd.DataFrame({"epoch": [1] * 6}), seconds(5.0))
+    assert resumed.seconds(configs) is None
+    resumed.add(pd.DataFrame({"epoch": [2] * 12}), seconds(1.0))
+    assert resumed.seconds(configs) == pytest.approx(6)
+    resumed.starts(configs[1])
+    assert resumed.seconds(configs[1:]) == pytest.approx(6)
+    assert resumed.seconds([dataclasses.replace(CONFIG, model="nn2")]) is None
 
 
 def test_the_pace_is_the_last_epoch_s_of_the_latest_run(tmp_path):
