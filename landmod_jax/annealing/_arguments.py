@@ -135,28 +135,72 @@ def _temperature(schedule: Callable, step: Any) -> float | None:
 
 def box(bounds: Any, x: jax.Array) -> tuple[jax.Array, jax.Array]:
     """low and high, each (d,)."""
-    if not isinstance(bounds, (tuple, list)) or len(bounds) != 2:
-        raise ValueError(
-            f"bounds must be a pair (low, high), got {_checks.shown(bounds)}"
-        )
+    d = x.shape[1]
     sides = []
-    for name, side in zip(("low", "high"), bounds):
+    for name, side in zip(("low", "high"), _sides(bounds, d)):
         side = _checks.real_array(f"{name} of bounds", side)
-        if side.shape not in ((), (1,), x.shape[1:]):
+        if side.shape not in ((), (1,), (d,)):
             raise ValueError(
-                f"{name} of bounds must be a scalar or of shape {x.shape[1:]}, got "
-                f"shape {side.shape}"
+                f"{name} of bounds must be a scalar or of shape ({d},), got shape "
+                f"{side.shape}"
             )
-        sides.append(jnp.broadcast_to(side.astype(x.dtype), x.shape[1:]))
+        sides.append(jnp.broadcast_to(side.astype(x.dtype), (d,)))
     low, high = sides
-    if _checks.traced(low) or _checks.traced(high):
-        return low, high
-    if not bool((low < high).all()):
+    if not _ordered(low, high):
         raise ValueError(f"bounds must have low < high, got {_checks.shown(bounds)}")
-    inside = (x >= low) & (x <= high) | ~jnp.isfinite(x)
+    inside = (x >= low[None]) & (x <= high[None]) | ~jnp.isfinite(x)
     if not _checks.traced(inside) and not bool(inside.all()):
         raise ValueError("x0 must lie within bounds, but some points are outside")
     return low, high
+
+
+def _sides(bounds: Any, d: int) -> Any:
+    """low and high of a pair of them, or of SciPy's pairs or Bounds."""
+    if hasattr(bounds, "lb") and hasattr(bounds, "ub"):
+        return bounds.lb, bounds.ub
+    rows = list(bounds) if np.iterable(bounds) else []
+    if len(rows) == d and all(map(_is_pair, rows)):
+        by_coordinate = [
+            [limit if value is None else value for value in side]  # SciPy's None
+            for side, limit in zip(zip(*rows), (-np.inf, np.inf))
+        ]
+        arrays = type(bounds) is tuple and all(hasattr(row, "shape") for row in rows)
+        if d != 2 or not (arrays or _is_box(*rows)):
+            return by_coordinate
+        if _is_box(*by_coordinate) and not arrays and not _equal(rows, by_coordinate):
+            raise ValueError(
+                "bounds of two coordinates must not fit both (low, high) and a pair "
+                f"for each coordinate; got {_checks.shown(bounds)}: pass (low, high) "
+                "as a tuple of two arrays, or a scipy.optimize.Bounds"
+            )
+    if len(rows) != 2:
+        raise ValueError(
+            "bounds must be a pair (low, high), or such a pair for each of the "
+            f"{d} coordinates; got {_checks.shown(bounds)}"
+        )
+    return rows
+
+
+def _is_pair(row: Any) -> bool:
+    listed = isinstance(row, (tuple, list)) and len(row) == 2
+    return listed or getattr(row, "shape", None) == (2,)
+
+
+def _is_box(low: Any, high: Any) -> bool:
+    try:
+        return _ordered(*(_checks.real_array("bounds", side) for side in (low, high)))
+    except ValueError:
+        return False
+
+
+def _ordered(low: jax.Array, high: jax.Array) -> bool:
+    return _checks.traced(low) or _checks.traced(high) or bool((low < high).all())
+
+
+def _equal(rows: Any, others: Any) -> bool:
+    return not any(map(_checks.traced, jax.tree.leaves(rows))) and np.array_equal(
+        rows, others
+    )
 
 
 def checked_start(start: Any, fresh: Any, steps: int, same: str) -> Any:

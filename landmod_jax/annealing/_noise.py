@@ -32,7 +32,7 @@ def normal(
     5.3 in magnitude.
     """
     pairs = -(-dimension // 2)
-    chain = jnp.arange(chains, dtype=jnp.uint32)
+    chain = jnp.arange(chains, dtype=jnp.uint32)[None]
     pair = jnp.arange(pairs, dtype=jnp.uint32)[:, None]
     blocks = threefry(key, (step.astype(jnp.uint32), chain * jnp.uint32(pairs) + pair))
     return jnp.concatenate([_to_normal(b, dtype) for b in blocks])[:dimension]

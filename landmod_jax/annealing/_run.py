@@ -106,7 +106,7 @@ def anneal(
     f: str | shapes.ScalarFn | None = None,
     eps: ArrayLike | None = None,
     threshold: Threshold | None = None,
-    bounds: tuple[ArrayLike, ArrayLike] | None = None,
+    bounds: Any = None,
     at_bounds: AtBounds = "reflect",
     scheme: SchemeName | None = None,
     records: int = 100,
@@ -167,7 +167,9 @@ def anneal(
       threshold: the rule that sets c for each chain; by default `running_min()`. For
         the improved methods only. `landmod_jax.population()` makes one c for all
         chains.
-      bounds: (low, high), each a scalar or (d,): a box that no chain leaves.
+      bounds: (low, high), each a scalar or (d,): a box that no chain leaves. Or, as in
+        SciPy, a pair (low, high) for each coordinate, or a `scipy.optimize.Bounds`. For
+        two coordinates, lists that could mean either are an error.
       at_bounds: "reflect" reflects a chain at the walls, once per step, and clips it if
         it is still outside; "clip" stops it at the walls, where momentum becomes 0.
       scheme: "euler"; for the kinetic methods, "baoab" or "euler".
@@ -275,7 +277,7 @@ def _run(
         zero = jnp.zeros((), dtype)
         f, slope = zero, zero
         if how.modified:
-            f, slope = height_above(shape, state.value, state.c)
+            f, slope = height_above(shape, state.value[None], state.c[None])
         e = T if eps is None else jnp.asarray(eps, dtype)
         return how.coefficients(state.grad, Local(T, e, f, slope))
 

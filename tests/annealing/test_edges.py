@@ -7,10 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from scipy import optimize
 
 import landmod_jax as lm
 from landmod_jax import annealing
-from landmod_jax.annealing import objectives
+from landmod_jax.annealing import _compiled, objectives
 
 KEY = jax.random.key(0)
 TO_ZERO = optax.linear_schedule(1.0, 0.0, 10)  # jitted, it ends at −1.5e-8
@@ -92,6 +93,83 @@ def test_an_energy_may_return_a_number_of_python_or_numpy(constant):
     )
     for result in runs:
         np.testing.assert_array_equal(result.best_value, np.ones(3, np.float32))
+
+
+# --- bounds as SciPy has them ---
+
+
+def end(bounds, d):
+    x0 = jnp.tile(jnp.array([-4.5, 1.5, 0.0])[:d], (4, 1))
+    result = annealing.anneal(
+        lambda x: (x**2).sum(), x0, KEY, method="langevin", steps=30, step_size=0.1,
+        temperature=3.0, bounds=bounds, records=0,
+    )  # fmt: skip
+    return np.asarray(result.state.x)
+
+
+@pytest.mark.parametrize(
+    ("d", "pairs"),
+    [
+        (1, [(-5, -4)]),
+        (1, [(-5, None)]),
+        (2, [(-5, 2), (-5, 2)]),
+        (2, [(-5, -4), (-4, 2)]),  # the same box in both readings
+        (2, [(-5, None), (1, 2)]),
+        (2, np.array([[-5.0, 3.0], [1.0, 2.0]])),
+        (3, [(-5, -4), (1, 2), (-1, 1)]),
+        (3, np.array([[-5, -4], [1, 2], [-1, 1]])),
+    ],
+)
+def test_bounds_may_be_pairs_or_an_object_of_scipy(d, pairs):
+    low, high = (
+        [limit if value is None else value for value in side]
+        for side, limit in zip(zip(*pairs), (-np.inf, np.inf))
+    )
+    expected = end((jnp.array(low, float), jnp.array(high, float)), d)
+    assert (expected >= np.array(low)).all()
+    assert (expected <= np.array(high)).all()
+    np.testing.assert_array_equal(end(pairs, d), expected)
+    np.testing.assert_array_equal(end(optimize.Bounds(low, high), d), expected)
+
+
+def test_bounds_with_two_readings_are_refused():
+    for bounds in (
+        [(-5, -4), (1, 2)],
+        ([-5, -4], [1, 2]),
+        np.array([[-5, -4], [1, 2]]),
+    ):
+        with pytest.raises(ValueError, match="bounds of two coordinates must not fit"):
+            end(bounds, 2)
+    x = end((np.array([-5, -4]), np.array([1, 2])), 2)
+    assert (x >= np.array([-5, -4])).all()
+    assert (x <= np.array([1, 2])).all()
+
+
+# --- JAX's settings ---
+
+
+@pytest.mark.parametrize("method", ["improved", "improved_kinetic"])
+def test_anneal_works_without_jit_and_without_rank_promotion(method):
+    def run():
+        return annealing.anneal(
+            U, jnp.ones((3, 2)), KEY, method=method, steps=3, step_size=1e-3,
+            temperature=0.5, bounds=(-2.0, jnp.array([2.0, 3.0])), records=2,
+        ).trajectory.x  # fmt: skip
+
+    expected = run()
+    with jax.disable_jit():
+        np.testing.assert_allclose(run(), expected, rtol=1e-5)
+    _compiled._programs.clear()
+    with jax.numpy_rank_promotion("raise"):
+        np.testing.assert_array_equal(run(), expected)
+
+
+@pytest.mark.parametrize("make", [annealing.langevin_noise, annealing.kinetic_langevin])
+def test_transformations_work_without_jit_and_without_rank_promotion(make):
+    tx = make(0.1, 0.1, 0)
+    with jax.disable_jit(), jax.numpy_rank_promotion("raise"):
+        updates, _ = tx.update(jnp.ones((2, 3)), tx.init(jnp.ones((2, 3))))
+    assert np.isfinite(updates).all()
 
 
 # --- derivatives ---
