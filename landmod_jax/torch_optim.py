@@ -5,6 +5,12 @@ modification. optax's own versions differ in details: `optax.adagrad` and
 `optax.rmsprop` put their epsilon inside the square root, and `optax.adagrad` starts its
 sums of squares at 0.1.
 
+Positional arguments come in torch.optim's order, after its `params`. `amsgrad`,
+`centered`, `decoupled_weight_decay` and `maximize` do not exist here: pass optax's own
+optimizers (`optax.amsgrad`, `optax.adamw`, …) behind `landscape_modify`, or negate the
+loss. Complex parameters are pairs of real ones, as in PyTorch, whose gradients are the
+complex conjugates of `jax.grad`'s.
+
 If a schedule returns a negative learning rate, 0 is used: rounding under jit can end a
 schedule to 0 at -1e-8.
 """
@@ -24,6 +30,7 @@ Optimizer: TypeAlias = optax.GradientTransformationExtraArgs
 def sgd(
     lr: LearningRate = 1e-3,
     momentum: float | None = None,
+    dampening: float | None = None,
     weight_decay: float = 0.0,
     *,
     nesterov: bool = False,
@@ -34,8 +41,10 @@ def sgd(
     Args:
       lr: learning rate, or a schedule of it.
       momentum: β; the velocity starts at the first gradient. None or 0 for none.
+      dampening: the velocity takes 1 − dampening of every later gradient. None or 0
+        for none.
       weight_decay: L2, added to the gradient after the landscape has scaled it.
-      nesterov: use Nesterov's momentum; requires a momentum.
+      nesterov: use Nesterov's momentum; requires a momentum without dampening.
       landscape: `landscape_modify(...)`, or None for the plain optimizer.
 
     Returns:
@@ -43,8 +52,9 @@ def sgd(
       ignored without one.
 
     Raises:
-      ValueError: lr, momentum or weight_decay is negative or not a number, nesterov is
-        True without a momentum, or landscape is not a transformation.
+      ValueError: lr, momentum or weight_decay is negative or not a number, dampening is
+        not a number, nesterov is True without a momentum or with dampening, or
+        landscape is not a transformation.
 
     Example:
       >>> import jax.numpy as jnp, landmod_jax as lm
@@ -55,7 +65,7 @@ def sgd(
       >>> print(updates)  # -0.5 * 6 / ((3 - 1) + 1)
       [-1.]
     """
-    trace = _trace(momentum, nesterov)
+    trace = _trace(momentum, nesterov, dampening)
     return _chained("sgd", landscape, weight_decay, *trace, lr=lr)
 
 
@@ -93,12 +103,13 @@ def adam(
     """
     b1, b2 = _checks.pair("betas", betas, least=0, below=1)
     eps = _checks.number("eps", eps, least=0)
-    scale = optax.scale_by_adam(b1, b2, eps)
+    scale = _on_components(optax.scale_by_adam(b1, b2, eps))
     return _chained("adam", landscape, weight_decay, scale, lr=lr)
 
 
 def adagrad(
     lr: LearningRate = 1e-2,
+    lr_decay: float | None = None,
     weight_decay: float = 0.0,
     initial_accumulator_value: float = 0.0,
     eps: float = 1e-10,
@@ -109,6 +120,8 @@ def adagrad(
 
     Args:
       lr: learning rate, or a schedule of it.
+      lr_decay: the learning rate of step t = 0, 1, … is lr / (1 + t · lr_decay). None
+        or 0 for a constant one.
       weight_decay: L2, added to the gradient after the landscape has scaled it.
       initial_accumulator_value: where the sums of squares start.
       eps: added to the root of the sum. Not the landscape's ε.
@@ -129,11 +142,17 @@ def adagrad(
       >>> print(updates)
       [-0.1]
     """
-    scale = _scale_by_adagrad(
-        _checks.number("initial_accumulator_value", initial_accumulator_value, least=0),
-        _checks.number("eps", eps, least=0),
+    initial = initial_accumulator_value
+    scale = _on_components(
+        _scale_by_adagrad(
+            _checks.number("initial_accumulator_value", initial, least=0),
+            _checks.number("eps", eps, least=0),
+        )
     )
-    return _chained("adagrad", landscape, weight_decay, scale, lr=lr)
+    slower = []
+    if not _is_none(lr_decay := _optional("lr_decay", lr_decay, least=0)):
+        slower = [optax.scale_by_schedule(lambda t: 1 / (1 + t * lr_decay))]
+    return _chained("adagrad", landscape, weight_decay, scale, *slower, lr=lr)
 
 
 def rmsprop(
@@ -172,8 +191,8 @@ def rmsprop(
     """
     alpha = _checks.number("alpha", alpha, least=0, below=1)
     eps = _checks.number("eps", eps, least=0)
-    scale = optax.scale_by_rms(alpha, eps, eps_in_sqrt=False)
-    trace = _trace(momentum, nesterov=False)
+    scale = _on_components(optax.scale_by_rms(alpha, eps, eps_in_sqrt=False))
+    trace = _trace(momentum, nesterov=False, dampening=0)
     return _chained("rmsprop", landscape, weight_decay, scale, *trace, lr=lr)
 
 
@@ -188,7 +207,7 @@ def _chained(
     if landscape is not None:
         front.append(_checks.transformation("landscape", landscape))
     weight_decay = _checks.number("weight_decay", weight_decay, least=0)
-    decays = not (_checks.fixed(weight_decay) and weight_decay == 0)
+    decays = not _is_none(weight_decay)
     decay = optax.add_decayed_weights(weight_decay) if decays else optax.identity()
     chain = optax.chain(*front, decay, *parts, _scale_by_lr(lr))
 
@@ -201,17 +220,64 @@ def _chained(
     )
 
 
-def _trace(momentum: Any, nesterov: Any) -> list[optax.GradientTransformation]:
+def _trace(
+    momentum: Any, nesterov: Any, dampening: Any
+) -> list[optax.GradientTransformation]:
     nesterov = _checks.flag("nesterov", nesterov)
-    if momentum is not None:
-        momentum = _checks.number("momentum", momentum, least=0)
-    if momentum is None or (_checks.fixed(momentum) and momentum == 0):
-        if nesterov:
-            raise ValueError(
-                f"nesterov=True needs a momentum greater than 0, got {momentum}"
-            )
+    momentum = _optional("momentum", momentum, least=0)
+    dampening = _optional("dampening", dampening)
+    if nesterov and (_is_none(momentum) or not _is_none(dampening)):
+        raise ValueError(
+            "nesterov=True needs a momentum greater than 0 and no dampening, got "
+            f"momentum {momentum} and dampening {dampening}"
+        )
+    if _is_none(momentum):
         return []
-    return [optax.trace(momentum, nesterov)]
+    trace = optax.trace(momentum, nesterov)
+    if _is_none(dampening):
+        return [trace]
+    # The velocity starts at the whole first gradient.
+    damped = optax.scale_by_schedule(lambda t: jnp.where(t == 0, 1, 1 - dampening))
+    return [damped, trace]
+
+
+def _optional(name: str, value: Any, **limits: Any) -> Any:
+    return None if value is None else _checks.number(name, value, **limits)
+
+
+def _is_none(setting: Any) -> bool:
+    """Whether it is None or 0. `optax.inject_hyperparams` passes None as it is."""
+    return setting is None or (_checks.fixed(setting) and setting == 0)
+
+
+def _on_components(
+    transformation: optax.GradientTransformation,
+) -> optax.GradientTransformation:
+    """The transformation on the real and imaginary parts of complex leaves."""
+
+    def split(tree: Any) -> Any:
+        return jax.tree.map(
+            lambda x: (x.real, x.imag) if jnp.iscomplexobj(x) else x, tree
+        )
+
+    def init_fn(params: optax.Params) -> optax.OptState:
+        return transformation.init(split(params))
+
+    def update_fn(
+        updates: optax.Updates,
+        state: optax.OptState,
+        params: optax.Params | None = None,
+    ) -> tuple[optax.Updates, optax.OptState]:
+        del params
+        parts, state = transformation.update(split(updates), state)
+        joined = jax.tree.map(
+            lambda x, part: jax.lax.complex(*part) if jnp.iscomplexobj(x) else part,
+            updates,
+            parts,
+        )
+        return joined, state
+
+    return optax.GradientTransformation(init_fn, update_fn)
 
 
 def _scale_by_lr(lr: Any) -> optax.GradientTransformation:
@@ -238,7 +304,7 @@ def _scale_by_adagrad(initial: float, eps: float) -> optax.GradientTransformatio
     ) -> tuple[optax.Updates, optax.ScaleByRssState]:
         del params
         sums = jax.tree.map(
-            lambda g, total: total + (g.conj() * g).real.astype(total.dtype),
+            lambda g, total: total + jnp.square(g).astype(total.dtype),
             updates,
             state.sum_of_squares,
         )

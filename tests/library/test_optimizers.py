@@ -1,6 +1,7 @@
 """The four optimizers in float64 against NumPy by hand, and against torch.optim."""
 
 import functools
+import inspect
 
 import jax
 import jax.numpy as jnp
@@ -33,7 +34,9 @@ SETTINGS = {
     "sgd nesterov": {"lr": 0.02, "momentum": 0.9, "nesterov": True},
     "adam": {"lr": 0.05},
     "adam decay": {"lr": 0.05, "betas": (0.8, 0.95), "weight_decay": 0.01},
+    "sgd dampening": {"lr": 0.02, "momentum": 0.9, "dampening": 0.5},
     "adagrad": {"lr": 0.1},
+    "adagrad slower": {"lr": 0.1, "lr_decay": 0.05},
     "adagrad decay": {"lr": 0.1, "weight_decay": 0.01},
     "rmsprop": {"lr": 0.01},
     "rmsprop momentum": {"lr": 0.01, "momentum": 0.5, "weight_decay": 0.01},
@@ -72,7 +75,8 @@ def modified(shape):
 
 def by_hand(name, shape):
     """The update rules in NumPy, as torch.optim documents them."""
-    s = {"momentum": 0.0, "weight_decay": 0.0, "nesterov": False} | SETTINGS[name]
+    s = {"momentum": 0.0, "weight_decay": 0.0, "nesterov": False, "dampening": 0.0}
+    s |= {"lr_decay": 0.0} | SETTINGS[name]
     b1, b2 = s.get("betas", (0.9, 0.999))
     w, gradient = START.copy(), modified(shape)
     m, v, path = np.zeros(6), np.zeros(6), []
@@ -80,7 +84,7 @@ def by_hand(name, shape):
         g = gradient(w, t) + s["weight_decay"] * w
         match name.split()[0]:
             case "sgd":
-                m = s["momentum"] * m + g
+                m = s["momentum"] * m + (g if t == 0 else (1 - s["dampening"]) * g)
                 w = w - s["lr"] * (g + s["momentum"] * m if s["nesterov"] else m)
             case "adam":
                 m = b1 * m + (1 - b1) * g
@@ -89,7 +93,8 @@ def by_hand(name, shape):
                 w = w - s["lr"] * m_hat / (np.sqrt(v_hat) + 1e-8)
             case "adagrad":
                 v = v + g * g
-                w = w - s["lr"] * g / (np.sqrt(v) + 1e-10)
+                lr = s["lr"] / (1 + t * s["lr_decay"])
+                w = w - lr * g / (np.sqrt(v) + 1e-10)
             case "rmsprop":
                 v = 0.99 * v + 0.01 * g * g
                 m = s["momentum"] * m + g / (np.sqrt(v) + 1e-8)
@@ -98,11 +103,13 @@ def by_hand(name, shape):
     return np.array(path)
 
 
+CLASSES = {"sgd": "SGD", "adam": "Adam", "adagrad": "Adagrad", "rmsprop": "RMSprop"}
+
+
 def by_torch(name, shape):
     torch = pytest.importorskip("torch")
-    classes = {"sgd": "SGD", "adam": "Adam", "adagrad": "Adagrad", "rmsprop": "RMSprop"}
     w = torch.nn.Parameter(torch.tensor(START))
-    optimizer = getattr(torch.optim, classes[name.split()[0]])([w], **SETTINGS[name])
+    optimizer = getattr(torch.optim, CLASSES[name.split()[0]])([w], **SETTINGS[name])
     gradient, path = modified(shape), []
     for t in range(STEPS):
         w.grad = torch.tensor(gradient(w.detach().numpy(), t))
@@ -183,7 +190,15 @@ def test_value_is_ignored_without_a_landscape():
             r"alpha must be .* in \[0, 1\)",
         ),
         (
+            functools.partial(lm.torch_optim.sgd, 0.1, 0.9, 0.5, nesterov=True),
+            "nesterov=True needs a momentum greater than 0 and no dampening",
+        ),
+        (
             functools.partial(lm.torch_optim.adagrad, 0.1, -0.1),
+            "lr_decay must be .* of at least 0",
+        ),
+        (
+            functools.partial(lm.torch_optim.adagrad, 0.1, 0.0, -0.1),
             "weight_decay must be .* of at least 0",
         ),
         (
@@ -197,9 +212,45 @@ def test_wrong_arguments_are_named(make, message):
         make()
 
 
-def test_complex_gradients_of_adagrad():
-    """As two real numbers that share a sum of squares."""
+def test_each_part_of_a_complex_gradient_has_its_own_sum_of_squares():
+    """Adagrad's first step is the sign of each of the two real numbers."""
     tx = lm.torch_optim.adagrad(1.0)
-    z = jnp.array([3 + 4j], jnp.complex64)
-    updates, _ = tx.update(z, tx.init(z), z)
-    np.testing.assert_allclose(updates, [-(3 + 4j) / 5], rtol=1e-6)
+    params = {"z": jnp.array([3 - 4j], jnp.complex64), "w": jnp.array([2.0])}
+    updates, _ = jax.jit(tx.update)(params, tx.init(params), params)
+    np.testing.assert_allclose(updates["z"], [-1 + 1j], rtol=1e-6)
+    np.testing.assert_allclose(updates["w"], [-1], rtol=1e-6)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("name", SETTINGS)
+def test_complex_parameters_as_in_torch(name):
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(2)
+    complex_normal = lambda *shape: rng.normal(size=(*shape, 2)) @ np.array([1, 1j])
+    start, gradients = complex_normal(3), complex_normal(20, 3)
+    z = torch.nn.Parameter(torch.tensor(start))
+    optimizer = getattr(torch.optim, CLASSES[name.split()[0]])([z], **SETTINGS[name])
+    with jax.enable_x64(True):
+        tx = getattr(lm.torch_optim, name.split()[0])(**SETTINGS[name])
+        w = jnp.asarray(start)
+        state = tx.init(w)
+        for gradient in gradients:
+            z.grad = torch.tensor(gradient)
+            optimizer.step()
+            updates, state = tx.update(jnp.asarray(gradient), state, w)
+            w = optax.apply_updates(w, updates)
+    np.testing.assert_allclose(w, z.detach().numpy(), rtol=1e-9)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("name", CLASSES)
+def test_positional_arguments_come_in_torchs_order(name):
+    torch = pytest.importorskip("torch")
+    parameters = inspect.signature(getattr(torch.optim, CLASSES[name])).parameters
+    theirs = list(parameters)[1:]  # without params
+    ours = inspect.signature(getattr(lm.torch_optim, name)).parameters
+    positional = [n for n, p in ours.items() if p.kind is not p.KEYWORD_ONLY]
+    assert positional == theirs[: len(positional)]
+    for argument in positional:
+        default, expected = ours[argument].default, parameters[argument].default
+        assert default == expected or (default, expected) == (None, 0)
