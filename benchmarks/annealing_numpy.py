@@ -9,9 +9,10 @@ import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
 from benchmarks.timing import in_turns
+from experiments.annealing import objectives
+from experiments.annealing.objectives import Objective
 from landmod_jax import annealing
-from landmod_jax.annealing import METHODS, MethodName, objectives
-from landmod_jax.annealing.objectives import Objective
+from landmod_jax.annealing import METHODS, MethodName
 
 STEP_SIZE = {False: 1e-4, True: 1e-2}  # overdamped, kinetic
 INITIAL, FINAL = 5.0, 0.05

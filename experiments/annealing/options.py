@@ -15,7 +15,7 @@ class Study:
         "levy",
         "styblinski_tang",
     )
-    """Objectives; see landmod_jax.annealing.objectives."""
+    """Objectives; see experiments/annealing/objectives.py."""
     dimensions: tuple[int, ...] = (2, 5)
     """Dimensions of each objective."""
     steps: int = 2000

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from landmod_jax.annealing.objectives import OBJECTIVES, Objective
+from experiments.annealing.objectives import OBJECTIVES, Objective
 
 FIXED = {"himmelblau": 2, "sines": 1}  # those with only one dimension
 _SAMPLE = 4096

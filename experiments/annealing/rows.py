@@ -15,10 +15,10 @@ from typing import Any
 
 import pandas as pd
 
+from experiments.annealing.objectives import OBJECTIVES
 from experiments.errors import UserError
 from experiments.machine import files, untrusted
 from experiments.runs import checks
-from landmod_jax.annealing.objectives import OBJECTIVES
 
 PROBLEM = ["objective", "dimension"]
 WORDS = {

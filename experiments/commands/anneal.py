@@ -74,8 +74,8 @@ def run(config: Config) -> None:
 def _check(config: Config) -> None:
     if config.resume and config.overwrite:
         raise UserError("choose --resume or --overwrite: they exclude each other")
+    from experiments.annealing.objectives import OBJECTIVES
     from experiments.annealing.problems import FIXED
-    from landmod_jax.annealing.objectives import OBJECTIVES
 
     for name in config.objectives:
         if name not in OBJECTIVES:

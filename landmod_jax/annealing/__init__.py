@@ -6,7 +6,7 @@ result = anneal(
 result.best_x, result.best_value
 """
 
-from landmod_jax.annealing import objectives, spins
+from landmod_jax.annealing import spins
 from landmod_jax.annealing._cooling import geometric, logarithmic
 from landmod_jax.annealing._methods import METHODS, MethodName
 from landmod_jax.annealing._metropolis import (
@@ -46,6 +46,5 @@ __all__ = [
     "log_weights",
     "logarithmic",
     "metropolis",
-    "objectives",
     "spins",
 ]

@@ -183,19 +183,20 @@ def anneal(
         scalar.
 
     Example:
-      >>> import jax
+      >>> import jax, jax.numpy as jnp
       >>> from landmod_jax import annealing
-      >>> U = annealing.objectives.rastrigin(2)
+      >>> def rastrigin(x):
+      ...     return 10 * x.size + (x**2 - 10 * jnp.cos(2 * jnp.pi * x)).sum()
       >>> key, start = jax.random.split(jax.random.key(0))
       >>> result = annealing.anneal(
-      ...     U,
-      ...     U.sample(start, 50),
+      ...     rastrigin,
+      ...     jax.random.uniform(start, (50, 2), minval=-5.12, maxval=5.12),
       ...     key,
       ...     method="improved",
       ...     steps=2000,
       ...     step_size=1e-3,
       ...     temperature=annealing.geometric(5.0, 0.01, steps=2000),
-      ...     bounds=(U.low, U.high),
+      ...     bounds=(-5.12, 5.12),
       ... )
       >>> print(f"{result.best_value.min():.2f} at {result.state.step}")
       0.00 at 2000

@@ -10,8 +10,8 @@ import optax
 import pytest
 
 import landmod_jax as lm
+from experiments.annealing import objectives
 from landmod_jax import annealing
-from landmod_jax.annealing import objectives
 
 KEY = jax.random.key(2)
 U = objectives.rastrigin(2)
@@ -162,7 +162,7 @@ def test_bad_arguments_are_named(change, message):
         annealing.anneal(**arguments)
 
 
-# --- cooling, objectives, transformations ---
+# --- cooling, transformations ---
 
 
 def test_schedules_by_hand():
@@ -172,31 +172,6 @@ def test_schedules_by_hand():
     np.testing.assert_allclose([T(0), T(5), T(10), T(99)], [4, 2, 1, 1], rtol=1e-6)
     result = run(temperature=optax.linear_schedule(1.0, 0.1, 100))
     assert np.isfinite(result.best_value).all()
-
-
-OBJECTIVES = [
-    make(d)
-    for make in (
-        objectives.ackley, objectives.rastrigin, objectives.griewank,
-        objectives.schwefel, objectives.levy, objectives.styblinski_tang,
-        objectives.rosenbrock,
-    )
-    for d in (2, 5)
-] + [objectives.himmelblau(), objectives.double_well(), objectives.sines()]  # fmt: skip
-
-
-@pytest.mark.parametrize("U", OBJECTIVES, ids=lambda U: f"{U.name}-{U.dimension}")
-def test_objectives_have_the_minimum_they_say(U):
-    scale = max(1.0, abs(U.minimum))
-    for point in U.minimizers:
-        x = jnp.asarray(point, jnp.float32)
-        assert abs(float(U(x)) - U.minimum) < 1e-4 * scale
-        assert (x >= U.low).all()
-        assert (x <= U.high).all()
-        assert np.abs(jax.grad(U)(x)).max() < 2e-2
-    values = jax.vmap(U)(U.sample(jax.random.key(0), 20_000))
-    assert np.isfinite(values).all()
-    assert values.min() >= U.minimum - 1e-3 * scale
 
 
 def test_langevin_noise_behind_sgd_is_2_4():

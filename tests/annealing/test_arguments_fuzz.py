@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 import landmod_jax as lm
+from experiments.annealing import objectives
 from landmod_jax import annealing
-from landmod_jax.annealing import objectives, spins
+from landmod_jax.annealing import spins
 
 KEY = jax.random.key(0)
 U = objectives.rastrigin(2)
@@ -21,7 +22,6 @@ X0 = jnp.ones((3, 2))
 LEFT_OUT = {
     "METHODS",
     "MethodName",
-    "objectives",
     "AnnealResult",
     "AnnealState",
     "Trajectory",
@@ -56,7 +56,6 @@ NOT_ENERGIES = [
     lambda x: 3,
     lambda x: float(x[0]),
     objectives.himmelblau,  # a factory, not called
-    objectives.double_well(1.0, 5),
 ]
 
 anneal = functools.partial(
@@ -69,15 +68,7 @@ PLAIN = anneal(method="langevin").state
 
 def call(name, good, /, **bad):
     """Cases of one function: a bad value in one place of good arguments."""
-    function = (
-        {
-            "anneal": annealing.anneal,
-            "sample": U.sample,
-        }.get(name)
-        or getattr(annealing, name, None)
-        or getattr(objectives, name, None)
-        or getattr(spins, name)
-    )
+    function = getattr(annealing, name, None) or getattr(spins, name)
     return [
         (name, function, good | {argument: value}, argument)
         for argument, values in bad.items()
@@ -214,29 +205,6 @@ BAD = [
         final=NOT_ABOVE_0,
         steps=NOT_ABOVE_0,
     ),
-    *(
-        case
-        for name in objectives.OBJECTIVES
-        if name not in ("himmelblau", "sines", "double_well")
-        for case in call(name, {}, d=[*NOT_COUNTS, jnp.float32(2)])
-    ),
-    *call("rosenbrock", {}, d=[1]),
-    *call("double_well", {}, barrier=NOT_ABOVE_0, d=[*NOT_COUNTS, 17]),
-    *call("sample", {"key": KEY, "chains": 2}, key=[*NOT_KEYS, 0], chains=NOT_COUNTS),
-    *call(
-        "Objective",
-        {
-            "name": "bowl", "function": lambda x: (x**2).sum(), "dimension": 2,
-            "low": -1.0, "high": 1.0, "minimizers": ((0, 0),), "minimum": 0.0,
-        },
-        name=[None, 3],
-        function=NOT_FUNCTIONS,
-        dimension=NOT_COUNTS,
-        low=[*NOT_NUMBERS, 2.0],
-        high=[*NOT_NUMBERS, -2.0],
-        minimizers=[None, 3, [(0, 0)], ((0,),), ((0, 0, 0),), (0.0, 0.0)],
-        minimum=NOT_NUMBERS,
-    ),
 ]  # fmt: skip
 
 
@@ -246,7 +214,6 @@ def test_there_are_enough_and_every_public_name_is_among_them():
     public = {name for name in vars(annealing) if name[0] != "_"}
     public = {name for name in public if not inspect.ismodule(getattr(annealing, name))}
     assert public - LEFT_OUT <= tried
-    assert set(objectives.OBJECTIVES) - {"himmelblau", "sines"} <= tried
 
 
 @pytest.mark.parametrize("name", sorted({name for name, *_ in BAD}))
@@ -276,7 +243,6 @@ def test_numbers_of_any_kind_are_taken(value):
     annealing.kinetic_langevin(value, value, np.int32(3))
     annealing.geometric(value, value, value)(3)
     annealing.logarithmic(value)(3)
-    objectives.double_well(value)(np.zeros(1))
     anneal(step_size=value, temperature=value, eps=value, steps=np.int64(2))
 
 
@@ -298,6 +264,3 @@ def test_lists_are_points_and_whole_numbers_are_coordinates():
         U, [[1, 2], [3, 4]], KEY, steps=2, step_size=0.01, temperature=1.0
     )
     assert result.best_x.dtype == jnp.float32
-    np.testing.assert_allclose(U([1, 2]), 5.0, atol=1e-4)
-    with pytest.raises(ValueError, match=r"x must be a point of rastrigin"):
-        U(X0)

@@ -9,6 +9,7 @@ import numpy as np
 import optax
 import pytest
 
+from experiments.annealing import objectives
 from landmod_jax import annealing
 
 KEY = 3
@@ -137,7 +138,7 @@ def test_numbers_may_be_mapped(name):
 
 
 ANNEAL = functools.partial(
-    annealing.anneal, annealing.objectives.rastrigin(2), jnp.ones((3, 2)),
+    annealing.anneal, objectives.rastrigin(2), jnp.ones((3, 2)),
     jax.random.key(0), method="improved_kinetic", steps=5, records=0,
 )  # fmt: skip
 
@@ -153,7 +154,6 @@ ANNEAL = functools.partial(
         lambda v: ANNEAL(step_size=0.01, temperature=annealing.logarithmic(1.0, 1 + v)),
         lambda v: ANNEAL(step_size=0.01, temperature=annealing.geometric(v, 0.1, 4)),
         lambda v: ANNEAL(step_size=0.01, temperature=1.0, bounds=(-1 - v, 1 + v)),
-        lambda v: annealing.objectives.double_well(v)(jnp.array([0.1])),
     ],
 )
 def test_numbers_of_anneal_may_be_mapped(run):

@@ -1,4 +1,4 @@
-"""Schedules that end at 0, derivatives, dimensions, devices."""
+"""Schedules that end at 0, bounds, JAX's settings, derivatives, devices."""
 
 import functools
 
@@ -10,8 +10,9 @@ import pytest
 from scipy import optimize
 
 import landmod_jax as lm
+from experiments.annealing import objectives
 from landmod_jax import annealing
-from landmod_jax.annealing import _compiled, objectives
+from landmod_jax.annealing import _compiled
 
 KEY = jax.random.key(0)
 TO_ZERO = optax.linear_schedule(1.0, 0.0, 10)  # jitted, it ends at −1.5e-8
@@ -230,20 +231,7 @@ def test_reverse_mode_is_an_error():
         jax.grad(best)(jnp.ones((2, 2)))
 
 
-# --- dimensions, devices ---
-
-
-@pytest.mark.parametrize("d", [1, 3])
-@pytest.mark.parametrize(
-    "energy", [objectives.himmelblau(), U, objectives.double_well(1.0, 2)]
-)
-def test_objectives_check_their_dimension(energy, d):
-    with pytest.raises(ValueError, match=r"of shape \(2,\), got shape"):
-        energy(jnp.ones(d))
-    with pytest.raises(ValueError, match=r"energy.*of shape \(2,\), got shape"):
-        annealing.anneal(
-            energy, jnp.ones((4, d)), KEY, steps=3, step_size=0.1, temperature=1.0
-        )
+# --- devices ---
 
 
 @pytest.mark.parametrize("kind", ["Auto", "Explicit"])
@@ -274,11 +262,3 @@ def test_chains_over_devices_with_each_kind_of_axes(kind, options):
     np.testing.assert_allclose(
         further.state.x, run(x0=here.state).state.x, rtol=1e-4, atol=1e-5
     )
-
-
-def test_memory_of_constructors_tells_numbers_apart():
-    assert lm.bounded(1.0, 2.0) is lm.bounded(bound=1.0, width=2.0)
-    assert lm.bounded(1.0, 2.0) is not lm.bounded(1.0, 2.0000001)
-    assert objectives.ackley(2) is objectives.ackley(d=2)
-    with pytest.raises(ValueError, match="d must be an integer"):
-        objectives.ackley(True)

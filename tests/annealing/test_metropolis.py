@@ -12,6 +12,7 @@ import pytest
 from jax.sharding import AxisType
 
 import landmod_jax as lm
+from experiments.annealing import objectives
 from landmod_jax import annealing
 from landmod_jax.annealing import _compiled, spins
 from landmod_jax.annealing import _metropolis_loop as loop
@@ -320,7 +321,7 @@ def test_a_population_rule_may_let_c_rise():
 
 @pytest.mark.parametrize("reduce", ["min", "mean"])
 def test_a_population_of_anneal(reduce):
-    U = annealing.objectives.rastrigin(2)
+    U = objectives.rastrigin(2)
     x0 = U.sample(jax.random.key(1), 6)
     result = annealing.anneal(
         U, x0, KEY, method="improved", steps=50, step_size=1e-3, temperature=1.0,

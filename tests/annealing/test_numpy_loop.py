@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from benchmarks import annealing_numpy as reference
+from experiments.annealing import objectives
 from landmod_jax import annealing
-from landmod_jax.annealing import METHODS, _noise, objectives
+from landmod_jax.annealing import METHODS, _noise
 
 KEY = jax.random.key(5)
 STEPS = 8
