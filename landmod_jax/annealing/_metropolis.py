@@ -25,7 +25,8 @@ class MetropolisResult(NamedTuple):
 
     Attributes:
       best_x, best_value: the best state of each chain, with a leading axis of chains in
-        each leaf, and U there, (chains,).
+        each leaf, and U there, (chains,), as `energy` returns it; +inf for a chain that
+        has never had a finite value.
       state: the state of all chains at the end.
       trajectory: records along the way.
     """
@@ -157,17 +158,17 @@ def metropolis(
     first = 0 if start is None else _checked_start(start, x, energy, law, steps)
     schedule = arguments.schedule_of(temperature, first, steps, False)
     ends = arguments.record_ends(records, steps)
-    state, trajectory = compiled.call(
+    best_value, state, trajectory = compiled.call(
         _run, (energy, propose, schedule), law, x, start, key, ends
     )
     if records == 0:
         trajectory = jax.tree.map(lambda leaf: leaf[:0], trajectory)
-    return MetropolisResult(state.best_x, state.best_value, state, trajectory)
+    return MetropolisResult(state.best_x, best_value, state, trajectory)
 
 
 def _run(
     functions: tuple[Callable, Any, Callable], law: loop.Law, x: Any, *rest: Any
-) -> tuple[MetropolisState, MetropolisTrajectory]:
+) -> tuple[jax.Array, MetropolisState, MetropolisTrajectory]:
     """`loop.run`, with the functions checked."""
     energy, propose, schedule = functions
     one = _one(x)

@@ -25,6 +25,7 @@ from landmod_jax.annealing._moves import (
     Whole,
     acceptance_of,
     draws,
+    of_chains,
     uniforms,
 )
 from landmod_jax.annealing._numerics import for_each, held
@@ -32,8 +33,9 @@ from landmod_jax.annealing._numerics import for_each, held
 # Steps, an even number, whose uniforms are drawn together and whose acceptances are
 # kept, to recover the best state among them.
 BLOCK = 128
-# Steps after which an incremental U is recomputed, because rounding accumulates.
-REFRESH = 256 * BLOCK
+# Incremental energies are recomputed after this many steps for each number of a state,
+# because rounding accumulates.
+REFRESH = 32
 
 
 class MetropolisState(NamedTuple):
@@ -48,6 +50,10 @@ class MetropolisState(NamedTuple):
       best_x, best_value: like x and value, over x0 and all steps; best_value is +inf
         for a chain that has never had a finite value.
       accepted: accepted proposals so far, (chains,) int32.
+
+    With a `Moves` object, value and best_value are sums of changes, rounded at each
+    step. They are computed afresh at least every 32 steps for each number of a state
+    (in whole blocks of 128 steps).
     """
 
     step: Any
@@ -176,7 +182,8 @@ def run(
     ends: jax.Array,
     *,
     law: Law,
-) -> tuple[MetropolisState, MetropolisTrajectory]:
+) -> tuple[jax.Array, MetropolisState, MetropolisTrajectory]:
+    """U at the best states, the state at the end, and the records."""
     evaluate = jax.vmap(lambda x: as_wide(energy(x)), in_axes=-1)
     words = noise.words(key)
     if start is None:
@@ -220,7 +227,7 @@ def run(
         )
         return following, accepted, better
 
-    def by_whole(first: jax.Array, last: jax.Array, state: Any, uniform: Any) -> Any:
+    def by_whole(state: MetropolisState, through: Callable, uniform: Callable) -> Any:
         def one(step: jax.Array, state: MetropolisState) -> MetropolisState:
             y = moves.propose(draws_at(step), state.x, step)
             new_value = evaluate(y)
@@ -228,14 +235,15 @@ def run(
                 state, y, new_value - state.value, new_value, uniform(step)
             )
             return following._replace(
-                best_x=_where(better, y, state.best_x),
+                best_x=of_chains(better, y, state.best_x),
                 accepted=state.accepted + accepted.astype(jnp.int32),
             )
 
-        return jax.lax.fori_loop(first, last, one, state)
+        return through(one, state, lambda state: state)
 
-    def by_parts(first: jax.Array, last: jax.Array, state: Any, uniform: Any) -> Any:
+    def by_parts(state: MetropolisState, through: Callable, uniform: Callable) -> Any:
         """Recover the best state by repeating the steps that led to it."""
+        first, x_first = state.step, state.x
 
         def one(step: jax.Array, carry: Any) -> Any:
             (state, move, change), best_at, flags = carry
@@ -251,55 +259,112 @@ def run(
         best_at = for_each(state.value, jnp.zeros((), jnp.int32)) + first
         none = for_each(state.value, jnp.zeros((), bool))
         flags = jnp.broadcast_to(none, (BLOCK, chains))
-        x_first, carry = state.x, (going_from(state), best_at, flags)
-        going, best_at, flags = jax.lax.fori_loop(first, last, one, carry)
-        state = going.state
+        carry = (going_from(state), best_at, flags)
+        carry, records = through(one, carry, lambda carry: carry[0].state)
+        (state, *_), best_at, flags = carry
 
-        def repeat(step: jax.Array, carry: Any) -> Any:
+        def repeat(step: Any, carry: Any) -> Any:
             x, move = carry
+            step = jnp.asarray(step, jnp.int32)
             flag = jax.lax.dynamic_index_in_dim(flags, step - first, 0, False)
             x = moves.apply(x, move, flag & (step < best_at))
             return x, moves.propose(draws_at(step + 1), x, step + 1)
 
-        def found() -> Any:
+        def best() -> Any:
             carry = (x_first, moves.propose(draws_at(first), x_first, first))
             x, _ = jax.lax.fori_loop(first, best_at.max(), repeat, carry)
-            return _where(best_at > first, x, state.best_x)
+            return of_chains(best_at > first, x, state.best_x)
 
-        best_x = jax.lax.cond((best_at > first).any(), found, lambda: state.best_x)
-        value = jax.lax.cond(
-            last % REFRESH == 0, lambda: evaluate(state.x), lambda: state.value
-        )
+        best_x = jax.lax.cond((best_at > first).any(), best, lambda: state.best_x)
         accepted = state.accepted + flags.sum(0, dtype=jnp.int32)
-        return state._replace(value=value, best_x=best_x, accepted=accepted)
+        state = state._replace(best_x=best_x, accepted=accepted)
+        due = state.step % refresh == 0
+        return jax.lax.cond(due, refreshed, lambda state: state, state), records
 
+    def refreshed(state: MetropolisState) -> MetropolisState:
+        return state._replace(
+            value=evaluate(state.x),
+            best_value=best_values(evaluate(state.best_x), state),
+        )
+
+    size = sum(leaf.size // chains for leaf in jax.tree.leaves(state.x))
+    refresh = -(-REFRESH * size // BLOCK) * BLOCK
     advance = by_whole if isinstance(moves, Whole) else by_parts
+    ends = state.step + ends[1:]
 
-    def block(end: jax.Array, state: MetropolisState) -> MetropolisState:
-        """The steps up to `end` or to the next multiple of BLOCK."""
+    def block(carry: Any) -> Any:
+        """The steps up to the next multiple of BLOCK or to the end, and their records.
+
+        The records are the trajectory so far, and how many of them are written.
+        """
+        state, *records = carry
         begin = state.step // BLOCK * BLOCK
         table = uniforms(words, begin, BLOCK, chains, dtype)
+        # Not min(ends[-1], begin + BLOCK), which may be above what an int32 holds.
+        last = begin + jnp.minimum(ends[-1] - begin, BLOCK)
 
         def uniform(step: jax.Array) -> jax.Array:
             return jax.lax.dynamic_index_in_dim(table, step - begin, 0, False)
 
-        # Not min(end, begin + BLOCK), which may be above what an int32 holds.
-        last = begin + jnp.minimum(end - begin, BLOCK)
-        return advance(state.step, last, state, uniform)
+        def through(one: Callable, carry: Any, state_of: Callable) -> Any:
+            def stretch(whole: Any) -> Any:
+                carry, trajectory, count = whole
+                end = jnp.minimum(last, ends[count])
+                carry = jax.lax.fori_loop(
+                    state_of(carry).step,
+                    end,
+                    # Without jit, the step is an int.
+                    lambda step, carry: one(jnp.asarray(step, jnp.int32), carry),
+                    carry,
+                )
+                record = functools.partial(recorded, state_of(carry), count)
+                due = (end == ends[count]).astype(jnp.int32)
+                # A loop of one step or none: a cond would copy the trajectory.
+                trajectory = jax.lax.fori_loop(0, due, record, trajectory)
+                return carry, trajectory, count + due
 
-    def record(state: MetropolisState, end: jax.Array) -> Any:
-        state = jax.lax.while_loop(
-            lambda state: state.step < end, functools.partial(block, end), state
-        )
-        seen = chains_first(state.x), state.value, state.best_value, state.c
-        return state, MetropolisTrajectory(state.step, *seen)
+            carry, *written = jax.lax.while_loop(
+                lambda whole: state_of(whole[0]).step < last,
+                stretch,
+                (carry, *records),
+            )
+            return carry, written
 
-    state, trajectory = jax.lax.scan(record, state, state.step + ends[1:])
-    return _turned(state, chains_first), trajectory
+        state, written = advance(state, through, uniform)
+        return state, *written
+
+    trajectory = jax.tree.map(
+        lambda leaf: jnp.broadcast_to(leaf, (len(ends), *leaf.shape)), seen(state)
+    )
+    state, trajectory, _ = jax.lax.while_loop(
+        lambda carry: carry[0].step < ends[-1],
+        block,
+        (state, trajectory, jnp.zeros((), jnp.int32)),
+    )
+    state = _turned(state, chains_first)
+    exact = jax.vmap(lambda x: as_wide(energy(x)))(state.best_x)
+    return best_values(exact, state), state, trajectory
 
 
-def _where(which: jax.Array, new: Any, old: Any) -> Any:
-    return jax.tree.map(lambda n, o: jnp.where(which, n, o), new, old)
+def best_values(exact: jax.Array, state: MetropolisState) -> jax.Array:
+    """U at the best states, +inf for a chain that has not had a finite value."""
+    return jnp.where(jnp.isfinite(state.best_value), exact, jnp.inf)
+
+
+def seen(state: MetropolisState) -> MetropolisTrajectory:
+    """What a trajectory records of a state."""
+    x = chains_first(state.x)
+    return MetropolisTrajectory(state.step, x, state.value, state.best_value, state.c)
+
+
+def recorded(
+    state: MetropolisState, place: jax.Array, _: Any, trajectory: MetropolisTrajectory
+) -> MetropolisTrajectory:
+    return jax.tree.map(
+        lambda all_, one: jax.lax.dynamic_update_index_in_dim(all_, one, place, 0),
+        trajectory,
+        seen(state),
+    )
 
 
 def chains_last(tree: Any) -> Any:

@@ -68,7 +68,16 @@ class Whole:
         return jax.vmap(self.function, in_axes=(0, -1), out_axes=-1)(keys, x)
 
     def apply(self, x: Any, move: Any, accepted: jax.Array) -> Any:
-        return jax.tree.map(lambda new, old: jnp.where(accepted, new, old), move, x)
+        return of_chains(accepted, move, x)
+
+
+def of_chains(which: jax.Array, new: Any, old: Any) -> Any:
+    """`new` where `which` (chains,) is true, else `old`."""
+    return jax.tree.map(
+        lambda n, o: jnp.where(jax.lax.expand_dims(which, range(n.ndim - 1)), n, o),
+        new,
+        old,
+    )
 
 
 def acceptance_of(moves: Any) -> Acceptance:
@@ -101,7 +110,7 @@ def uniforms(
     They take 2³² values in (0, 1], so the least probable move is made once in 2³³.
     """
     pairs = (step // 2 + jnp.arange(steps // 2)).astype(jnp.uint32)[:, None]
-    blocks = noise.threefry(key, (pairs, _place(chains, _ACCEPTANCES)))
+    blocks = noise.threefry(key, (pairs, _place(chains, _ACCEPTANCES)[None]))
     bits = jnp.stack(blocks, 1).reshape(steps, chains)
     return (bits.astype(dtype) + 0.5) * 2.0**-32
 

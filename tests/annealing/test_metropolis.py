@@ -75,7 +75,7 @@ def test_going_on_is_not_having_stopped(make, options):
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("order", ["sequential", "random"])
 def test_incremental_energies_are_those_of_the_states(name, order, monkeypatch):
-    monkeypatch.setattr(loop, "REFRESH", 2**30)
+    monkeypatch.setattr(loop, "REFRESH", 2**20)
     result = run(MODELS[name], steps=400, order=order, records=400)
     trajectory = result.trajectory
     expected = jax.vmap(jax.vmap(MODELS[name]))(trajectory.x)
@@ -92,13 +92,15 @@ def test_incremental_energies_are_those_of_the_states(name, order, monkeypatch):
 def test_the_best_is_the_best_of_all_states_visited(make):
     result = make(steps=300, records=300, temperature=1.0, f="linear")
     value = np.asarray(result.trajectory.value)
-    np.testing.assert_array_equal(result.best_value, result.trajectory.best_value[-1])
-    assert (result.best_value <= value.min(0)).all()
+    best = np.asarray(result.state.best_value)
+    np.testing.assert_array_equal(best, result.trajectory.best_value[-1])
+    assert (best <= value.min(0)).all()
+    np.testing.assert_allclose(result.best_value, best, rtol=1e-4, atol=1e-4)
     energy = bowl if make is whole else ISING
     np.testing.assert_allclose(
-        jax.vmap(energy)(result.best_x), result.best_value, rtol=1e-4, atol=1e-4
+        jax.vmap(energy)(result.best_x), result.best_value, rtol=1e-6, atol=1e-6
     )
-    np.testing.assert_array_equal(result.state.c, result.best_value)
+    np.testing.assert_array_equal(result.state.c, best)
 
 
 def test_memory_does_not_grow_with_the_steps():
@@ -166,7 +168,6 @@ def test_a_potts_model_rejects_chains_on_an_explicit_axis(order):
 
 
 def test_rounding_is_taken_out_of_incremental_energies(monkeypatch):
-    monkeypatch.setattr(loop, "REFRESH", 2 * loop.BLOCK)
     monkeypatch.setattr(
         spins.Ising,
         "change",
@@ -175,11 +176,66 @@ def test_rounding_is_taken_out_of_incremental_energies(monkeypatch):
         ),
     )
     _compiled._programs.clear()
-    result = run(steps=2 * loop.BLOCK, records=1)
+    result = run(steps=384, records=1)  # 32 N, in whole blocks
     _compiled._programs.clear()
     np.testing.assert_allclose(
         result.state.value, jax.vmap(ISING)(result.state.x), rtol=1e-5
     )
+    np.testing.assert_allclose(
+        result.state.best_value, jax.vmap(ISING)(result.state.best_x), rtol=1e-5
+    )
+
+
+def test_the_best_value_is_that_of_the_best_state():
+    """Number partitioning: energies of 1e5, with increments that float32 rounds."""
+    rng = np.random.default_rng(0)
+    n = 16
+    a = rng.uniform(1, 100, n).astype(np.float32)
+    J = -np.outer(a, a)
+    np.fill_diagonal(J, 0)
+
+    def exact(x):
+        x = np.asarray(x, np.float64)
+        return -np.einsum("ci,ij,cj->c", x, J.astype(np.float64), x) / 2
+
+    steps = 30_001
+    result = run(
+        spins.ising(J), steps, 32, temperature=annealing.geometric(2e4, 20.0, steps)
+    )
+    # A unit in the last place is 0.002 at the lowest energies, and up to 0.016.
+    assert np.abs(result.best_value - exact(result.best_x)).max() < 0.01
+    assert np.abs(result.state.best_value - exact(result.best_x)).max() < 0.1
+    assert np.abs(result.state.value - exact(result.state.x)).max() < 0.1
+
+
+@pytest.mark.parametrize("make", [run, whole])
+@pytest.mark.parametrize("options", [{}, {"f": "linear"}])
+def test_records_do_not_change_the_chains(make, options):
+    """A record at every step, at some of them, and at none."""
+    many = make(steps=300, **options | {"records": 300})
+    few = make(steps=300, **options | {"records": 7})
+    none = make(steps=300, **options | {"records": 0})
+    chex.assert_trees_all_equal(many.state, few.state, none.state)
+    ends = np.array([i * 300 // 7 for i in range(1, 8)])
+    np.testing.assert_array_equal(few.trajectory.step, ends)
+    chex.assert_trees_all_equal(
+        few.trajectory, jax.tree.map(lambda leaf: leaf[ends - 1], many.trajectory)
+    )
+
+
+@pytest.mark.parametrize("make", [run, whole])
+@pytest.mark.parametrize("options", [{}, {"f": "linear"}])
+def test_a_run_without_jit_is_the_run(make, options):
+    jitted = make(steps=9, **options)
+    with jax.disable_jit():
+        eager = make(steps=9, **options)
+    chex.assert_trees_all_close(eager.trajectory, jitted.trajectory, rtol=1e-5)
+
+
+@pytest.mark.parametrize("make", [run, functools.partial(run, order="random"), whole])
+def test_ranks_need_no_promotion(make):
+    with jax.numpy_rank_promotion("raise"):
+        make(steps=11)
 
 
 def test_other_couplings_of_equal_shapes_do_not_compile_again(monkeypatch):
