@@ -9,10 +9,6 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
         "benchmarks.program",
         "kernels and bytes of a step on an H100, without one",
     ),
-    "layers": ("benchmarks.layers", "single layers against XLA's own forms"),
-    "several": ("benchmarks.several", "ways to have several runs on one device"),
-    "startup": ("benchmarks.startup", "how long a command takes to be ready"),
-    "annealing": ("benchmarks.annealing", "simulated annealing against NumPy, SciPy"),
     "overhead": ("benchmarks.overhead", "what landscape_modify adds to a step"),
 }
 

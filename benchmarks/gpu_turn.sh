@@ -7,15 +7,20 @@ out=$1 cache=${2:-} device=${DEVICE:-cuda} python=${PYTHON:-python}
 mkdir -p "$out"
 began=$(date +%s)
 at() { echo "== $(($(date +%s) - began)) s: $*"; }
-bench() { timeout "$1" "$python" -m benchmarks "${@:2}" --device "$device"; }
+# A network in a precision, to OUT/NAME.json: bench MODEL PRECISION NAME [OPTIONS]
+bench() {
+  timeout 240 "$python" -m benchmarks training --models "$1" --precisions "$2" \
+    --device "$device" --batch $batch --processes 1 --blocks $blocks --seconds 0.5 \
+    --out "$out/$3.json" "${@:4}"
+}
 
 if [ "$device" = cuda ]; then
   models="preresnet110 vgg16 nn2" precisions="bfloat16 tensorfloat32"
-  batch=128 minutes=3 precision=tensorfloat32 train_minutes=6
-  jobs=4 study="table 3.5 --cache-dir $cache --precision $precision"
+  modes="eager graphs" batch=128 blocks=5 train_minutes=6
+  jobs=4 study="table 3.5 --cache-dir $cache --precision tensorfloat32"
 else
   models="simple_cnn" precisions="float32"
-  batch=8 minutes=1.5 precision=float32 train_minutes=0.2
+  modes="eager" batch=8 blocks=2 train_minutes=0.2
   jobs=2 study="compare --epochs 2 --limit-train 640"
 fi
 
@@ -23,9 +28,9 @@ if command -v nvidia-cuda-mps-control > /dev/null && nvidia-cuda-mps-control -d;
   at "MPS is on"
 fi
 at "a table in $jobs processes, as far as the time goes"
-limit=$("$python" -c "print(int(60 * $train_minutes) + 60)") processes=
+train_limit=$("$python" -c "print(int(60 * $train_minutes) + 60)") processes=
 for _ in $(seq $jobs); do
-  XLA_PYTHON_CLIENT_PREALLOCATE=false timeout -s TERM -k 25 $limit "$python" -m experiments \
+  XLA_PYTHON_CLIENT_PREALLOCATE=false timeout -s TERM -k 25 $train_limit "$python" -m experiments \
     $study --resume --time-budget $train_minutes --out "$out/study" &
   processes+=" $!"
 done
@@ -37,13 +42,14 @@ done
 
 # One network at a time: compiling several at once delays them all.
 for model in $models; do
-  at "steps of $model, ours and PyTorch's"
-  bench 240 training --models "$model" --precisions $precisions --batch $batch \
-    --modes eager graphs --minutes $minutes --out "$out/steps-$model.json"
+  for precision in $precisions; do
+    at "steps of $model in $precision, ours and PyTorch's"
+    bench "$model" "$precision" "steps-$model-$precision" --modes $modes
+  done
 done
 
-at "XLA's flags, one by one"
-flags="xla_gpu_force_conv_nhwc=true xla_gpu_enable_command_buffer= xla_gpu_autotune_level=1"
-bench 240 training --models "${models##* }" --precisions $precision --batch $batch \
-  --modes eager --minutes $minutes --xla-flags $flags --out "$out/flags.json"
+for flag in force_conv_nhwc=true enable_command_buffer= autotune_level=1; do
+  at "XLA's flag $flag"
+  XLA_FLAGS="--xla_gpu_$flag" bench "$model" "$precision" "flag-$flag"
+done
 at "end"

@@ -4,11 +4,10 @@ import dataclasses
 import functools
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 import models
 from benchmarks import hlo
@@ -25,18 +24,12 @@ from experiments.config.precision import MEANINGS
 from experiments.config.run import RunConfig
 from experiments.runs.provenance import machine, versions
 from experiments.train.problem import Problem, make_problem
-from experiments.train.step import (
-    Batch,
-    Images,
-    Metrics,
-    TrainState,
-    init_state,
-    train_step,
-)
-from experiments.train.trainer import DeviceData, Keys, Trainer
+from experiments.train.step import Batch, init_state, train_step
+from experiments.train.trainer import Keys
 from models.accelerated import Accelerated
 
 STEPS_A_DISPATCH = 32  # on accelerators
+EPOCH_STEPS = 391
 
 
 def make(options: Options) -> Side:
@@ -46,22 +39,11 @@ def make(options: Options) -> Side:
         "operations_a_step": operations_a_step(options.model, options.batch),
         "product_flops": product_flops(options.device, _product(options)),
     }
-    program = _with_data(options) if options.author_loop else _alone(options)
-    about["compile_seconds"] = program.compile_seconds
-    if program.bytes_a_step is not None:
-        about["bytes_a_step"] = program.bytes_a_step
-        about["bytes_a_second"] = _bytes_a_second()
-    return Side(program.train, about, _device_peak)
-
-
-class Program(NamedTuple):
-    train: Callable[[int], int]  # as Side's
-    compile_seconds: float
-    bytes_a_step: int | None = None  # that its kernels move, on an accelerator
+    train, of_program = _training(options)
+    return Side(train, about | of_program, _device_peak)
 
 
 def problem_of(options: Options) -> Problem:
-    """What both forms of our side train."""
     config = RunConfig(
         dataset="cifar10",
         model=options.model,
@@ -73,102 +55,56 @@ def problem_of(options: Options) -> Problem:
         momentum=MOMENTUM,
         precision=options.precision,
     )
-    return make_problem(config, options.epoch_steps)
+    return make_problem(config, EPOCH_STEPS)
 
 
-def _alone(options: Options) -> Program:
-    """The step of each run on a random batch; many per dispatch on accelerators."""
+def _training(options: Options) -> tuple[Callable[[int], int], dict[str, Any]]:
+    """Side's `train`, on one random batch, and figures of its program."""
     problem = problem_of(options)
     keys = Keys.of(0)
+    state = jax.jit(functools.partial(init_state, problem))(keys.init)
+    images = jax.random.normal(keys.order, (options.batch, 32, 32, 3))
+    labels = jax.random.randint(keys.step, (options.batch,), 0, CLASSES)
+    batch = Batch(images, labels)
     chunk = 1 if options.device == "cpu" else STEPS_A_DISPATCH
-    init = jax.jit(lambda key: init_state(problem, key))
-    states, batches = [], []
-    for run in range(options.runs):
-        of_run = Keys.of(run)
-        states.append(init(of_run.init))
-        images = jax.random.normal(of_run.order, (options.batch, 32, 32, 3))
-        labels = jax.random.randint(of_run.step, (options.batch,), 0, CLASSES)
-        batches.append(Batch(images, labels))
-    model: Any = Accelerated(problem.model)
-    fast = problem if chunk == 1 else dataclasses.replace(problem, model=model)
-    step = functools.partial(train_step, fast)
-    pack, unpack = model.pack, model.unpack
-    if options.vmap:
-        step = jax.vmap(step, in_axes=(0, 0, None))
-        pack, unpack = jax.vmap(pack), jax.vmap(unpack)
-        states, batches = [_stacked(states)], [_stacked(batches)]
-
-    def each(
-        states: list[TrainState], batches: list[Batch], key: jax.Array
-    ) -> tuple[list[TrainState], list[Metrics]]:
-        stepped = [step(*one, key) for one in zip(states, batches)]
-        return [state for state, _ in stepped], [metrics for _, metrics in stepped]
-
-    def dispatch(states, batches, key):
-        if chunk == 1:
-            return each(states, batches, key)
-        packed, metrics = jax.lax.scan(
-            lambda states, _: each(states, batches, key),
-            [pack(state) for state in states],
-            length=chunk,
-        )
-        return [unpack(state) for state in packed], metrics
-
+    step = functools.partial(train_step, problem)
+    dispatch: Callable = step if chunk == 1 else many_steps(problem)
     chosen = models.compiler_options() if options.onednn else {}
     jitted = jax.jit(dispatch, donate_argnums=0, compiler_options=chosen)
     began = time.perf_counter()
-    compiled = jitted.lower(states, batches, keys.step).compile()
-    compile_seconds = time.perf_counter() - began
-    held = [states]
+    compiled = jitted.lower(state, batch, keys.step).compile()
+    about: dict[str, Any] = {"compile_seconds": time.perf_counter() - began}
+    held = [state]
 
     def train(steps: int) -> int:
         dispatches = -(-steps // chunk)
         for _ in range(dispatches):
-            held[0], metrics = compiled(held[0], batches, keys.step)
-        if not all(jnp.isfinite(one.loss).all() for one in metrics):
+            held[0], metrics = compiled(held[0], batch, keys.step)
+        if not jnp.isfinite(metrics.loss).all():
             raise FloatingPointError("the loss is not finite")
         return dispatches * chunk
 
-    moved = None
-    if jax.default_backend() != "cpu" and options.runs == 1:
+    if jax.default_backend() != "cpu":
         kinds = hlo.by_kind(compiled.as_text() or "")
-        moved = sum(kind.bytes for kind in kinds.values())
-    return Program(train, compile_seconds, moved)
+        about["bytes_a_step"] = sum(kind.bytes for kind in kinds.values())
+        about["bytes_a_second"] = _bytes_a_second()
+    return train, about
 
 
-def _stacked(trees: list[Any]) -> Any:
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
+def many_steps(problem: Problem) -> Callable:
+    """A dispatch on an accelerator: steps in a scan, with the state packed."""
+    model: Any = Accelerated(problem.model)
+    fast = dataclasses.replace(problem, model=model)
 
+    def dispatch(state, batch, key):
+        state, metrics = jax.lax.scan(
+            lambda state, _: train_step(fast, state, batch, key),
+            model.pack(state),
+            length=STEPS_A_DISPATCH,
+        )
+        return model.unpack(state), metrics
 
-def _with_data(options: Options) -> Program:
-    """The trainer's epochs over random images: data, augmentation, metrics fetched.
-
-    Its compile time includes training the first epoch.
-    """
-    problem = problem_of(options)
-    random = np.random.default_rng(0)
-    images = options.epoch_steps * options.batch
-    split = Images(
-        jnp.asarray(random.integers(0, 256, (images, 32, 32, 3), np.uint8)),
-        jnp.asarray(random.integers(0, CLASSES, images, np.int32)),
-    )
-    trainer = Trainer(
-        problem, DeviceData(split, split), options.batch, onednn=options.onednn
-    )
-    keys = Keys.of(0)
-    held = [trainer.init(keys)]
-
-    def train(steps: int) -> int:
-        epochs = -(-steps // options.epoch_steps)
-        for epoch in range(epochs):
-            held[0], metrics = trainer.run_epoch(held[0], keys, epoch)
-        if not np.isfinite(metrics.loss).all():
-            raise FloatingPointError("the loss is not finite")
-        return epochs * options.epoch_steps
-
-    began = time.perf_counter()
-    train(1)
-    return Program(train, time.perf_counter() - began)
+    return dispatch
 
 
 def _product(options: Options) -> Callable[[int], Callable[[], None]]:

@@ -90,9 +90,8 @@ def compiled(config: Config) -> tuple[str, dict[str, Any]]:
     from jax.experimental import topologies
 
     from benchmarks import jax_side
-    from experiments.train.step import Batch, init_state, train_step
+    from experiments.train.step import Batch, init_state
     from experiments.train.trainer import Keys
-    from models.accelerated import Accelerated
 
     try:
         topology = topologies.get_topology_desc(
@@ -108,29 +107,16 @@ def compiled(config: Config) -> tuple[str, dict[str, Any]]:
             lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=there), tree
         )
 
-    options = Options(
-        config.model, config.batch, config.precision, "cuda", "eager", False
-    )
+    options = Options(config.model, config.batch, config.precision, "cuda")
     problem = jax_side.problem_of(options)
-    model: Any = Accelerated(problem.model)
     keys = Keys.of(0)
     state = jax.eval_shape(functools.partial(init_state, problem), keys.init)
     images: Any = jax.ShapeDtypeStruct((config.batch, 32, 32, 3), jnp.float32)
     labels: Any = jax.ShapeDtypeStruct((config.batch,), jnp.int32)
     batch = Batch(images, labels)
 
-    fast = dataclasses.replace(problem, model=model)
-
-    def steps(state, batch, key):
-        state, metrics = jax.lax.scan(
-            lambda state, _: train_step(fast, state, batch, key),
-            model.pack(state),
-            length=jax_side.STEPS_A_DISPATCH,
-        )
-        return model.unpack(state), metrics
-
     began = time.perf_counter()
-    jitted = jax.jit(steps, donate_argnums=0)
+    jitted = jax.jit(jax_side.many_steps(problem), donate_argnums=0)
     lowered = jitted.lower(*map(on_it, (state, batch, keys.step)))
     at_lowered = time.perf_counter()
     text = lowered.compile().as_text()

@@ -26,21 +26,9 @@ class Options:
     batch: int
     precision: Precision
     device: Device
-    mode: Mode  # of PyTorch alone
-    author_loop: bool  # data from a loader and augmented, the loss read at each step
+    mode: Mode = "eager"  # of PyTorch alone
     onednn: bool = False  # ours, on a CPU
     keep_memory: bool = False
-    runs: int = 1  # ours: in one program, each with its own weights and batch
-    vmap: bool = False  # those runs by jax.vmap, not one after the other
-    job: int = 0  # which of the processes that share the machine this is
-    jobs: int = 1
-    xla_flags: str = ""  # ours: what its XLA_FLAGS have besides
-    preallocates: bool = True  # ours: most of a GPU's memory, at the start
-
-    @property
-    def epoch_steps(self) -> int:
-        """Number of steps that the author's loop runs at a time."""
-        return 16 if self.device == "cpu" else 391
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,8 +1,7 @@
 """PyTorch's side of the training benchmark: gradients scaled by hand, torch.optim.SGD.
 
-By default, the step is tuned: channels-last memory, one batch on the device, nothing
-read back during the steps, and torch.compile if requested. With `author_loop`, it is as
-in the original script: a DataLoader, and the loss read at every step.
+The step is tuned: channels-last memory, one batch on the device, nothing read back
+during the steps, and torch.compile if requested.
 """
 
 import importlib.util
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.nn.functional import cross_entropy, pad
+from torch.nn.functional import cross_entropy
 
 from benchmarks.side import (
     CLASSES,
@@ -25,8 +24,6 @@ from benchmarks.side import (
 
 # By its file: the package `models` would bring JAX, its memory and its threads.
 _FILE = Path(__file__).resolve().parent.parent / "models" / "torch" / "networks.py"
-LOADER_WORKERS = 2
-MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)
 
 
 def make(options: Options) -> Side:
@@ -44,8 +41,7 @@ def make(options: Options) -> Side:
         "product_flops": product_flops(options.device, _product(options)),
         "compile_seconds": 0.0,
     }
-    train = (_as_its_author if options.author_loop else _alone)(options)
-    return Side(train, about, _device_peak if cuda else lambda: None)
+    return Side(_training(options), about, _device_peak if cuda else lambda: None)
 
 
 def _networks() -> Any:
@@ -80,7 +76,7 @@ def _network(options: Options) -> tuple[Any, Any, Any]:
     return net, loss_of, optimizer
 
 
-def _alone(options: Options) -> Callable[[int], int]:
+def _training(options: Options) -> Callable[[int], int]:
     """Side's `train`, on one random batch."""
     net, loss_of, optimizer = _network(options)
     images = torch.randn(options.batch, 3, 32, 32, device=options.device)
@@ -104,54 +100,6 @@ def _alone(options: Options) -> Callable[[int], int]:
         return steps
 
     return train
-
-
-def _as_its_author(options: Options) -> Callable[[int], int]:
-    net, loss_of, optimizer = _network(options)
-    loader = torch.utils.data.DataLoader(
-        _Images(options.epoch_steps * options.batch),
-        batch_size=options.batch,
-        shuffle=True,
-        num_workers=LOADER_WORKERS,
-        pin_memory=options.device == "cuda",
-    )
-    lowest = [float("inf")]
-
-    def train(steps: int) -> int:
-        epochs = -(-steps // options.epoch_steps)
-        for _ in range(epochs):
-            for images, labels in loader:
-                loss = loss_of(images.to(options.device), labels.to(options.device))
-                optimizer.zero_grad()
-                loss.backward()
-                lowest[0] = min(lowest[0], loss.item())
-                scale = 1 / (max(loss.item() - lowest[0], 0.0) + 1)
-                for parameter in net.parameters():
-                    parameter.grad.mul_(scale)
-                optimizer.step()
-        return epochs * options.epoch_steps
-
-    return train
-
-
-class _Images(torch.utils.data.Dataset):
-    """Random images, each cropped, flipped and normalized when requested."""
-
-    def __init__(self, n: int):
-        self._images = torch.randint(0, 256, (n, 3, 32, 32), dtype=torch.uint8)
-        self._labels = torch.randint(0, CLASSES, (n,))
-        self._mean, self._std = (torch.tensor(v)[:, None, None] for v in (MEAN, STD))
-
-    def __len__(self) -> int:
-        return len(self._labels)
-
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
-        padded = pad(self._images[index], (4, 4, 4, 4))
-        top, left = torch.randint(0, 9, (2,)).tolist()
-        image = padded[:, top : top + 32, left : left + 32]
-        if torch.rand(()) < 0.5:
-            image = image.flip(2)
-        return (image.float() / 255 - self._mean) / self._std, self._labels[index]
 
 
 def _product(options: Options) -> Callable[[int], Callable[[], None]]:

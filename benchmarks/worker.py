@@ -37,11 +37,8 @@ class Worker:
     ):
         environment = os.environ | (_ALLOCATOR if options.keep_memory else {})
         environment |= {"JAX_PLATFORMS": options.device}
-        if options.xla_flags:
-            flags = f"{environment.get('XLA_FLAGS', '')} {options.xla_flags}".strip()
-            environment |= {"XLA_FLAGS": flags}
-        if options.jobs > 1 or not options.preallocates:
-            environment |= {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+        # The sides share a GPU.
+        environment |= {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
         command = [str(python), "-m", "benchmarks.worker", framework]
         command.append(json.dumps(dataclasses.asdict(options)))
         self._process = subprocess.Popen(
@@ -54,32 +51,27 @@ class Worker:
         )
 
     def wait(self) -> dict[str, Any]:
-        """First the side's description; then the answer to the last request."""
+        """The side's description, once it is ready."""
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
             raise UserError("a worker exited early; see its error above")
         return json.loads(line)
 
-    def tell(self, steps: int) -> None:
-        """Start training; `wait` returns the seconds that it took."""
+    def train(self, steps: int) -> dict[str, Any]:
+        """Train; how many steps it took, their seconds, and the memory."""
         assert self._process.stdin is not None
         print(steps, file=self._process.stdin, flush=True)
+        return self.wait()
 
     def close(self) -> None:
         self._process.communicate()
-
-    def end(self) -> None:
-        """End the process immediately."""
-        self._process.kill()
-        self._process.wait()
 
 
 def main(argv: Sequence[str]) -> None:
     """The process, with its framework and its side's Options as JSON."""
     framework, text = argv
     options = Options(**json.loads(text))
-    _take_share(options.job, options.jobs)
     module = importlib.import_module(f"benchmarks.{framework}_side")
     side = module.make(options)
     began = time.perf_counter()
@@ -97,17 +89,6 @@ def main(argv: Sequence[str]) -> None:
             "device_peak_mib": side.device_peak_mib(),
         }
         print(json.dumps(answer), flush=True)
-
-
-def _take_share(number: int, of: int) -> None:
-    """Restrict this process to its share of the machine's cores.
-
-    JAX starts one thread per core that it finds. Otherwise each of several processes
-    would start threads for all cores, and they would slow each other down.
-    """
-    if of > 1:
-        cores = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(0, set(cores[number % len(cores) :: of]))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 import jax
 
 from experiments.machine import hosts
+from tests import older_jax
 
 # Traces and compiled programs are millions of objects that outlive a test; looking
 # through them after every 700 new ones takes a tenth of the time.
@@ -37,6 +38,7 @@ if (
 
 jax.config.update("jax_num_cpu_devices", 8)
 hosts.give_cpu_devices_threads()
+older_jax.add_what_is_missing()
 
 # Many tests, xdist's workers and the commands that tests start compile the same
 # programs. The parent sets the variable, its children inherit it.

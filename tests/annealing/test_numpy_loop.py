@@ -1,14 +1,14 @@
-"""`anneal` against the benchmark's NumPy loop, given the same noise."""
+"""`anneal` against a loop in NumPy, given the same noise."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks import annealing_numpy as reference
 from experiments.annealing import objectives
 from landmod_jax import annealing
 from landmod_jax.annealing import METHODS, _noise
+from tests.annealing import numpy_loop as reference
 
 KEY = jax.random.key(5)
 STEPS = 8

@@ -1,17 +1,13 @@
-"""`anneal`'s four methods as a loop in NumPy over all chains at once, and its time."""
+"""`anneal`'s four methods as a loop in NumPy over all chains at once."""
 
 import math
 from collections.abc import Callable
 from typing import Any
 
-import jax
 import numpy as np
-from jax.sharding import NamedSharding, PartitionSpec
 
-from benchmarks.timing import in_turns
 from experiments.annealing import objectives
 from experiments.annealing.objectives import Objective
-from landmod_jax import annealing
 from landmod_jax.annealing import METHODS, MethodName
 
 STEP_SIZE = {False: 1e-4, True: 1e-2}  # overdamped, kinetic
@@ -113,72 +109,3 @@ def loop(
         best_value = np.where(better, value, best_value)
         best = np.where(better[:, None], x, best)
     return best, best_value
-
-
-def compare(chains: int, steps: int, blocks: int) -> list[dict[str, Any]]:
-    """A row per problem and method: microseconds per step, and ratios to NumPy's."""
-    rows = []
-    for objective, evaluate in PROBLEMS:
-        start = np.asarray(objective.sample(jax.random.key(0), chains))
-        for method in METHODS:
-            sides = {"jax": _ours(objective, method, start, steps)}
-            for dtype in ("float64", "float32"):
-                sides[dtype] = _numpys(objective, evaluate, method, start, steps, dtype)
-            times = in_turns(sides, blocks, warm=1)
-            medians = {
-                name: 1e6 * float(np.median(t)) / steps for name, t in times.items()
-            }
-            row: dict[str, Any] = {
-                "objective": objective.name,
-                "dimension": objective.dimension,
-                "method": method,
-                "microseconds_a_step": medians,
-                "chain_steps_a_second": 1e6 * chains / medians["jax"],
-            }
-            for dtype in ("float64", "float32"):
-                ratios = np.array(times[dtype]) / np.array(times["jax"])
-                row[f"ratio_{dtype}"] = float(np.median(ratios))
-                row[f"ratio_{dtype}_range"] = [float(ratios.min()), float(ratios.max())]
-            rows.append(row)
-    return rows
-
-
-def _ours(
-    objective: Objective, method: MethodName, start: np.ndarray, steps: int
-) -> Callable[[], Any]:
-    devices = jax.device_count() if len(start) % jax.device_count() == 0 else 1
-    mesh = jax.make_mesh((devices,), ("chains",))
-    x = jax.device_put(start, NamedSharding(mesh, PartitionSpec("chains")))
-
-    def side() -> Any:
-        result = annealing.anneal(
-            objective,
-            x,
-            jax.random.key(1),
-            method=method,
-            steps=steps,
-            step_size=STEP_SIZE[METHODS[method].kinetic],
-            temperature=annealing.geometric(INITIAL, FINAL, steps),
-            bounds=(objective.low, objective.high),
-            records=1,
-        )
-        return jax.block_until_ready(result.best_value)
-
-    return side
-
-
-def _numpys(
-    objective: Objective,
-    evaluate: Gradient,
-    method: MethodName,
-    start: np.ndarray,
-    steps: int,
-    dtype: str,
-) -> Callable[[], Any]:
-    x, box = start.astype(dtype), (objective.low, objective.high)
-
-    def side() -> Any:
-        rng = np.random.default_rng(1)
-        return loop(evaluate, x, rng, method=method, steps=steps, box=box)
-
-    return side
