@@ -64,10 +64,10 @@ class AnnealState(NamedTuple):
 
 
 class Trajectory(NamedTuple):
-    """Evenly spaced records of a run; the last one is its end.
+    """Records of a run; the last one is its end.
 
     Attributes:
-      step: (records,) int32.
+      step: (records,) int32, as evenly spaced as whole steps can be.
       x: (records, chains, d).
       value, best_value: (records, chains).
     """
@@ -135,7 +135,7 @@ def anneal(
 
     The noise of a chain depends on the key, the step and the position of the chain, not
     on the number of chains. If a chain reaches a non-finite point, value or gradient,
-    it stops at its last finite one and keeps its best point; `state.died` has the step.
+    it stops at the point before and keeps its best point; `state.died` has the step.
 
     If the starting points are spread over devices, each chain stays on its device.
 
@@ -160,7 +160,7 @@ def anneal(
       step_size: dt > 0, in the diffusion's units of time.
       temperature: T ≥ 0 in units of U, or a function of the step count: `logarithmic`,
         `geometric`, or any `optax.Schedule`. T > 0 for the kinetic methods. A schedule
-        that ends at 0 stays there; for the kinetic methods it stays at 1e-19.
+        that ends at 0 stays there, or for the kinetic methods at 1.1e-19 in float32.
       f: shape of the modification, as in `landscape_modify`; by default "bounded", as
         the theory requires. For the improved methods only.
       eps: ε > 0 of (2.9), for "improved_kinetic" only; by default ε = T(t).
@@ -170,10 +170,12 @@ def anneal(
       bounds: (low, high), each a scalar or (d,): a box that no chain leaves. Or, as in
         SciPy, a pair (low, high) for each coordinate, or a `scipy.optimize.Bounds`. For
         two coordinates, lists that could mean either are an error.
-      at_bounds: "reflect" reflects a chain at the walls, once per step, and clips it if
-        it is still outside; "clip" stops it at the walls, where momentum becomes 0.
-      scheme: "euler"; for the kinetic methods, "baoab" or "euler".
-      records: number of points of each chain in the trajectory; 0 for none.
+      at_bounds: "reflect" reflects a chain and its momentum at the walls, once per
+        drift, and clips it if it is still outside; "clip" stops it at the walls, where
+        momentum across them becomes 0.
+      scheme: "euler"; for the kinetic methods, "baoab" (the default) or "euler".
+      records: number of points of each chain in the trajectory, at most one per step; 0
+        for none.
 
     Returns:
       An `AnnealResult`.
@@ -263,8 +265,9 @@ def _run(
     method, scheme, shape, threshold, at_bounds = settings
     arguments.check_energy(energy, x)
     how, dtype = METHODS[method], x.dtype
+    value_and_grad = jax.value_and_grad(lambda x: jnp.asarray(energy(x), dtype))
     # Chains last: with few dimensions, a CPU can vectorize only along them.
-    evaluate = jax.vmap(jax.value_and_grad(energy), in_axes=-1, out_axes=(0, -1))
+    evaluate = jax.vmap(value_and_grad, in_axes=-1, out_axes=(0, -1))
     threshold_update = jax.vmap(functools.partial(updated, threshold), axis_name=CHAINS)
     integrator = how.schemes[scheme]
     dt = jnp.asarray(step_size, dtype)
@@ -292,9 +295,9 @@ def _run(
             if threshold.share is not None:
                 told = jnp.where(state.alive, new_value, jnp.nan)
             new_c, kept = threshold_update(kept, told, new_c)
-        seen = jnp.isfinite(new_value)
-        better = state.alive & seen & (new_value < state.best_value)
-        fine = seen & (jnp.isfinite(new_x) & jnp.isfinite(new_grad)).all(0)
+        fine = jnp.isfinite(new_value) & jnp.isfinite(new_x).all(0)
+        better = state.alive & fine & (new_value < state.best_value)
+        fine &= jnp.isfinite(new_grad).all(0)
         alive = state.alive & fine
         x, y, value, grad, c = jax.tree.map(
             lambda new, old: jnp.where(alive, new, old),

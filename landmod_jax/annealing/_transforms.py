@@ -106,8 +106,8 @@ def kinetic_langevin(
 
     The gradient at the current point completes the kick of the last step and begins
     that of this step. The parameters then move by half a drift, exact friction 1/T and
-    noise, and half a drift. These are the points that `anneal` visits with method
-    "kinetic".
+    noise, and half a drift. Given the same noise, these are the points that `anneal`
+    visits with method "kinetic".
 
     (2.8) has the force T∇H in place of ∇U. Without H's logarithm, which only the proofs
     need (section 2.1.2), that is::
@@ -121,8 +121,9 @@ def kinetic_langevin(
 
     where T is a schedule that stays above 0. Under jit, a schedule that ends at 0 can
     end slightly below it, and `scale_by_schedule` would then reverse the force. The
-    step size is a time: a step moves the parameters by about step_size · √T and, for
-    small T, by T · step_size · gradient.
+    step size is a time: a step moves the parameters by about step_size · √T. They drift
+    by T · step_size · gradient if step_size is well below T, and by step_size² / 2 ·
+    gradient if it is well above.
 
     Args:
       step_size: dt > 0; a number or an `optax.Schedule`.

@@ -12,6 +12,7 @@ import pytest
 import landmod_jax as lm
 from experiments.annealing import objectives
 from landmod_jax import annealing
+from landmod_jax.annealing import _noise, _transforms
 
 KEY = jax.random.key(2)
 U = objectives.rastrigin(2)
@@ -207,6 +208,39 @@ def test_the_transformations_sample_as_they_say(modify):
         (x, _), _ = jax.lax.scan(step, (x, tx.init(x)), None, steps)
         np.testing.assert_allclose(x.var(), T, rtol=0.1)
         assert abs(float(x.mean())) < 5 * np.sqrt(T / 4000)
+
+
+def test_kinetic_langevin_visits_the_points_of_anneal(monkeypatch):
+    x, T = jnp.array([[0.7, 0.2], [1.0, -0.4]]), annealing.geometric(1.0, 0.3, 5)
+    steps = iter(range(5))
+
+    def noise_of_anneal(key, tree):
+        words = _noise.words(KEY)
+        return _noise.normal(words, jnp.int32(next(steps)), 2, 2, jnp.float32).T
+
+    monkeypatch.setattr(_transforms, "_noise_like", noise_of_anneal)
+    tx, points = annealing.kinetic_langevin(0.1, T, 0), []
+    state = tx.init(x)
+    expected = annealing.anneal(
+        U, x, KEY, method="kinetic", steps=5, step_size=0.1, temperature=T, records=5
+    ).trajectory.x
+    for _ in range(5):
+        updates, state = tx.update(jax.vmap(jax.grad(U))(x), state)
+        x = x + updates
+        points.append(x)
+    np.testing.assert_allclose(points, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("dt", "T", "drift"), [(1e-2, 1.0, 1e-2), (0.1, 1e-6, 5e-3)])
+def test_the_drift_of_kinetic_langevin(dt, T, drift):
+    tx = annealing.kinetic_langevin(dt, T, 0)
+
+    def step(state, _):
+        updates, state = tx.update(jnp.ones(4000), state)
+        return state, updates.mean()
+
+    _, means = jax.lax.scan(step, tx.init(jnp.ones(4000)), None, round(10 * T / dt) + 9)
+    np.testing.assert_allclose(-means[-1], drift, rtol=0.05)
 
 
 def test_transformations_keep_dtypes_and_leave_integers():

@@ -96,6 +96,27 @@ def test_an_energy_may_return_a_number_of_python_or_numpy(constant):
         np.testing.assert_array_equal(result.best_value, np.ones(3, np.float32))
 
 
+def test_an_energy_may_be_wider_than_the_points():
+    with jax.enable_x64(True):
+        x = jnp.ones((3, 2), jnp.float32)
+        result = annealing.anneal(
+            lambda x: (x.astype(jnp.float64) ** 2).sum(), x, KEY, steps=2,
+            step_size=0.1, temperature=1.0,
+        )  # fmt: skip
+        assert result.best_value.dtype == result.best_x.dtype == jnp.float32
+        np.testing.assert_allclose(result.best_value, (result.best_x**2).sum(1), 1e-6)
+
+
+def test_a_best_point_is_finite():
+    """U is finite, and least, at infinity."""
+    result = annealing.anneal(
+        lambda x: -jnp.arctan(1e-38 * x).sum(), jnp.full((20, 1), 3e38), KEY,
+        method="langevin", steps=5, step_size=1e38, temperature=1e38,
+    )  # fmt: skip
+    assert (result.state.died > 0).any()
+    assert np.isfinite(result.best_x).all()
+
+
 # --- bounds as SciPy has them ---
 
 
