@@ -1,14 +1,14 @@
 """Fine-tuning with a reset of c: python examples/fine_tuning.py
 
 The new task starts with a higher loss than the old one ended with. If c stayed at the
-old minimum, every step would be short. Setting c to +inf makes the threshold forget it.
+old minimum, every step would be short. `reset` makes the threshold forget it.
 """
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from landmod_jax import current, landscape_modify
+from landmod_jax import current, landscape_modify, reset
 
 tx = optax.chain(landscape_modify(), optax.sgd(0.05))
 
@@ -42,8 +42,6 @@ w = jnp.zeros(5)
 w, state, _ = train("old task", w, tx.init(w), *old_task, steps=200)
 
 kept = train("new task, c kept", w, state, *new_task)
-lm = current(state)
-lm = lm._replace(c=jnp.full_like(lm.c, jnp.inf))
-state = optax.tree.set(state, LandscapeModifyState=lm)
-reset = train("new task, c reset", w, state, *new_task)
-assert reset[2] < kept[2]
+state = reset(tx, state, w)
+forgot = train("new task, c reset", w, state, *new_task)
+assert forgot[2] < kept[2]

@@ -39,5 +39,5 @@ for i in range(201):
     y = (x[:, 0] * x[:, 1] > 0).astype(jnp.float32)
     loss = train_step(model, optimizer, x, y)
     if i % 50 == 0:
-        lm = current(nnx.pure(optimizer.opt_state))
+        lm = current(optimizer)
         print(f"step {i:3}  loss {loss:.3f}  c {lm.c:.3f}  scale {lm.scale:.3f}")

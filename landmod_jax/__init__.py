@@ -18,7 +18,12 @@ from landmod_jax._thresholds import (
     smoothed_min,
     windowed_min,
 )
-from landmod_jax._transform import LandscapeModifyState, current, landscape_modify
+from landmod_jax._transform import (
+    LandscapeModifyState,
+    current,
+    landscape_modify,
+    reset,
+)
 from landmod_jax._version import __version__
 
 __all__ = [
@@ -38,6 +43,7 @@ __all__ = [
     "landscape_modify",
     "population",
     "power",
+    "reset",
     "running_min",
     "smoothed_min",
     "torch_optim",

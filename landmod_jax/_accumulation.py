@@ -57,7 +57,7 @@ def accumulate(
       >>> for g, loss in ((1.0, 4.0), (3.0, 2.0)):
       ...     updates, state = tx.update(jnp.array([g]), state, w, value=loss)
       ...     print(updates, lm.current(state).c)
-      [0.] inf
+      [0.] 3.4028235e+38
       [-2.] 3.0
     """
     every = _checks.integer("every", every, least=1, static=False)
@@ -83,12 +83,12 @@ def accumulate(
         value: jax.typing.ArrayLike | None = None,
         **extra_args: Any,
     ) -> tuple[optax.Updates, AccumulateState]:
-        value = _checks.loss(value, "accumulate")
         if not isinstance(state, AccumulateState):
             raise ValueError(
                 "state must be the AccumulateState returned by init or by the last "
-                f"update; got {_checks.shown(type(state))}"
+                f"update; got a {type(state).__name__}"
             )
+        value = _checks.loss(value, "accumulate", state.value.dtype)
         step = state.micro_step + 1
 
         def mean(old: jax.Array, new: jax.typing.ArrayLike) -> jax.Array:

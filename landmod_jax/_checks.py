@@ -29,17 +29,16 @@ def choices(name: object, known: Iterable[str]) -> str:
 
 
 def choice(name: str, value: Any, known: Iterable[str]) -> str:
-    known = list(known)
-    if not isinstance(value, str) or value not in known:
-        raise ValueError(
-            f"{name} must be one of {choices(value, known)}; got {shown(value)}"
-        )
-    return value
+    if isinstance(value, str) and value in known:
+        return value
+    raise ValueError(
+        f"{name} must be one of {choices(value, known)}; got {shown(value)}"
+    )
 
 
 def shown(value: Any) -> str:
     """repr, cut if it is long: arrays and modules print pages."""
-    if isinstance(value, jax.core.Tracer):
+    if traced(value):
         return f"a traced value of type {jax.typeof(value)}"
     if callable(value) and hasattr(value, "__name__"):
         return f"the function {value.__name__}"
@@ -79,30 +78,27 @@ def number(
 
     `otherwise` says in the message what else is allowed, such as a schedule.
     """
+    largest = float(jnp.finfo(jax.dtypes.canonicalize_dtype(float)).max)
     if _is_real_scalar(value):
         if traced(value):
             return value
+        # NumPy's scalars are strongly typed and would widen what they multiply.
+        value = value.item() if isinstance(value, (np.generic, np.ndarray)) else value
         try:
-            concrete = float(value)
+            x = float(value)
         except OverflowError:  # an int
-            concrete = math.nan
-        if math.isfinite(concrete) and abs(concrete) > _largest():
-            otherwise += f" and within ±{_largest():.3g}, the range of JAX's floats"
-            concrete = math.nan
-        fine = not math.isnan(concrete) if infinite else math.isfinite(concrete)
-        low = concrete > above or above == -math.inf
-        high = concrete < below or below == math.inf
-        if fine and low and high and concrete >= least:
-            if isinstance(value, (np.generic, np.ndarray)):
-                # NumPy's scalars are strongly typed and would widen what they multiply.
-                value = value.item()
-            beyond = isinstance(value, int) and abs(value) > _INT32_MAX
-            return concrete if beyond else value
+            x = math.nan
+        allowed = abs(x) <= largest or (infinite and math.isinf(x))
+        above_low = x > above or above == -math.inf
+        if allowed and above_low and x >= least and (x < below or below == math.inf):
+            # jax.numpy takes no Python integers beyond int32.
+            return x if isinstance(value, int) and abs(x) > _INT32_MAX else value
+        if largest < abs(x) < math.inf:
+            otherwise += f" and within ±{largest:.3g}, the range of JAX's floats"
     kind = "a real number" if infinite else "a finite real number"
     limits = ""
     if below < math.inf:
-        low_end = f"[{least:g}" if least > above else f"({above:g}"
-        limits = f" in {low_end}, {below:g})"
+        limits = f" in [{least:g}, {below:g})"
     elif above > -math.inf:
         limits = f" greater than {above:g}"
     elif least > -math.inf:
@@ -110,19 +106,14 @@ def number(
     raise ValueError(f"{name} must be {kind}{limits}{otherwise}; got {shown(value)}")
 
 
-def _largest() -> float:
-    return float(jnp.finfo(jax.dtypes.canonicalize_dtype(float)).max)
-
-
 def pair(name: str, value: Any, **limits: Any) -> tuple[Any, Any]:
     """Two numbers."""
-    if isinstance(value, (tuple, list)) or getattr(value, "shape", None) == (2,):
-        numbers = tuple(value)
-        if len(numbers) == 2:
-            first, second = (
-                number(f"{name}[{i}]", each, **limits) for i, each in enumerate(numbers)
-            )
-            return first, second
+    array = getattr(value, "shape", None) == (2,)
+    if array or (isinstance(value, (tuple, list)) and len(value) == 2):
+        first, second = value
+        return number(f"{name}[0]", first, **limits), number(
+            f"{name}[1]", second, **limits
+        )
     raise ValueError(f"{name} must be a pair of numbers; got {shown(value)}")
 
 
@@ -158,9 +149,7 @@ def integer(name: str, value: Any, *, least: int, static: bool = True) -> Any:
         if jnp.issubdtype(value.dtype, jnp.integer):
             return value
     try:
-        if _is_bool(value):
-            raise TypeError
-        number = operator.index(value)
+        number = least - 1 if _is_bool(value) else operator.index(value)
     except TypeError:
         number = least - 1
     if number < least:
@@ -180,8 +169,7 @@ def flag(name: str, value: Any) -> bool:
 
 def function(name: str, value: Any, arguments: int) -> Callable:
     """value, which must be callable with this many positional arguments."""
-    takes = "no argument" if not arguments else f"{arguments} positional argument"
-    takes += "s" if arguments > 1 else ""
+    takes = f"{arguments or 'no'} positional argument{'s' if arguments > 1 else ''}"
     wanted = f"{name} must be a function that can be called with {takes}"
     if not callable(value):
         raise ValueError(f"{wanted}; got {shown(value)}")
@@ -200,18 +188,7 @@ def uncalled(name: str, value: Any) -> str:
     """A hint for callers who pass a factory instead of its result."""
     if not callable(value):
         return ""
-    called = getattr(value, "__name__", "it")
-    return f"; call it: {name}={called}()"
-
-
-def injected(value: Any) -> str:
-    """A hint if optax.inject_hyperparams has mistaken a function for a schedule."""
-    if not traced(value) and not isinstance(value, jax.Array):
-        return ""
-    return (
-        "; optax.inject_hyperparams treats functions as schedules: list the arguments "
-        "that are not schedules in its static_args"
-    )
+    return f"; call it: {name}={getattr(value, '__name__', 'it')}()"
 
 
 def real_scalar_function(name: str, f: Any, *arguments: Any) -> jax.ShapeDtypeStruct:
@@ -228,7 +205,7 @@ def real_scalar_function(name: str, f: Any, *arguments: Any) -> jax.ShapeDtypeSt
             f"failed: {brief(error)}"
         ) from error
     leaf = isinstance(out, jax.ShapeDtypeStruct)
-    if not leaf or out.shape or not _is_real(out.dtype):
+    if not leaf or out.shape or not is_real(out.dtype):
         raise ValueError(
             f"{name} must return a real scalar; for {given} it returned {shown(out)}"
         )
@@ -253,20 +230,17 @@ def axis(name: str, value: Any) -> str | tuple[str, ...] | None:
     """One axis name, or several as a tuple."""
     if value is None or isinstance(value, str):
         return value
-    if (
-        isinstance(value, (tuple, list))
-        and value
-        and all(isinstance(axis, str) for axis in value)
-    ):
-        return tuple(value)
+    names = tuple(value) if isinstance(value, (tuple, list)) else ()
+    if names and all(isinstance(axis, str) for axis in names):
+        return names
     raise ValueError(
         f"{name} must be the name of a mapped axis or a tuple of such names; "
         f"got {shown(value)}"
     )
 
 
-def loss(value: Any, user: str) -> jax.Array:
-    """The `value` of an update, a real scalar array."""
+def loss(value: Any, user: str, dtype: Any) -> jax.Array:
+    """The `value` of an update, a real scalar array of this dtype."""
     if value is None:
         raise ValueError(
             f"{user} needs the loss of this step. Write\n"
@@ -280,43 +254,26 @@ def loss(value: Any, user: str) -> jax.Array:
             f"{len(value)}: with has_aux=True, write (loss, aux), grads = ... and pass "
             "value=loss"
         )
-    python = isinstance(value, (int, float, complex))
-    if not python and not isinstance(value, (jax.Array, np.ndarray, np.generic)):
-        raise ValueError(f"value must be a real scalar, the loss; got {shown(value)}")
-    if isinstance(value, int) and not isinstance(value, bool):
-        try:  # the integer may be too large for JAX
-            value = float(value)
-        except OverflowError as error:
-            raise ValueError(f"value must be a float, got {shown(value)}") from error
-    shape = () if python else value.shape
-    dtype = np.dtype(type(value)) if python else value.dtype
-    if shape:
+    if shape := getattr(value, "shape", ()):
         raise ValueError(
             f"value must be a scalar, got shape {shape}: average the loss over the "
             "batch, value=loss.mean()"
         )
-    if dtype == jax.dtypes.float0 or not _is_real(dtype):
-        raise ValueError(f"value must be real, got dtype {dtype}")
-    # jnp.asarray would wrap NumPy's integers beyond int32.
-    return jnp.asarray(value if python or isinstance(value, jax.Array) else value + 0.0)
+    if not _is_real_scalar(value):
+        dtype = getattr(value, "dtype", None)
+        given = shown(value) if dtype is None else f"dtype {dtype}"
+        raise ValueError(f"value must be real, the loss; got {given}")
+    try:  # an int may be too large
+        return _as_array(float(value) if isinstance(value, int) else value, dtype)
+    except OverflowError as error:
+        raise ValueError(f"value must be a float, got {shown(value)}") from error
 
 
 def real_array(name: str, value: Any) -> jax.Array:
     """value as an array of at least float32; integers become JAX's default float."""
-    as_array = jnp.asarray if isinstance(value, jax.Array) else _host_array
-    array = _real(as_array, name, value)
+    array = _real(_as_array, name, value)
     integers = jnp.issubdtype(array.dtype, jnp.integer)
     return array.astype(float if integers else widened(array.dtype))
-
-
-def _host_array(value: Any) -> Any:
-    """value as an array; jnp.asarray would wrap NumPy's integers beyond int32."""
-    if any(map(traced, jax.tree.leaves(value))):
-        return jnp.asarray(value)
-    array = np.asarray(value)
-    if jnp.issubdtype(array.dtype, jnp.integer):
-        array = array.astype(np.float64)
-    return jnp.asarray(array)
 
 
 def float64(name: str, value: Any) -> np.ndarray:
@@ -330,24 +287,38 @@ def _real(as_array: Callable, name: str, value: Any) -> Any:
         array = as_array(value)
     except Exception as error:
         raise ValueError(f"{wanted}; got {shown(value)}") from error
-    if not _is_real(array.dtype):
+    if not is_real(array.dtype):
         raise ValueError(f"{wanted}; got dtype {array.dtype}")
     return array
+
+
+def _as_array(value: Any, dtype: Any = None) -> jax.Array:
+    if not isinstance(value, jax.Array) and not any(
+        map(traced, jax.tree.leaves(value))
+    ):
+        value = np.asarray(value)
+        if jnp.issubdtype(value.dtype, jnp.integer):  # JAX wraps those beyond int32
+            value = value.astype(np.float64)
+    with np.errstate(over="ignore"):  # beyond float32, it is infinite
+        return jnp.asarray(value, dtype)
 
 
 def inexact_leaves(user: str, tree: Any) -> None:
     """Raise ValueError at an integer or float0 leaf, which has no gradient."""
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
-        dtype = getattr(leaf, "dtype", None)
-        dtype = jnp.result_type(leaf) if dtype is None else dtype
+        dtype = getattr(leaf, "dtype", None) or jnp.result_type(leaf)
         if dtype == jax.dtypes.float0 or not jnp.issubdtype(dtype, jnp.inexact):
-            place = jax.tree_util.keystr(path)
+            place = jax.tree_util.keystr(path) or "given"
             dtype_name = "float0" if dtype == jax.dtypes.float0 else dtype
             raise ValueError(
-                f"{user} accepts only floating-point leaves; the leaf "
-                f"{place or 'given'} has dtype {dtype_name}: exclude it with "
-                "optax.masked or optax.partition"
+                f"{user} accepts only floating-point leaves; the leaf {place} has "
+                f"dtype {dtype_name}: exclude it with optax.masked or optax.partition"
             )
+
+
+def is_real(dtype: Any) -> bool:
+    real = jnp.issubdtype(dtype, jnp.floating) or jnp.issubdtype(dtype, jnp.integer)
+    return real and dtype != jax.dtypes.float0
 
 
 def _is_bool(value: Any) -> bool:
@@ -357,20 +328,7 @@ def _is_bool(value: Any) -> bool:
     return jnp.issubdtype(dtype, jnp.bool_) and jnp.shape(value) == ()
 
 
-def _is_real(dtype: Any) -> bool:
-    return jnp.issubdtype(dtype, jnp.floating) or jnp.issubdtype(dtype, jnp.integer)
-
-
 def _is_real_scalar(value: Any) -> bool:
-    if isinstance(value, bool):
-        return False
-    if isinstance(value, (int, float)):
-        return True
-    dtype = getattr(value, "dtype", None)
-    return (
-        isinstance(value, (jax.Array, np.ndarray, np.generic))
-        and dtype is not None
-        and dtype != jax.dtypes.float0
-        and jnp.shape(value) == ()
-        and _is_real(dtype)
-    )
+    if isinstance(value, (jax.Array, np.ndarray, np.generic)):
+        return value.shape == () and is_real(value.dtype)
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -29,4 +29,14 @@ def held_eps(eps: jax.typing.ArrayLike, dtype: jax.typing.DTypeLike) -> jax.Arra
     Down to there, 1/ε is finite, and so is (1/ε)², of which Adam keeps the mean.
     """
     floor = math.sqrt(float(jnp.finfo(dtype).tiny))
+    if isinstance(eps, (int, float)):
+        return jnp.asarray(max(eps, floor), dtype)
     return jnp.maximum(jnp.asarray(eps, dtype), floor)
+
+
+def highest(dtype: jax.typing.DTypeLike) -> jax.Array:
+    """A c above all losses, for the time before the first.
+
+    Infinity would stop a program that looks for one with JAX_DEBUG_INFS.
+    """
+    return jnp.asarray(jnp.finfo(dtype).max, dtype)

@@ -7,9 +7,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from landmod_jax import _checks
-from landmod_jax._memo import same_for_same_arguments
 
 ScalarFn = Callable[[jax.Array], jax.Array]
 
@@ -18,9 +18,13 @@ ScalarFn = Callable[[jax.Array], jax.Array]
 class Shape:
     """A shape f and, if there is a closed form, its integral for H.
 
+    Shapes of equal functions are equal. Those of this module are equal for equal
+    arguments, and can be pickled.
+
     Attributes:
       name: for messages and labels.
-      f: maps u ≥ 0 to f(u) ≥ 0, elementwise; negative results count as 0.
+      f: maps u ≥ 0 to f(u) ≥ 0, elementwise; negative results count as 0. u is never
+        infinite in `landscape_modify`.
       integral: maps (u, eps) to ∫₀ᵘ dv / (f(v) + eps), elementwise. With None,
         `landmod_jax.landscape` uses quadrature.
 
@@ -66,6 +70,12 @@ class _Known(Shape):
 
     between: Callable[[jax.Array, jax.Array, jax.Array], jax.Array] | None = None
 
+    def __post_init__(self) -> None:
+        pass
+
+    def __call__(self, u: jax.Array) -> jax.Array:
+        return self.f(u if _is_floating(u) else _checks.real_array("u", u))
+
 
 @dataclasses.dataclass(frozen=True)
 class _Elementwise:
@@ -82,7 +92,6 @@ def _is_floating(u: jax.typing.ArrayLike) -> bool:
     return dtype is not None and jnp.issubdtype(dtype, jnp.floating)
 
 
-@same_for_same_arguments
 def power(p: float | jax.Array) -> Shape:
     """f(u) = uᵖ.
 
@@ -104,10 +113,19 @@ def power(p: float | jax.Array) -> Shape:
     p = _checks.number("p", p, above=0)
     if _checks.fixed(p) and p in _POWERS:
         return _POWERS[p]
-    return _Known(f"power({_label(p)})", lambda u: _power(u, p))
+    return _Known(f"power({_label(p)})", _Power(p))
 
 
-@same_for_same_arguments
+@dataclasses.dataclass(frozen=True)
+class _Power:
+    p: float | jax.Array
+
+    def __call__(self, u: jax.Array) -> jax.Array:
+        # A strongly typed p would widen a bfloat16 u.
+        fixed = _checks.fixed(self.p)
+        return jnp.power(u, self.p if fixed else jnp.asarray(self.p, u.dtype))
+
+
 def bounded(bound: float | jax.Array = 1.0, width: float | jax.Array = 1.0) -> Shape:
     """f(u) = bound · u³ / (width³ + u³), as the theory of annealing requires.
 
@@ -131,7 +149,23 @@ def bounded(bound: float | jax.Array = 1.0, width: float | jax.Array = 1.0) -> S
     bound = _checks.number("bound", bound, above=0)
     width = _checks.number("width", width, above=float(jnp.finfo(jnp.float32).tiny))
 
-    def f(u: jax.Array) -> jax.Array:
+    name = f"bounded({_label(bound)}, {_label(width)})"
+    arguments = bound, width
+    return _Known(
+        name,
+        _Bounded(*arguments),
+        _BoundedIntegral(*arguments),
+        _BoundedBetween(*arguments),
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Bounded:
+    bound: float | jax.Array
+    width: float | jax.Array
+
+    def __call__(self, u: jax.Array) -> jax.Array:
+        bound, width = self.bound, self.width
         # In powers of width / u where u is large: u³ would overflow.
         # With where, because the derivative of minimum is halved at u = width.
         near = u <= width
@@ -141,19 +175,24 @@ def bounded(bound: float | jax.Array = 1.0, width: float | jax.Array = 1.0) -> S
 
     # 1 / (f + eps) is (1 + t³) / (a·(t³ + k³)) in t = u / w, with a = bound + eps and
     # k³ = eps / a. What remains after 1/a is a reciprocal cubic.
-    def integral(u: jax.Array, eps: jax.Array) -> jax.Array:
-        a = bound + eps
-        k = jnp.cbrt(eps / a)
-        return u / a + width * (bound / a) / a * _of_cubic(u / width / k) / (k * k)
+    def _terms(self, eps: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+        a = self.bound + eps
+        return a, jnp.cbrt(eps / a), self.width * (self.bound / a) / a
 
-    def between(low: jax.Array, high: jax.Array, eps: jax.Array) -> jax.Array:
-        a = bound + eps
-        k = jnp.cbrt(eps / a)
-        cubic = _beyond(low / width, k) - _beyond(high / width, k)
-        return (high - low) / a + width * (bound / a) / a * cubic
 
-    name = f"bounded({_label(bound)}, {_label(width)})"
-    return _Known(name, f, integral, between)
+class _BoundedIntegral(_Bounded):
+    def __call__(self, u: jax.Array, eps: jax.Array) -> jax.Array:  # type: ignore[override]
+        a, k, rest = self._terms(eps)
+        return u / a + rest * _of_cubic(u / self.width / k) / (k * k)
+
+
+class _BoundedBetween(_Bounded):
+    def __call__(  # type: ignore[override]
+        self, low: jax.Array, high: jax.Array, eps: jax.Array
+    ) -> jax.Array:
+        a, k, rest = self._terms(eps)
+        cubic = _beyond(low / self.width, k) - _beyond(high / self.width, k)
+        return (high - low) / a + rest * cubic
 
 
 def _of_cubic(x: jax.Array) -> jax.Array:
@@ -179,11 +218,6 @@ def _beyond(t: jax.Array, k: jax.Array) -> jax.Array:
 
 def _label(parameter: float | jax.Array) -> str:
     return "traced" if _checks.traced(parameter) else f"{float(parameter):g}"
-
-
-def _power(u: jax.Array, p: float | jax.Array) -> jax.Array:
-    # A strongly typed p would widen a bfloat16 u.
-    return jnp.power(u, p if _checks.fixed(p) else jnp.asarray(p, u.dtype))
 
 
 def _sqrt_integral(u: jax.Array, eps: jax.Array) -> jax.Array:
@@ -226,20 +260,40 @@ def _quadratic_between(low: jax.Array, high: jax.Array, eps: jax.Array) -> jax.A
     return jnp.arctan2((high - low) * root, eps + low * high) / root
 
 
-linear = _Known(
-    "linear",
-    lambda u: u,
-    lambda u, eps: jnp.log1p(u / eps),
-    between=lambda low, high, eps: jnp.log((high + eps) / (low + eps)),
-)
-quadratic = _Known(
-    "quadratic",
-    jnp.square,
-    lambda u, eps: jnp.arctan(u / jnp.sqrt(eps)) / jnp.sqrt(eps),
-    between=_quadratic_between,
-)
-sqrt = _Known("sqrt", jnp.sqrt, _sqrt_integral)
-cbrt = _Known("cbrt", jnp.cbrt, _cbrt_integral)
+# jax.numpy's functions cannot be pickled.
+def _linear(u: jax.Array) -> jax.Array:
+    return u
+
+
+def _quadratic(u: jax.Array) -> jax.Array:
+    return jnp.square(u)
+
+
+def _sqrt(u: jax.Array) -> jax.Array:
+    return jnp.sqrt(u)
+
+
+def _cbrt(u: jax.Array) -> jax.Array:
+    return jnp.cbrt(u)
+
+
+def _linear_integral(u: jax.Array, eps: jax.Array) -> jax.Array:
+    return jnp.log1p(u / eps)
+
+
+def _linear_between(low: jax.Array, high: jax.Array, eps: jax.Array) -> jax.Array:
+    return jnp.log((high + eps) / (low + eps))
+
+
+def _quadratic_integral(u: jax.Array, eps: jax.Array) -> jax.Array:
+    root = jnp.sqrt(eps)
+    return jnp.arctan(u / root) / root
+
+
+linear = _Known("linear", _linear, _linear_integral, _linear_between)
+quadratic = _Known("quadratic", _quadratic, _quadratic_integral, _quadratic_between)
+sqrt = _Known("sqrt", _sqrt, _sqrt_integral)
+cbrt = _Known("cbrt", _cbrt, _cbrt_integral)
 
 _POWERS: dict[Any, Shape] = {1: linear, 2: quadratic, 1 / 2: sqrt, 1 / 3: cbrt}
 
@@ -266,25 +320,63 @@ def resolve(f: str | ScalarFn) -> Shape:
     if not callable(f):
         raise ValueError(
             "f must be a function of the height u or one of "
-            f"{_checks.choices(f, SHAPES)}; got {_checks.shown(f)}"
-            + _checks.injected(f)
+            f"{_checks.choices(f, SHAPES)}; got {_checks.shown(f)}" + _injected(f)
         )
-    u = jax.ShapeDtypeStruct((), jnp.float32)
     shape = f if isinstance(f, Shape) else None
-    _checks.real_scalar_function("f", shape.f if shape else f, u)
-    if shape is not None and shape.integral is not None:
-        _checks.real_scalar_function("integral", shape.integral, u, u)
     if shape is None:
+        _checks.function("f", f, 1)
         shape = Shape(getattr(f, "__name__", repr(f)), _Elementwise(f))
-    _check_sign(shape)
+    _try(shape)
     return shape
 
 
-def _check_sign(shape: Shape) -> None:
-    heights = (0.0, 0.01, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 100.0)
+def _injected(f: Any) -> str:
+    """A hint if optax.inject_hyperparams has mistaken a function for a schedule."""
+    if not isinstance(f, jax.Array):
+        return ""
+    return (
+        "; optax.inject_hyperparams treats functions as schedules: list the arguments "
+        "that are not schedules in its static_args"
+    )
+
+
+_HEIGHTS = (0.0, 0.01, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 100.0)
+
+
+def _try(shape: Shape) -> None:
+    """Raise ValueError unless f and its integral return what they should."""
+    elementwise = isinstance(shape.f, _Elementwise)
     with jax.ensure_compile_time_eval():
-        for u in heights:
-            value = shape.f(jnp.float32(u))
-            # Nothing is known about a traced parameter here.
-            if not _checks.traced(value) and not value >= 0:
-                raise ValueError(f"f must be at least 0; {shape.name}({u}) is {value}")
+        u = jnp.asarray(_HEIGHTS, jnp.float32)
+        values = _elementwise("f", shape.f, u)
+        for heights in () if elementwise else (u, u[0]):
+            _elementwise("f", shape.f, heights)
+            if shape.integral is not None:
+                _elementwise("integral", shape.integral, heights, heights + 1)
+        # Nothing is known about a traced parameter here.
+        if not _checks.traced(values):
+            fine = np.broadcast_to(values >= 0, u.shape)
+            if not fine.all():
+                place = int(fine.argmin())
+                value = jnp.broadcast_to(values, u.shape)[place]
+                raise ValueError(
+                    f"f must be at least 0; {shape.name}({_HEIGHTS[place]}) is {value}"
+                )
+
+
+def _elementwise(name: str, f: Callable, *arguments: jax.Array) -> jax.Array:
+    try:
+        out = jnp.asarray(f(*arguments))
+    except Exception as error:
+        raise ValueError(
+            f"{name} must be a function that JAX can trace; it failed: "
+            f"{_checks.brief(error)}"
+        ) from error
+    if out.shape not in ((), arguments[0].shape):
+        raise ValueError(
+            f"{name} must return a real scalar for each height; for shape "
+            f"{arguments[0].shape} it returned shape {out.shape}"
+        )
+    if not _checks.is_real(out.dtype):
+        raise ValueError(f"{name} must return a real scalar; got dtype {out.dtype}")
+    return out

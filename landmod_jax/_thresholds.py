@@ -1,5 +1,6 @@
 """Thresholds c: the height above which the landscape is flattened."""
 
+import dataclasses
 import functools
 from typing import Any, Literal, NamedTuple, Protocol, get_args
 
@@ -7,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from landmod_jax import _checks
-from landmod_jax._memo import same_for_same_arguments
+from landmod_jax._numerics import highest
 
 
 class InitFn(Protocol):
@@ -22,20 +23,28 @@ class ShareFn(Protocol):
     def __call__(self, value: jax.Array) -> jax.Array: ...
 
 
-class Threshold(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Threshold:
     """A rule that sets c: pure functions, like an optax transformation.
+
+    Thresholds of equal functions are equal. Those of this module are equal for equal
+    arguments, and can be pickled.
 
     Attributes:
       init: `init(dtype)` returns the initial state. It contains arrays only; those that
         hold losses have this dtype.
       update: `update(state, value)` returns c for this step, a scalar of value's dtype,
-        and the next state, with the same structure, shapes and dtypes. It only receives
-        finite values.
+        and the next state, with the same structure, shapes and dtypes. Its value is
+        finite; after a step with another loss, c and the state are as before it.
       share: for a population, `share(value)` returns the value that all members pass to
         their `update`, by collectives over a mapped axis; see `population`. It may
         receive non-finite values. If its result is not finite, c keeps its value.
 
     Keep in the state what the threshold learns from losses, never its arguments.
+
+    Raises:
+      ValueError: init, update or share is not a function of so many arguments. At
+        update: what `update` returns is not as above.
 
     Example:
       >>> import jax.numpy as jnp, landmod_jax as lm
@@ -51,8 +60,13 @@ class Threshold(NamedTuple):
     update: UpdateFn
     share: ShareFn | None = None
 
+    def __post_init__(self) -> None:
+        _checks.function("threshold.init", self.init, 1)
+        _checks.function("threshold.update", self.update, 2)
+        if self.share is not None:
+            _checks.function("threshold.share", self.share, 1)
 
-@same_for_same_arguments
+
 def running_min() -> Threshold:
     """c is the smallest loss so far, including this step's.
 
@@ -72,22 +86,23 @@ def running_min() -> Threshold:
       1.0
     """
 
-    def init_fn(dtype: jax.typing.DTypeLike) -> jax.Array:
-        return jnp.asarray(jnp.inf, dtype)
-
-    def update_fn(state: jax.Array, value: jax.Array) -> tuple[jax.Array, jax.Array]:
-        c = jnp.minimum(state, value)
-        return c, c
-
-    return Threshold(init_fn, update_fn)
+    return _RUNNING_MIN
 
 
-@same_for_same_arguments
+def _update_running(state: jax.Array, value: jax.Array) -> tuple[jax.Array, jax.Array]:
+    c = jnp.minimum(state, value)
+    return c, c
+
+
+_RUNNING_MIN = Threshold(highest, _update_running)
+
+
 def constant(c: float | jax.Array) -> Threshold:
     """c is fixed, as in (2.1). Use it when you know above which loss to flatten.
 
     At or below c, gradients are only divided by f(0) + eps. c = +inf switches the
-    modification off; c = -inf stops all steps.
+    modification off. c = -inf stops all steps, unless f is bounded: f is then evaluated
+    at the largest float.
 
     c is not part of the state, so a run that you resume with another c uses that c.
 
@@ -106,14 +121,20 @@ def constant(c: float | jax.Array) -> Threshold:
     """
     c = _checks.number("c", c, infinite=True)
 
-    def init_fn(dtype: jax.typing.DTypeLike) -> tuple[()]:
-        del dtype
-        return ()
+    return Threshold(_nothing, _Constant(c))
 
-    def update_fn(state: tuple[()], value: jax.Array) -> tuple[jax.Array, tuple[()]]:
-        return jnp.asarray(c, value.dtype), state
 
-    return Threshold(init_fn, update_fn)
+def _nothing(dtype: jax.typing.DTypeLike) -> tuple[()]:
+    del dtype
+    return ()
+
+
+@dataclasses.dataclass(frozen=True)
+class _Constant:
+    c: float | jax.Array
+
+    def __call__(self, state: Any, value: jax.Array) -> tuple[jax.Array, Any]:
+        return jnp.asarray(self.c, value.dtype), state
 
 
 class SmoothedMinState(NamedTuple):
@@ -122,7 +143,6 @@ class SmoothedMinState(NamedTuple):
     c: jax.Array
 
 
-@same_for_same_arguments
 def smoothed_min(decay: float | jax.Array = 0.9) -> Threshold:
     """c is the smallest bias-corrected average of the loss so far.
 
@@ -149,20 +169,28 @@ def smoothed_min(decay: float | jax.Array = 0.9) -> Threshold:
     """
     decay = _checks.number("decay", decay, least=0, below=1)
 
-    def init_fn(dtype: jax.typing.DTypeLike) -> SmoothedMinState:
-        return SmoothedMinState(
-            steps=jnp.zeros((), jnp.int32),
-            average=jnp.zeros((), dtype),
-            c=jnp.asarray(jnp.inf, dtype),
-        )
+    return Threshold(_init_smoothed, _UpdateSmoothed(decay))
 
-    def update_fn(
-        state: SmoothedMinState, value: jax.Array
+
+def _init_smoothed(dtype: jax.typing.DTypeLike) -> SmoothedMinState:
+    return SmoothedMinState(
+        steps=jnp.zeros((), jnp.int32),
+        average=jnp.zeros((), dtype),
+        c=highest(dtype),
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _UpdateSmoothed:
+    decay: float | jax.Array
+
+    def __call__(
+        self, state: SmoothedMinState, value: jax.Array
     ) -> tuple[jax.Array, SmoothedMinState]:
         steps = state.steps + 1
         # Subtract before rounding: in float32, a decay near 1 leaves few digits of
         # 1 − decay.
-        weight = jnp.asarray(1 - decay, value.dtype)
+        weight = jnp.asarray(1 - self.decay, value.dtype)
         average = state.average + (weight * value - weight * state.average)
         average = jnp.where(weight == 1, value, average)
         total = -jnp.expm1(steps.astype(value.dtype) * jnp.log1p(-weight))
@@ -170,15 +198,12 @@ def smoothed_min(decay: float | jax.Array = 0.9) -> Threshold:
         c = jnp.minimum(state.c, corrected)
         return c, SmoothedMinState(steps, average, c)
 
-    return Threshold(init_fn, update_fn)
-
 
 class WindowedMinState(NamedTuple):
     losses: jax.Array  # (n,), the oldest is overwritten
     place: jax.Array  # of the next one
 
 
-@same_for_same_arguments
 def windowed_min(n: int) -> Threshold:
     """c is the smallest of the last n losses, including this step's.
 
@@ -187,8 +212,8 @@ def windowed_min(n: int) -> Threshold:
 
     Args:
       n: number of steps to look back, at least 1. One epoch is a good start. n is
-        the size of an array in the state, so it cannot be traced. A run that you resume
-        with another n restarts its window from c.
+        the size of an array in the state, so it cannot be traced. To continue a run
+        with another n, `reset` its state.
 
     Raises:
       ValueError: n is not an integer of at least 1.
@@ -206,25 +231,36 @@ def windowed_min(n: int) -> Threshold:
     """
     n = _checks.integer("n", n, least=1)
 
-    def init_fn(dtype: jax.typing.DTypeLike) -> WindowedMinState:
+    return Threshold(_InitWindowed(n), _UpdateWindowed(n))
+
+
+@dataclasses.dataclass(frozen=True)
+class _InitWindowed:
+    n: int
+
+    def __call__(self, dtype: jax.typing.DTypeLike) -> WindowedMinState:
         return WindowedMinState(
-            losses=jnp.full((n,), jnp.inf, dtype), place=jnp.zeros((), jnp.int32)
+            losses=jnp.full((self.n,), highest(dtype)), place=jnp.zeros((), jnp.int32)
         )
 
-    def update_fn(
-        state: WindowedMinState, value: jax.Array
-    ) -> tuple[jax.Array, WindowedMinState]:
-        losses = state.losses.at[state.place].set(value)
-        return losses.min(), WindowedMinState(losses, (state.place + 1) % n)
 
-    return Threshold(init_fn, update_fn)
+@dataclasses.dataclass(frozen=True)
+class _UpdateWindowed:
+    n: int
+
+    def __call__(
+        self, state: WindowedMinState, value: jax.Array
+    ) -> tuple[jax.Array, WindowedMinState]:
+        if state.losses.shape != (self.n,):
+            raise ValueError(f"n is {self.n}; the losses have {state.losses.shape}")
+        losses = state.losses.at[state.place].set(value)
+        return losses.min(), WindowedMinState(losses, (state.place + 1) % self.n)
 
 
 Reduce = Literal["min", "mean"]
 CHAINS = "chains"
 
 
-@same_for_same_arguments
 def population(
     reduce: Reduce = "min",
     axis_name: str | tuple[str, ...] = CHAINS,
@@ -272,18 +308,23 @@ def population(
         )
     if rule.share is not None:
         raise ValueError("rule must be the threshold of one member, got a population's")
-    reduced = _population_min if reduce == "min" else _population_mean
+    return Threshold(rule.init, rule.update, _Share(reduce, axis))
 
-    def share_fn(value: jax.Array) -> jax.Array:
+
+@dataclasses.dataclass(frozen=True)
+class _Share:
+    reduce: Reduce
+    axis_name: str | tuple[str, ...]
+
+    def __call__(self, value: jax.Array) -> jax.Array:
+        reduced = _population_min if self.reduce == "min" else _population_mean
         try:
-            return reduced(value, axis)
+            return reduced(value, self.axis_name)
         except NameError as error:
             raise ValueError(
-                f"axis_name is {axis!r}, which names no mapped axis here: the "
-                "population is what a vmap or shard_map of that name maps"
+                f"axis_name is {self.axis_name!r}, which names no mapped axis here: "
+                "the population is what a vmap or shard_map of that name maps"
             ) from error
-
-    return Threshold(rule.init, rule.update, share_fn)
 
 
 def _population_mean(value: jax.Array, axis_name: Any) -> jax.Array:
@@ -318,10 +359,39 @@ def _population_min_jvp(axis_name: Any, primals: Any, tangents: Any) -> Any:
 def updated(
     threshold: Threshold, state: Any, value: jax.Array, c: jax.Array
 ) -> tuple[jax.Array, Any]:
-    """c and the threshold's state after a value, through `share` where there is one."""
-    if threshold.share is None:
-        return threshold.update(state, value)
-    shared = threshold.share(value)
-    known = jnp.isfinite(shared)
-    new = threshold.update(state, jnp.where(known, shared, 1))
+    """c and the threshold's state after a value, through `share` where there is one.
+
+    A value that is not finite leaves both as they are.
+    """
+    if threshold.share is not None:
+        value = threshold.share(value)
+    known = jnp.isfinite(value)
+    try:
+        new = threshold.update(state, jnp.where(known, value, 1))
+    except Exception as error:
+        raise ValueError(
+            "threshold.update failed. If state was made with another threshold, use "
+            "landmod_jax.reset; otherwise, the threshold is wrong. Its state was "
+            f"{_checks.shown(state)}; {_checks.brief(error)}"
+        ) from error
+    if not _fits(new, state):
+        raise ValueError(
+            "threshold.update must return a pair: c, a scalar of value's dtype, and a "
+            "state with the same structure, shapes and dtypes as its argument; for "
+            f"{_checks.shown(state)} it returned {_checks.shown(new)}"
+        )
     return jax.tree.map(lambda n, o: jnp.where(known, n, o), new, (c, state))
+
+
+def _fits(new: Any, state: Any) -> bool:
+    if not isinstance(new, tuple) or len(new) != 2 or not isinstance(new[0], jax.Array):
+        return False
+    c, following = new
+    real = jnp.issubdtype(c.dtype, jnp.floating)
+    return real and c.shape == () and _types(following) == _types(state)
+
+
+def _types(tree: Any) -> Any:
+    leaves, structure = jax.tree.flatten(tree)
+    arrays = [(jnp.shape(leaf), getattr(leaf, "dtype", None)) for leaf in leaves]
+    return structure, arrays

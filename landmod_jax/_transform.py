@@ -1,4 +1,4 @@
-"""Landscape modification as a gradient transformation, and reading its state."""
+"""Landscape modification as a gradient transformation; its state read and reset."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -9,8 +9,8 @@ import optax
 
 from landmod_jax import _checks
 from landmod_jax import _shapes as shapes
-from landmod_jax._numerics import at_height, held_eps, widened
-from landmod_jax._thresholds import Threshold, running_min
+from landmod_jax._numerics import at_height, held_eps, highest, widened
+from landmod_jax._thresholds import Threshold, running_min, updated
 
 AxisName = str | Sequence[str]
 
@@ -19,26 +19,23 @@ class LandscapeModifyState(NamedTuple):
     """State of `landscape_modify`.
 
     c and scale are float32, or float64 if jax_enable_x64 is on, whatever the dtype of
-    the parameters. Both describe the last step; before the first, they are +inf and 0.
+    the parameters. Both describe the last step. Before the first loss, c is the largest
+    float of its dtype and scale is 0.
 
-    If you set c, with `_replace`, the threshold restarts as if c had been the only loss
-    so far; +inf makes it forget everything. Replace the whole state in a chain's, with
-    `optax.tree.set(opt_state, LandscapeModifyState=...)`: `optax.tree.set(opt_state,
-    c=...)` would also replace what other states hold for a parameter called "c".
+    To make c forget its losses, use `reset`: c is the result of the threshold's state,
+    so setting it by hand has no effect.
 
     Attributes:
       count: steps so far, int32.
       c: the threshold, in units of the loss.
       scale: 1 / (f((value - c)₊) + eps), the factor of the last gradients.
       threshold: what the threshold has learned.
-      learned_c: the c that the threshold computed. It differs from c if you set c.
     """
 
     count: Any  # shape=(), dtype=int32
     c: jax.Array  # shape=()
     scale: jax.Array  # shape=()
     threshold: optax.OptState
-    learned_c: jax.Array  # shape=()
 
 
 def landscape_modify(
@@ -70,9 +67,9 @@ def landscape_modify(
       f: shape of the modification: "linear" (the thesis's), "quadratic", "sqrt",
         "cbrt", "bounded", a `Shape`, or any callable from a scalar u ≥ 0 to f(u) ≥ 0.
       eps: ε > 0, or an `optax.Schedule` of it. At or below c, gradients are multiplied
-        by 1 / (f(0) + eps). The smallest ε used is √(smallest normal number), 1.1e-19
-        in float32; smaller values, such as the end of a schedule to 0, are raised to
-        it.
+        by 1 / (f(0) + eps). Where a schedule or a traced ε is not greater than 0, scale
+        is 0, as for a loss that is not finite: let a schedule end above 0. The smallest
+        ε used is √(smallest normal number), 1.1e-19 in float32.
       threshold: the rule that sets c; by default `running_min()`.
       axis_name: name of a mapped axis, or a tuple of names. `value` is averaged over
         them first, so that replicas under pmap or shard_map agree on c.
@@ -84,8 +81,8 @@ def landscape_modify(
 
     Raises:
       ValueError: an argument is none of the above. At update: `value` is missing or not
-        a real scalar, the state belongs to another threshold, or `axis_name` does not
-        name a mapped axis.
+        a real scalar, the state belongs to another threshold, a schedule does not
+        return a real scalar, or `axis_name` does not name a mapped axis.
 
     Example:
       >>> import jax, jax.numpy as jnp, optax
@@ -110,8 +107,7 @@ def landscape_modify(
     """
     shape = shapes.resolve(f)
     eps = _checks.rate("eps", eps, above=0)
-    threshold = running_min() if threshold is None else threshold
-    own = _checked_threshold(threshold)
+    threshold = running_min() if threshold is None else _checked_threshold(threshold)
     axis_name = _checks.axis("axis_name", axis_name)
 
     def init_fn(params: optax.Params) -> LandscapeModifyState:
@@ -119,10 +115,9 @@ def landscape_modify(
         dtype = jax.dtypes.canonicalize_dtype(float)
         return LandscapeModifyState(
             count=jnp.zeros((), jnp.int32),
-            c=jnp.asarray(jnp.inf, dtype),
+            c=highest(dtype),
             scale=jnp.zeros((), dtype),
             threshold=threshold.init(dtype),
-            learned_c=jnp.asarray(jnp.inf, dtype),
         )
 
     def update_fn(
@@ -134,37 +129,38 @@ def landscape_modify(
         **extra_args: Any,
     ) -> tuple[optax.Updates, LandscapeModifyState]:
         del params, extra_args
-        value = _checks.loss(value, "landscape_modify")
-        _check_state(state, own)
-        dtype = jnp.result_type(state.scale)
-        value = _mean(value.astype(dtype), axis_name)
-        state = _restarted(state, threshold, dtype)
-
-        finite = jnp.isfinite(value)
-        shared = value if threshold.share is None else threshold.share(value)
-        known = jnp.isfinite(shared)
-        c, threshold_state = threshold.update(
-            state.threshold, jnp.where(known, shared, 1)
-        )
-        c, learned_c, threshold_state = jax.tree.map(
-            lambda new, old: jnp.where(known, new, old),
-            (c, c, threshold_state),
-            (state.c, state.learned_c, state.threshold),
-        )
-        f_now = at_height(shape, jnp.where(finite, value - c, 0))
+        _check_state(state)
+        dtype = state.scale.dtype
+        value = _checks.loss(value, "landscape_modify", dtype)
+        value = _mean(value, axis_name)
+        c, learned = updated(threshold, state.threshold, value, state.c)
+        # The largest float in place of infinity, at which a user's f may be NaN.
+        height = jnp.minimum(value - c, float(jnp.finfo(dtype).max))
+        usable = jnp.isfinite(value)
+        f_now = at_height(shape, jnp.where(usable, height, 0))
         eps_now = eps
         if callable(eps):
             eps_now = _checks.scheduled("eps", eps, state.count)
-        scale = jnp.where(finite, 1 / (f_now + held_eps(eps_now, dtype)), 0)
+        if eps_now is not eps or not _checks.fixed(eps):
+            usable &= eps_now > 0
+        scale = jnp.where(usable, 1 / (f_now + held_eps(eps_now, dtype)), 0)
         return jax.tree.map(lambda g: _scaled(g, scale), updates), LandscapeModifyState(
-            count=optax.safe_increment(state.count),
-            c=c,
-            scale=scale,
-            threshold=threshold_state,
-            learned_c=learned_c,
+            optax.safe_increment(state.count), c, scale, learned
         )
 
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)
+
+
+def _checked_threshold(threshold: Any) -> Threshold:
+    if isinstance(threshold, Threshold):
+        return threshold
+    hint = _checks.uncalled("threshold", threshold)
+    if isinstance(threshold, (int, float)) and not isinstance(threshold, bool):
+        hint = f"; for a fixed c write threshold=constant({threshold})"
+    raise ValueError(
+        "threshold must be a Threshold, such as running_min() or constant(0.5); "
+        f"got {_checks.shown(threshold)}{hint}"
+    )
 
 
 def _mean(value: jax.Array, axis_name: AxisName | None) -> jax.Array:
@@ -179,33 +175,6 @@ def _mean(value: jax.Array, axis_name: AxisName | None) -> jax.Array:
         ) from error
 
 
-def _restarted(
-    state: LandscapeModifyState, threshold: Threshold, dtype: jax.typing.DTypeLike
-) -> LandscapeModifyState:
-    """The state; if c was set by hand, with the threshold restarted from it.
-
-    The threshold also restarts if its state has other shapes, as with a new n of
-    windowed_min.
-    """
-    first = threshold.init(dtype)
-    if not jax.tree.leaves(first):
-        return state
-    c = jnp.asarray(state.c, dtype)
-    known = jnp.isfinite(c)
-    _, after_c = threshold.update(first, jnp.where(known, c, 1))
-    anew = jax.tree.map(lambda a, b: jnp.where(known, a, b), after_c, first)
-    if _shapes(anew) == _shapes(state.threshold):
-        was_set = c != state.learned_c
-        anew = jax.tree.map(
-            lambda new, old: jnp.where(was_set, new, old), anew, state.threshold
-        )
-    return state._replace(c=c, threshold=anew)
-
-
-def _shapes(tree: Any) -> list[tuple[int, ...]]:
-    return [jnp.shape(leaf) for leaf in jax.tree.leaves(tree)]
-
-
 def current(opt_state: optax.OptState | Any) -> LandscapeModifyState:
     """Find the state of `landscape_modify` in any nested optimizer state.
 
@@ -214,7 +183,7 @@ def current(opt_state: optax.OptState | Any) -> LandscapeModifyState:
         nnx.Optimizer.
 
     Returns:
-      The LandscapeModifyState, with `.c`, `.scale` and `.count`.
+      The LandscapeModifyState, whose `.c`, `.scale` and `.count` are arrays.
 
     Raises:
       ValueError: the state contains none, or several.
@@ -222,92 +191,105 @@ def current(opt_state: optax.OptState | Any) -> LandscapeModifyState:
     Example:
       >>> import optax, landmod_jax as lm
       >>> tx = optax.chain(lm.landscape_modify(), optax.sgd(0.1, momentum=0.9))
-      >>> print(lm.current(tx.init({"w": 1.0})).c)
-      inf
+      >>> state = tx.init({"w": 1.0})
+      >>> _, state = tx.update({"w": 1.0}, state, value=3.0)
+      >>> print(lm.current(state).c)
+      3.0
     """
-    found = optax.tree.get_all_with_path(opt_state, LandscapeModifyState.__name__)
-    if not found:
+    states = _states(opt_state)
+    if not states:
+        raise ValueError(_NONE)
+    if len(states) > 1:
+        places = ", ".join(jax.tree_util.keystr(path) or "itself" for path, _ in states)
         raise ValueError(
-            "no LandscapeModifyState in this optimizer state: is landscape_modify in "
-            "the chain, and is this the state of that chain?"
+            f"{len(states)} LandscapeModifyStates in this optimizer state, at {places}"
+            ": pass the part that contains the one you mean"
         )
-    if len(found) > 1:
-        places = ", ".join(jax.tree_util.keystr(path) or "itself" for path, _ in found)
-        raise ValueError(
-            f"{len(found)} LandscapeModifyStates in this optimizer state, at {places}: "
-            "pass the part that contains the one you mean"
-        )
-    return found[0][1]
+    # An nnx.Optimizer keeps each array in a variable.
+    return jax.tree.map(
+        lambda leaf: leaf.get_value() if _is_variable(leaf) else leaf,
+        states[0][1],
+        is_leaf=_is_variable,
+    )
 
 
-def _checked_threshold(threshold: Any) -> Any:
-    """The structure, shapes and dtypes of the threshold's state."""
-    if not isinstance(threshold, Threshold):
-        hint = _checks.uncalled("threshold", threshold)
-        if isinstance(threshold, (int, float)) and not isinstance(threshold, bool):
-            hint = f"; for a fixed c write threshold=constant({threshold})"
-        raise ValueError(
-            "threshold must be a Threshold, such as running_min() or constant(0.5); "
-            f"got {_checks.shown(threshold)}{hint}"
-        )
-    _checks.function("threshold.init", threshold.init, 1)
-    _checks.function("threshold.update", threshold.update, 2)
-    if threshold.share is not None:
-        _checks.function("threshold.share", threshold.share, 1)
-    scalar = jax.ShapeDtypeStruct((), jnp.float32)
+def _is_variable(node: Any) -> bool:
+    return hasattr(node, "get_value")
+
+
+def reset(
+    tx: optax.GradientTransformation, opt_state: optax.OptState, params: optax.Params
+) -> optax.OptState:
+    """Make c forget all losses, as when training continues on another task.
+
+    Momentum and everything else of the other transformations stay as they are, and so
+    does the step count of `landscape_modify`, which its schedule of ε depends on.
+
+    Args:
+      tx: the optimizer. Its threshold may be another one than that of `opt_state`, so
+        this also changes the threshold of a run.
+      opt_state: the state of tx.
+      params: the parameters, for tx.init.
+
+    Returns:
+      opt_state with each LandscapeModifyState in it as tx.init returns it.
+
+    Raises:
+      ValueError: opt_state contains no LandscapeModifyState, or is not a state of tx.
+
+    Example:
+      >>> import jax.numpy as jnp, optax, landmod_jax as lm
+      >>> tx = optax.chain(lm.landscape_modify(), optax.adam(0.1))
+      >>> w = jnp.ones(2)
+      >>> _, state = tx.update(w, tx.init(w), w, value=1.0)
+      >>> state = lm.reset(tx, state, w)
+      >>> _, state = tx.update(w, state, w, value=5.0)
+      >>> print(lm.current(state).c)
+      5.0
+    """
+    if not _states(opt_state):
+        raise ValueError(_NONE)
+    fresh = _checks.transformation("tx", tx).init(params)
     try:
-        state = jax.eval_shape(lambda: threshold.init(jnp.float32))
-        c, following = jax.eval_shape(threshold.update, state, scalar)
-    except Exception as error:
+        return jax.tree.map(
+            lambda old, new: new._replace(count=old.count) if _is_state(old) else old,
+            opt_state,
+            fresh,
+            is_leaf=_is_state,
+        )
+    except (AttributeError, TypeError, ValueError) as error:
         raise ValueError(
-            "threshold.init(dtype) must return arrays, and threshold.update(state, "
-            f"value) a pair, c and the next state; {_checks.brief(error)}"
+            f"opt_state must be a state of tx; {_checks.brief(error)}"
         ) from error
-    if not isinstance(c, jax.ShapeDtypeStruct) or (c.shape, c.dtype) != (
-        (),
-        scalar.dtype,
-    ):
-        raise ValueError(
-            "threshold.update must return c as a scalar of value's dtype; for float32, "
-            f"it returned {c}"
-        )
-    if _types(following) != _types(state):
-        raise ValueError(
-            "threshold.update must return a state with the same structure, shapes and "
-            f"dtypes as its argument; it received {state} and returned {following}"
-        )
-    return state
 
 
-def _check_state(state: Any, own: Any) -> None:
-    if not isinstance(state, LandscapeModifyState):
+_NONE = (
+    "no LandscapeModifyState in this optimizer state: is landscape_modify in the "
+    "chain, and is this the state of that chain?"
+)
+
+
+def _is_state(node: Any) -> bool:
+    return isinstance(node, LandscapeModifyState)
+
+
+def _states(opt_state: Any) -> list[tuple[Any, Any]]:
+    return optax.tree.get_all_with_path(opt_state, LandscapeModifyState.__name__)
+
+
+def _check_state(state: Any) -> None:
+    if not _is_state(state):
+        old = isinstance(state, dict) and "learned_c" in state
+        hint = "; states of version 0.2, with learned_c, cannot be used" if old else ""
         raise ValueError(
             "state must be the LandscapeModifyState returned by init or by the last "
-            f"update; got {_checks.shown(type(state))}"
+            f"update; got a {type(state).__name__}{hint}"
         )
-    shape = jnp.shape(state.c)
-    if shape:
+    if shape := jnp.shape(state.c):
         raise ValueError(
             f"state must hold one c, a scalar; its c has shape {shape}: update several "
             "at once with jax.vmap"
         )
-    # A threshold without state can replace any other.
-    if jax.tree.leaves(own) and _structure(own) != _structure(state.threshold):
-        raise ValueError(
-            f"state was made with another threshold: state.threshold is "
-            f"{_checks.shown(state.threshold)}, but this threshold needs {own}. To "
-            "change the threshold of a run, use the new one's state: "
-            "optax.tree.set(state, LandscapeModifyState=current(tx.init(params)))"
-        )
-
-
-def _structure(tree: Any) -> Any:
-    return jax.tree.structure(tree), [jnp.ndim(leaf) for leaf in jax.tree.leaves(tree)]
-
-
-def _types(tree: Any) -> Any:
-    leaves = jax.tree.leaves(tree)
-    return jax.tree.structure(tree), [(leaf.shape, leaf.dtype) for leaf in leaves]
 
 
 def _scaled(g: Any, scale: jax.Array) -> Any:
@@ -317,5 +299,7 @@ def _scaled(g: Any, scale: jax.Array) -> Any:
     if jnp.issubdtype(dtype, jnp.complexfloating):
         # Part by part: a complex product would mix their infinities.
         return jax.lax.complex(_scaled(g.real, scale), _scaled(g.imag, scale))
+    if dtype == scale.dtype and isinstance(g, jax.Array):
+        return g * scale
     wide = widened(dtype)
     return (jnp.asarray(g, wide) * scale.astype(wide)).astype(dtype)

@@ -123,7 +123,7 @@ BAD = [
         ],
         f=["linaer", 3, lambda: 1, lambda u: u - 1, lambda u: "f", lambda u: (u, u)],
         eps=[value for value in NOT_ABOVE_0 if value is not None],
-        threshold=[0.5, "min", lm.running_min, U, lm.Threshold(3, 4)],
+        threshold=[0.5, "min", lm.running_min, U],
         bounds=[
             1.0, (1.0,), (2.0, 1.0), (1.0, 1.0), ("a", "b"), (None, 1.0), (-9.0, 0.0),
             (jnp.zeros(3), 1.0), (-1.0, float("nan")), (-2.0, 2.0, 3.0), {},
@@ -145,7 +145,7 @@ BAD = [
             lambda t: "hot", lambda t: jnp.ones(2), lambda t: jnp.nan,
         ],
         f=NOT_SHAPES,
-        threshold=[0.5, "min", lm.running_min, U, lm.Threshold(3, 4)],
+        threshold=[0.5, "min", lm.running_min, U],
         logarithm=NOT_FLAGS,
         records=NOT_INTEGERS,
     ),

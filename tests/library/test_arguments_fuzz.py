@@ -124,8 +124,8 @@ VALUES = [
     *(jax.ShapeDtypeStruct((), jnp.float32), range(3), math, iter([1])),
     *(F, zero, halves, negative, of_two, vector, untraceable, len, str),
     *(lm.landscape_modify, lm.running_min, lm.power, lm.torch_optim.sgd, lm.Threshold),
-    *(SHAPE, lm.bounded(), lm.running_min(), THRESHOLD, lm.Threshold(1, 2), LM, SGD),
-    *(lm.Threshold(zero, of_two), lm.Threshold(THRESHOLD.init, vector)),
+    *(SHAPE, lm.bounded(), lm.running_min(), THRESHOLD, LM, SGD),
+    *(lm.Threshold(zero, of_two), lm.Threshold(THRESHOLD.init, of_two)),
     *(LM.init(W), SGD.init(W), lm.accumulate(LM, 2).init(W), np.random.default_rng(0)),
 ]
 
@@ -135,11 +135,7 @@ shapes = either(
 )
 thresholds = either(
     none,
-    lambda v: (
-        isinstance(v, lm.Threshold)
-        and getattr(v.init, "__name__", "") != "zero"
-        and v[1] not in (2, vector)
-    ),
+    lambda v: isinstance(v, lm.Threshold) and v.update is not of_two,
 )
 # A schedule may return what is below the range, which is held.
 schedule = either(

@@ -103,8 +103,8 @@ def test_outside_of_a_map_the_axis_is_named():
         tx.update(1.0, tx.init(None), value=1.0)
 
 
-def test_equal_arguments_give_the_same_threshold():
-    assert lm.population("min") is lm.population(reduce="min", axis_name="chains")
+def test_equal_arguments_give_equal_thresholds():
+    assert lm.population("min") == lm.population(reduce="min", axis_name="chains")
 
 
 def test_minima_have_derivatives():

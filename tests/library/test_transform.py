@@ -290,19 +290,41 @@ def test_a_schedule_of_eps_that_fails_is_named(schedule):
         ({"f": True}, "f must be a function of the height u or one of"),
         ({"eps": True}, "eps must be a finite real number.*got True"),
         ({"axis_name": 0}, "axis_name must be the name of a mapped axis"),
-        (
-            {"threshold": lm.Threshold(lambda dtype: 0.0, lambda s, v: (v[None], s))},
-            "threshold.update must return c as a scalar",
-        ),
-        (
-            {"threshold": lm.Threshold(lambda dtype: 0, lambda s, v: (v, v))},
-            "threshold.update must return a state with the same structure",
-        ),
     ],
 )
 def test_wrong_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         lm.landscape_modify(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("init", "update", "message"),
+    [
+        (
+            lambda dtype: jnp.zeros(()),
+            lambda s, v: (v[None], s),
+            "must return a pair: c",
+        ),
+        (lambda dtype: jnp.zeros(()), lambda s, v: v, "must return a pair: c"),
+        (lambda dtype: jnp.zeros(()), lambda s, v: (1.0, s), "must return a pair: c"),
+        (lambda dtype: 0, lambda s, v: (v, v), "state with the same structure"),
+        (lambda dtype: jnp.zeros(3), lambda s, v: (v, s[:2]), "state with the same"),
+        (lambda dtype: (), lambda s, v: (v, s.c), "failed.*no attribute 'c'"),
+    ],
+)
+def test_a_threshold_that_breaks_its_contract_is_named(init, update, message):
+    tx = lm.landscape_modify(threshold=lm.Threshold(init, update))
+    with pytest.raises(ValueError, match=f"threshold.update.*{message}"):
+        tx.update(PARAMS, tx.init(PARAMS), PARAMS, value=1.0)
+
+
+@pytest.mark.parametrize(
+    ("functions", "name"),
+    [((1, 2), "init"), ((len, len), "update"), ((len, max, 3), "share")],
+)
+def test_what_is_no_function_of_a_threshold_is_named(functions, name):
+    with pytest.raises(ValueError, match=f"threshold.{name} must be a function"):
+        lm.Threshold(*functions)
 
 
 @pytest.mark.parametrize(
@@ -313,7 +335,8 @@ def test_wrong_arguments_are_named(arguments, message):
         (jnp.ones((1, 1)), r"got shape \(1, 1\)"),
         (1j, "value must be real"),
         ((1.0, {"aux": 2}), r"got a tuple of 2: with has_aux=True"),
-        (True, "value must be real, got dtype bool"),
+        (True, "value must be real, the loss; got True"),
+        (jnp.bool_(True), "value must be real, the loss; got dtype bool"),
     ],
 )
 def test_a_wrong_value_is_named(value, message):
@@ -326,7 +349,7 @@ def test_a_wrong_value_is_named(value, message):
 
 def test_current_finds_one_and_says_where_several_are():
     one = optax.chain(optax.clip(1.0), lm.landscape_modify(), optax.adam(0.1))
-    assert lm.current(one.init(PARAMS)).c == np.inf
+    assert lm.current(one.init(PARAMS)).scale == 0
     with pytest.raises(ValueError, match="no LandscapeModifyState"):
         lm.current(optax.adam(0.1).init(PARAMS))
     two = optax.chain(lm.landscape_modify(), lm.landscape_modify())

@@ -1,0 +1,85 @@
+"""H of shapes without a closed form, against exact integrals and SciPy's."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import integrate
+
+import landmod_jax as lm
+
+WAVY = lm.Shape("wavy", lambda u: u + jnp.sin(u))  # the example of Shape
+
+
+def by_scipy(f, height, eps):
+    edges = np.concatenate([[0], np.geomspace(1e-9, 1, 60) * height])
+    return sum(
+        integrate.quad(lambda v: 1 / (f(v) + eps), a, b, epsabs=0, epsrel=1e-11)[0]
+        for a, b in itertools.pairwise(edges)
+    )
+
+
+def power_by_hand(p, eps):
+    """∫ from 0 to infinity of dv / (vᵖ + eps)."""
+    return eps ** (1 / p - 1) * np.pi / p / np.sin(np.pi / p)
+
+
+CASES = {
+    # f, height, eps, the integral; the tails of powers are below 1e-9 of it.
+    "power 4": (lm.power(4.0), 1e5, 1.0, power_by_hand(4, 1.0)),
+    "power 6": (lm.power(6.0), 1e4, 1e-6, power_by_hand(6, 1e-6)),
+    "wavy": (WAVY, 10.0, 1.0, by_scipy(lambda v: v + np.sin(v), 10, 1.0)),
+    "wavy far": (WAVY, 100.0, 0.1, by_scipy(lambda v: v + np.sin(v), 100, 0.1)),
+    "step": (lambda u: jnp.where(u > 1, 10.0, 0.0), 3.0, 1.0, 1 + 2 / 11),
+    "kink": (lambda u: jnp.minimum(u, 5.0), 20.0, 1.0, np.log(6) + 15 / 6),
+    "steep": (lambda u: 1e4 * u, 1e6, 1e-8, np.log1p(1e18) / 1e4),
+    "root": (lambda u: jnp.sqrt(u), 1e6, 1e-6, 2 * (1e3 - 1e-6 * np.log1p(1e9))),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_seven_digits_for_any_shape(name):
+    f, height, eps, expected = CASES[name]
+    with jax.enable_x64(True):
+        h = lm.landscape(jnp.float64(height), 0.0, eps, f, 0.0)
+        np.testing.assert_allclose(h, expected, rtol=1e-7)
+    h = lm.landscape(jnp.float32(height), 0.0, eps, f, 0.0)
+    assert h.dtype == jnp.float32
+    np.testing.assert_allclose(h, expected, rtol=2e-6)
+
+
+def test_a_height_needs_no_other_height():
+    """However many panels another element needs, the bits stay."""
+    u = jnp.array([0.5, 3.0, 100.0, 7.0])
+    together = lm.landscape(u, 0.0, 0.1, WAVY, 0.0)
+    alone = [lm.landscape(x, 0.0, 0.1, WAVY, 0.0) for x in u]
+    np.testing.assert_array_equal(together, alone)
+
+
+@pytest.mark.parametrize("mode", [jax.jacfwd, jax.jacrev])
+def test_derivatives_in_a_parameter_of_a_shape(mode):
+    """Where panels were bisected; ∂/∂a of ln(1 + a u) / a, by hand."""
+    u = jnp.array([0.0, 2.0, 1e4])
+    shape = lambda a: lambda u: a * u
+    slope = mode(lambda a: lm.landscape(u, 0.0, 1.0, shape(a), 0.0))
+    for a in (1.0, 50.0):
+        by_hand = np.float64(u) / (1 + a * u) / a - np.log1p(a * np.float64(u)) / a**2
+        np.testing.assert_allclose(slope(a), by_hand, rtol=2e-5)
+
+
+def test_promotion_of_ranks_is_not_needed():
+    with jax.numpy_rank_promotion("raise"):
+        for u in (jnp.array([1.0, 2.0]), jnp.ones((2, 3))):
+            h = lm.landscape(u, 0.5, 1.0, WAVY, 0.0)
+            np.testing.assert_allclose(h, lm.landscape(u, 0.5, 1.0, WAVY, 0.0))
+            lm.landscape(u, 0.5, jnp.ones(u.shape[-1:]))
+
+
+def test_a_shape_is_traced_once_for_all_panels():
+    calls = []
+    jax.jit(lambda u: lm.landscape(u, 0.0, 1.0, lambda v: calls.append(1) or v, 0.0))(
+        jnp.ones(3)
+    )
+    assert len(calls) < 20
