@@ -1,1 +1,1 @@
-"""The study of the annealing methods; may import report, runs, config, machine."""
+"""How annealing methods compare; may import study, report, runs, config, machine."""

@@ -2,9 +2,11 @@
 
 import dataclasses
 
+from experiments.errors import UserError
+
 
 @dataclasses.dataclass(frozen=True)
-class Study:
+class Plan:
     """The objectives, and how much to spend on each."""
 
     objectives: tuple[str, ...] = (
@@ -34,3 +36,34 @@ class Study:
     """Temperatures in the double well; the first is used over barriers."""
     escape_steps: int = 400_000
     """Steps after which a chain that has not crossed the barrier is stopped."""
+
+    def check(self) -> None:
+        """Raise UserError for what cannot be measured."""
+        from experiments.annealing.objectives import OBJECTIVES
+        from experiments.annealing.problems import FIXED
+
+        for name in self.objectives:
+            if name not in OBJECTIVES:
+                raise UserError(
+                    f"unknown objective {name!r}: choose from {', '.join(OBJECTIVES)}"
+                )
+            wrong = [d for d in self.dimensions if FIXED.get(name, d) != d]
+            if wrong:
+                raise UserError(
+                    f"{name} has {FIXED[name]} dimension(s), not {wrong[0]}"
+                )
+        for name in (
+            "steps", "chains", "settings", "tunings", "records", "escape_steps",
+        ):  # fmt: skip
+            if getattr(self, name) < 1:
+                raise UserError(f"--{name.replace('_', '-')} must be at least 1")
+        if self.steps % self.records:
+            raise UserError(
+                f"--steps {self.steps} must be a multiple of --records {self.records}"
+            )
+        for name in ("objectives", "dimensions", "barriers", "temperatures"):
+            values = getattr(self, name)
+            if not values:
+                raise UserError(f"--{name} needs at least one value")
+            if name != "objectives" and not all(value > 0 for value in values):
+                raise UserError(f"--{name} must be greater than 0")

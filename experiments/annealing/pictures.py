@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.annealing.problems import problem
-from experiments.annealing.rows import PROBLEM, WORDS, Rows
+from experiments.annealing.rows import PROBLEM, WORDS, Tables
 from experiments.annealing.tables import summarize
 from experiments.report import style
 from landmod_jax.annealing import METHODS
@@ -23,10 +23,17 @@ COLORS = {
     "random": "#999999",
 }
 
+CAPTIONS = {
+    "success.png": "Chains that found the valley of the global minimum, with 95% "
+    "intervals (Wilson).",
+    "escapes.png": "Mean times over a barrier. Points: measured. Lines: exact means, "
+    "where they are known. Dotted: the slope of the clipped critical height.",
+}
 
-def draw(rows: Rows, out: Path, drawing: style.Drawing) -> None:
+
+def draw(rows: Tables, out: Path, drawing: style.Drawing) -> None:
     """curves.png, success.png, escapes.png and paths.png."""
-    table = summarize(rows.chains, rows.about["sizes"]["steps"])
+    table = summarize(rows.chains, rows.sizes["steps"])
     drawing.of(draw_curves, rows.curves, out / "curves.png")
     drawing.of(draw_success, table, out / "success.png")
     drawing.of(draw_escapes, rows.escapes, out / "escapes.png")

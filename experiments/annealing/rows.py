@@ -1,25 +1,17 @@
-"""The study's rows: writing them, and reading them with all checks.
-
-chains.csv.gz   a row per chain: its gap at the end, when it reached the target
-settings.csv.gz every setting tried, its score, and which was chosen
-curves.csv.gz   quartiles of the gap over the chains, evaluation by evaluation
-escapes.csv     mean times over a barrier
-paths.csv.gz    one chain of each diffusion on a landscape of two dimensions
-about.json      sizes, machine, versions, commit, command
-"""
+"""The study's tables, and its rows as `tables` and `pictures` take them."""
 
 import dataclasses
-import json
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
 from experiments.annealing.objectives import OBJECTIVES
-from experiments.errors import UserError
-from experiments.machine import files, untrusted
-from experiments.runs import checks
+from experiments.annealing.search import ALL
+from experiments.study.record import ANYTHING, COUNT, Column, Index, Rows, Table
+from landmod_jax.annealing import METHODS
 
+PART = "annealing"  # the study's only part
 PROBLEM = ["objective", "dimension"]
 WORDS = {
     "langevin": "Langevin (2.2)",
@@ -29,100 +21,93 @@ WORDS = {
     "descent": "gradient descent",
     "random": "random points",
 }
+SIZES = ("steps", "chains", "settings", "records")
+
+_OBJECTIVE = Column(choices=OBJECTIVES)
+_METHOD = Column(choices=ALL)
+_SHARE = Column(low=0, high=1)
+_PROBLEM = {
+    "dimension": Column(low=1, high=10_000, whole=True),
+    "objective": _OBJECTIVE,
+    "method": _METHOD,
+}
+_KEYS = (*PROBLEM, "method")
+TABLES: Mapping[str, Table] = {
+    "chains": Table(
+        "chains.csv.gz",
+        {"tuning": COUNT, "chain": COUNT, "gap": ANYTHING, "evaluations": COUNT}
+        | _PROBLEM,
+        (*_KEYS, "tuning", "chain"),
+    ),
+    "settings": Table(
+        "settings.csv.gz",
+        {"tuning": COUNT, "success": _SHARE, "median_gap": ANYTHING}
+        | dict.fromkeys(("unit", "step_size", "initial", "final"), ANYTHING)
+        | {"chosen": Column(choices=("True", "False"))}
+        | _PROBLEM,
+    ),
+    "curves": Table(
+        "curves.csv.gz",
+        {"evaluations": COUNT}
+        | dict.fromkeys(("quarter", "median", "three_quarters"), ANYTHING)
+        | _PROBLEM,
+        (*_KEYS, "evaluations"),
+    ),
+    "escapes": Table(
+        "escapes.csv",
+        {
+            "share": ANYTHING, "barrier": Column(low=0), "temperature": Column(low=0),
+            "escapes": COUNT, "chains": COUNT, "mean_time": ANYTHING, "exact": ANYTHING,
+            "sweep": Column(choices=("barrier", "temperature")),
+            "method": Column(choices=METHODS),
+        },
+        ("sweep", "method", "share", "barrier", "temperature"),
+    ),
+    "paths": Table(
+        "paths.csv.gz",
+        {
+            "step": COUNT, "x1": ANYTHING, "x2": ANYTHING, "objective": _OBJECTIVE,
+            "method": Column(choices=METHODS),
+        },
+        ("objective", "method", "step"),
+    ),
+}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
-class Rows:
-    """The study's tables, as in its directory."""
+class Tables:
+    """The study's tables, the sizes of its trials, and its origin."""
 
     chains: pd.DataFrame
     settings: pd.DataFrame
     curves: pd.DataFrame
     escapes: pd.DataFrame
     paths: pd.DataFrame
-    about: dict[str, Any]
+    sizes: Mapping[str, int]
+    about: Mapping[str, Any]
 
 
-FILES = {
-    "chains": "chains.csv.gz",
-    "settings": "settings.csv.gz",
-    "curves": "curves.csv.gz",
-    "escapes": "escapes.csv",
-    "paths": "paths.csv.gz",
-}
+def of(rows: Rows, index: Index) -> Tables:
+    about = index.parts[PART]
+    sizes = about.get("sizes") or {name: index.option(name, None) for name in SIZES}
+    check(sizes)
+    frames = dict(rows[PART])
+    chosen = frames["settings"]["chosen"] == "True"
+    frames["settings"] = frames["settings"].assign(chosen=chosen)
+    return Tables(**frames, sizes=sizes, about=about)
 
 
-# For each file: its columns of numbers, and of text.
-COLUMNS = {
-    "chains": ("dimension tuning chain gap evaluations", "objective method"),
-    "settings": (
-        "dimension tuning unit step_size initial final success median_gap",
-        "objective method chosen",
-    ),
-    "curves": (
-        "dimension evaluations quarter median three_quarters",
-        "objective method",
-    ),
-    "escapes": (
-        "share barrier temperature escapes chains mean_time exact",
-        "sweep method",
-    ),
-    "paths": ("step x1 x2", "objective method"),
-}
-_WHOLE = ("dimension", "tuning", "chain", "evaluations", "escapes", "chains", "step")
-_MOST_DIMENSIONS = 10_000
+def check(sizes: Any) -> None:
+    """Raise ValueError for what are no sizes of trials."""
+    for name in SIZES:
+        size = sizes.get(name) if isinstance(sizes, dict) else None
+        if type(size) is not int or not 1 <= size < 2**53:
+            raise ValueError(f"the index has no whole number of {name}")
 
 
-def write_rows(rows: Rows, out: Path) -> None:
-    out.mkdir(parents=True, exist_ok=True)
-    for name, file in FILES.items():
-        with files.replacing(out / file) as part:
-            files.write_frame(getattr(rows, name), part, file, float_format="%.6g")
-    files.write_text(out / "about.json", json.dumps(rows.about, indent=2) + "\n")
-
-
-def read_rows(out: Path) -> Rows:
-    """The rows of a study; a file that is missing or damaged is named."""
-    try:
-        tables = {name: _frame(out, name) for name in FILES}
-        about = untrusted.json_object(
-            "about.json", untrusted.read_bytes(out / "about.json")
-        )
-        for name in ("steps", "settings", "chains"):
-            size = about.get("sizes", {}).get(name)
-            if type(size) is not int or not 1 <= size < 2**53:
-                raise ValueError(f"about.json: sizes have no whole number of {name}")
-        if not isinstance(about.get("seconds"), float):
-            raise ValueError("about.json: seconds is not a number")
-        return Rows(**tables, about=checks.meta(about))
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise UserError(
-            f"{out} does not contain the rows of an annealing study: {error}"
-        ) from error
-
-
-def _frame(out: Path, name: str) -> pd.DataFrame:
-    file = FILES[name]
-    columns, texts = (each.split() for each in COLUMNS[name])
-    content = untrusted.read_bytes(out / file)
-    frame = untrusted.numbers(file, content, columns, texts)
-    for column in set(_WHOLE) & set(columns):
-        if not (frame[column].mod(1) == 0).all() or (frame[column] >= 2**53).any():
-            raise ValueError(f"{file}: {column} has values other than whole numbers")
-        frame[column] = frame[column].astype(int)
-    known: dict[str, Any] = {
-        "objective": OBJECTIVES,
-        "method": WORDS,
-        "dimension": range(1, _MOST_DIMENSIONS + 1),
-        "chosen": ("True", "False"),
-        "sweep": ("barrier", "temperature"),
-    }
-    untrusted.check_known(file, frame, known)
-    if "chosen" in frame:
-        frame["chosen"] = frame["chosen"] == "True"
-    return frame
-
-
-def studies(root: Path) -> list[Path]:
-    """The annealing studies at or below a directory, by name."""
-    return sorted(untrusted.directories_with(FILES["chains"], root))
+def upgrade(content: dict[str, Any]) -> dict[str, Any]:
+    """An index from before the studies had one form: all of it about the one part."""
+    if "sizes" not in content:
+        return content
+    check(content["sizes"])
+    return {PART: content}

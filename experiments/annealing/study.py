@@ -1,193 +1,79 @@
-"""All of the study's measurements, problem by problem, on all cores."""
+"""The study of the annealing methods, problem by problem, on all cores.
 
-import functools
-import itertools
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+chains.csv.gz   a row per chain: its gap at the end, when it reached the target
+settings.csv.gz every setting tried, its score, and which was chosen
+curves.csv.gz   quartiles of the gap over the chains, evaluation by evaluation
+escapes.csv     mean times over a barrier
+paths.csv.gz    one chain of each diffusion on a landscape of two dimensions
+about.json      the index
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-import numpy as np
-import pandas as pd
-
-from experiments.annealing import escape, search
-from experiments.annealing.options import Study
-from experiments.annealing.parts import Parts
-from experiments.annealing.problems import Problem, problem
-from experiments.annealing.rows import PROBLEM, Rows
-from experiments.machine.log import say
-from experiments.runs.provenance import provenance
-from experiments.runs.rows import without_places
-from landmod_jax import annealing
-from landmod_jax.annealing import METHODS
-
-PATH_ON = "rastrigin"
-PATH_STEPS = 500
+from experiments.annealing import measure, pictures, rows, search, tables
+from experiments.annealing.escape import CASES
+from experiments.annealing.options import Plan
+from experiments.annealing.rows import PART, TABLES
+from experiments.report import style
+from experiments.runs import committed
+from experiments.study.record import Frames, Index, Part, Rows, Study
 
 
-def measure(config: Study, parts: Parts) -> Rows:
-    """Run the study, and print a line for each problem and method.
+def _parts(config: Plan) -> list[Part]:
+    config.check()
+    tunings = len(list(measure.tunings(config)))
+    evaluations = tunings * config.chains * config.settings * config.steps
+    return [Part(PART, "evaluations", evaluations, tunings + _escapes(config))]
 
-    Raises:
-      Stopped: on a request to stop; `parts` has the measurements so far.
-    """
-    origin = provenance()
-    sizes = search.Sizes(config.steps, config.chains, config.settings, config.records)
-    problems = [
-        problem(name, d) for name in config.objectives for d in config.dimensions
+
+def _escapes(config: Plan) -> int:
+    return len(measure.places(config)) * len(CASES)
+
+
+def _options(config: Plan) -> dict[str, Any]:
+    names = [field.name for field in dataclasses.fields(Plan)]
+    return {name: getattr(config, name) for name in names}
+
+
+def _size(part: str, index: Index, frames: Frames) -> tuple[str, float]:
+    sizes = rows.of({part: dict(frames)}, index).sizes
+    return "evaluations", len(frames["chains"]) * sizes["settings"] * sizes["steps"]
+
+
+def _outline(config: Plan, missing: Sequence[str]) -> list[str]:
+    tunings, times = len(list(measure.tunings(config))), _escapes(config)
+    return [
+        f"  {len(config.objectives)} objectives, {len(config.dimensions)} dimensions, "
+        f"{len(search.ALL)} methods",
+        f"  {tunings} tunings of {config.settings} settings, {config.chains} chains of "
+        f"{config.steps:,} evaluations; {times} mean times of escape",
+        f"  to measure: {tunings} tunings, {times} times",
     ]
-    cases = [(p, method) for p in problems for method in search.ALL]
-
-    def tune(case: tuple[Problem, str]) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
-        p, method = case
-        found = []
-        for i in range(config.tunings):
-            name = _tuning(p.name, p.dimension, method, i)
-            measured = parts.of(name, functools.partial(_tuned, p, method, i, sizes))
-            found.append(_pair(measured))
-        rates = [(chains["evaluations"] > 0).mean() for _, chains in found]
-        percent = ", ".join(f"{100 * rate:.0f}%" for rate in rates)
-        say(f"{p.name}, d = {p.dimension}, {method}: {percent}")
-        return found
-
-    # XLA releases the interpreter's lock, and a trial is too small for two cores.
-    pool = ThreadPoolExecutor(os.cpu_count())
-    wait = True
-    try:
-        found = [pair for pairs in pool.map(tune, cases) for pair in pairs]
-        escapes = _escapes(config, pool.map, parts)
-    except KeyboardInterrupt:  # a second Ctrl-C
-        wait = False
-        raise
-    finally:
-        pool.shutdown(wait, cancel_futures=True)
-    settings = pd.concat([tried for tried, _ in found], ignore_index=True)
-    chains = pd.concat([chains for _, chains in found], ignore_index=True)
-    return Rows(
-        chains=chains.drop(columns="curve"),
-        settings=settings,
-        curves=_curves(chains, sizes),
-        escapes=escapes,
-        paths=_paths(),
-        about={"sizes": vars(sizes), "seconds": parts.seconds}
-        | origin
-        | {"command": without_places(origin["command"])},
-    )
 
 
-def tunings(config: Study) -> Iterator[str]:
-    """The names of the parts that are not escapes."""
-    for objective, d, method in itertools.product(
-        config.objectives, config.dimensions, search.ALL
-    ):
-        yield from (_tuning(objective, d, method, i) for i in range(config.tunings))
+def _draw(of: Rows, index: Index, out: Path, drawing: style.Drawing) -> None:
+    pictures.draw(rows.of(of, index), out, drawing)
 
 
-def _tuning(objective: str, dimension: int, method: str, number: int) -> str:
-    return f"{objective}-{dimension}-{method}-{number}"
-
-
-def _tuned(
-    p: Problem, method: str, tuning: int, sizes: search.Sizes
-) -> dict[str, np.ndarray]:
-    return _arrays(search.tuned(p, method, tuning, sizes))
-
-
-def _arrays(found: tuple[pd.DataFrame, pd.DataFrame]) -> dict[str, np.ndarray]:
-    """Columns of the settings and of the chains, as arrays of numbers and text."""
-    arrays = {}
-    for kind, frame in zip(("settings", "chains"), found):
-        for column in frame:
-            values = frame[column]
-            array = np.stack(values.to_list()) if column == "curve" else values.array
-            text = values.dtype.kind == "O" and column != "curve"
-            arrays[f"{kind}.{column}"] = np.asarray(array, str if text else None)
-    return arrays
-
-
-def _pair(arrays: Mapping[str, np.ndarray]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Undo `_arrays`."""
-    frames: dict[str, dict[str, Any]] = {"settings": {}, "chains": {}}
-    for name, array in arrays.items():
-        kind, column = name.split(".")
-        frames[kind][column] = list(array) if column == "curve" else array
-    settings, chains = map(pd.DataFrame, frames.values())
-    return settings, chains
-
-
-def _curves(chains: pd.DataFrame, sizes: search.Sizes) -> pd.DataFrame:
-    every = sizes.steps // sizes.records
-    parts = []
-    for key, group in chains.groupby([*PROBLEM, "method"], sort=False):
-        gaps = np.stack(group["curve"].to_list())
-        low, middle, high = np.quantile(gaps, (0.25, 0.5, 0.75), axis=0)
-        parts.append(
-            pd.DataFrame(
-                dict(zip([*PROBLEM, "method"], key))
-                | {
-                    "evaluations": every * np.arange(1, sizes.records + 1),
-                    "quarter": low,
-                    "median": middle,
-                    "three_quarters": high,
-                }
-            )
-        )
-    return pd.concat(parts, ignore_index=True)
-
-
-def _escapes(
-    config: Study, map_: Callable[..., Iterable[Any]], parts: Parts
-) -> pd.DataFrame:
-    sizes = escape.Sizes(config.chains, config.escape_steps)
-    first, last = config.temperatures[0], config.barriers[-1]
-    places = [("barrier", barrier, first) for barrier in config.barriers]
-    places += [("temperature", last, T) for T in config.temperatures]
-    cases = [(*case, *place) for case in escape.CASES for place in places]
-
-    def row(numbered: tuple[int, tuple]) -> dict[str, Any]:
-        i, (method, share, sweep, barrier, temperature) = numbered
-
-        def measured() -> dict[str, np.ndarray]:
-            exact = np.nan
-            if not METHODS[method].kinetic:
-                exact = escape.exact_mean_time(share, barrier, temperature)
-            timed = escape.escapes(method, share, barrier, temperature, sizes)
-            counts = {name: timed[name] for name in ("escapes", "chains", "mean_time")}
-            return {k: np.asarray(v) for k, v in (counts | {"exact": exact}).items()}
-
-        what = {"sweep": sweep, "method": method, "share": share, "barrier": barrier}
-        found = parts.of(f"escape-{i}", measured)
-        return (
-            what
-            | {"temperature": temperature}
-            | {name: value.item() for name, value in found.items()}
-        )
-
-    say("escapes from a double well")
-    return pd.DataFrame(map_(row, enumerate(cases)))
-
-
-def _paths() -> pd.DataFrame:
-    """A chain of each diffusion, from the same point, with the same cooling."""
-    p = problem(PATH_ON, 2)
-    low, width = p.objective.low, p.objective.high - p.objective.low
-    parts = []
-    method: Any
-    for method in METHODS:
-        path = annealing.anneal(
-            jax.tree_util.Partial(p.scaled, np.float32(p.spread)),
-            jnp.array([[0.85, 0.2]]),
-            jax.random.key(1),
-            method=method,
-            steps=PATH_STEPS,
-            step_size=0.03 if METHODS[method].kinetic else 3e-4,
-            temperature=annealing.geometric(1.0, 0.01, PATH_STEPS),
-            bounds=(0.0, 1.0),
-            records=PATH_STEPS,
-        ).trajectory
-        x = low + width * np.asarray(path.x[:, 0])
-        columns = {"step": path.step, "x1": x[:, 0], "x2": x[:, 1]}
-        parts.append(pd.DataFrame({"objective": PATH_ON, "method": method} | columns))
-    return pd.concat(parts, ignore_index=True)
+STUDY = Study(
+    name="study of the annealing methods",
+    out=Path("annealing"),
+    index="about.json",
+    committed=committed.RESULTS / "annealing",
+    noun="part",
+    parts=_parts,
+    options=_options,
+    tables=lambda part: {PART: TABLES}[part],
+    measure=lambda config, part, context: measure.measure(config, context),
+    size=_size,
+    outline=_outline,
+    line=lambda part, frames: f"{part}: {len(frames['chains']):,} chains",
+    words=lambda of, index: tables.tables(rows.of(of, index)),
+    draw=_draw,
+    title=lambda of: "The annealing methods on objectives with known minima",
+    captions=pictures.CAPTIONS,
+    upgrade=rows.upgrade,
+)

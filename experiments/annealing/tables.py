@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from experiments import text
-from experiments.annealing.rows import PROBLEM, WORDS, Rows
+from experiments.annealing.rows import PROBLEM, WORDS, Tables
 from experiments.annealing.search import ALL
 from experiments.report import statistics
 from experiments.runs import provenance
@@ -77,9 +77,9 @@ def verdict(row: Any) -> str:
     return f"{'better' if row['difference'] > 0 else 'worse'} ({points})"
 
 
-def tables(rows: Rows) -> str:
+def tables(rows: Tables) -> str:
     """The tables as Markdown."""
-    sizes = rows.about["sizes"]
+    sizes = rows.sizes
     table = summarize(rows.chains, sizes["steps"])
     tunings = rows.chains["tuning"].nunique()
     parts = [

@@ -26,6 +26,7 @@ from experiments.machine.stopping import (
     open_closed_streams,
     tell,
 )
+from experiments.study.registry import STUDIES
 from experiments.text import replace_what_cannot_be_shown
 
 # name: (module, what it does)
@@ -53,9 +54,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "experiments.commands.figure",
         "training curves of figure 3.7, 3.9 or 3.12",
     ),
-    "anneal": ("experiments.commands.anneal", "the study of the annealing methods"),
-    "stability": ("experiments.commands.stability", "which learning rates train"),
-    "spins": ("experiments.commands.spins", "Metropolis chains on spin systems"),
+    **{name: (entry.command, entry.text) for name, entry in STUDIES.items()},
     "figures": ("experiments.commands.figures", "the pictures of chapters 1 and 2"),
 }
 

@@ -14,13 +14,13 @@ from experiments.errors import UserError
 class Config(Asked):
     """Write report.html, which opens offline, and report.md on finished runs.
 
-    The pictures of stability studies below the same directories come first.
+    The pictures of studies below the same directories come first.
     """
 
     example: ClassVar[str] = "python -m experiments report runs --out report"
     _: dataclasses.KW_ONLY
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional]
-    """Directories to search for runs, with everything below them."""
+    """Directories to search for runs and studies, with everything below them."""
     out: Path = Path("report")
     """Directory of the report; existing files of the same names are replaced."""
     title: str = "Landscape modification: what the runs show"
@@ -34,13 +34,15 @@ def run(config: Config) -> None:
     config.check()
     from experiments.report import document, style
     from experiments.runs import result_directory, run_directory
-    from experiments.stability import document as stability
-    from experiments.stability import rows
+    from experiments.study import document as studies
+    from experiments.study import store
 
     with result_directory.reading(config.runs):
-        runs = run_directory.find_some_runs(config.runs)
-        found = {study for root in config.runs for study in rows.STUDY.below(root)}
-        sections = stability.sections({s: rows.read(s) for s in sorted(found)})
+        below = {p: s for root in config.runs for p, s in studies.below(root).items()}
+        find = run_directory.find_runs if below else run_directory.find_some_runs
+        runs = find(config.runs)
+        rows = {path: (study, store.read(study, path)) for path, study in below.items()}
+    sections = studies.sections(rows)
     drawing = style.Drawing()
     try:
         document.write_markdown(runs, config.out, config.title, config)

@@ -17,62 +17,48 @@ class Config:
 
     example: ClassVar[str] = "python -m experiments results --root results"
     root: Path = Path("results")
-    """Directory to search for studies (runs.csv, chains.csv.gz, cases.json,
-    spins.json)."""
+    """Directory to search for studies, and for stored runs (runs.csv)."""
 
 
 def run(config: Config) -> None:
     from experiments import text
-    from experiments.annealing import document as annealing
-    from experiments.annealing.rows import studies as annealing_studies
     from experiments.machine import files
     from experiments.report import curves, document, groups, style
     from experiments.runs import rows, run_directory
-    from experiments.spins import document as spins
-    from experiments.spins import rows as spin_rows
-    from experiments.stability import document as stability
-    from experiments.stability import rows as stability_rows
+    from experiments.study import document as studies
 
     if not config.root.exists():
         raise UserError(f"{config.root} does not exist")
     drawing = style.Drawing()
-    of_annealing = annealing_studies(config.root)
-    for study in of_annealing:
-        annealing.write_with(drawing, study)
-        print(f"{text.printable(study.name)}: tables.md, pictures")
-    rates = {}
-    for study in stability_rows.STUDY.below(config.root):
-        rates[study] = stability.write_with(drawing, study)
-        print(f"{text.printable(study.name)}: tables.md, pictures")
-    of_spins = spin_rows.STUDY.below(config.root)
-    for study in of_spins:
-        spins.write_with(drawing, study)
-        print(f"{text.printable(study.name)}: tables.md, pictures")
-    studies = rows.studies(config.root)
-    if not (studies or of_annealing or rates or of_spins):
+    measured = {}
+    for path, study in studies.below(config.root).items():
+        measured[path] = study, studies.write_with(drawing, study, path)
+        print(f"{text.printable(path.name)}: tables.md, pictures")
+    stored = rows.studies(config.root)
+    if not (stored or measured):
         raise UserError(
             f"there is no study (runs.csv) under {config.root}: see `collect`"
         )
-    if not studies:
+    if not stored:
         drawing.raise_failures()
         return
-    runs_of = {study: rows.read(study) for study in studies}
+    runs_of = {path: rows.read(path) for path in stored}
     everything = run_directory.distinct(
         run for runs in runs_of.values() for run in runs
     )
     try:
-        for study, runs in runs_of.items():
-            files.write_text(study / "tables.md", tables_of(runs))
-        for study, runs in runs_of.items():
+        for path, runs in runs_of.items():
+            files.write_text(path / "tables.md", tables_of(runs))
+        for path, runs in runs_of.items():
             for number, group in enumerate(groups.grouped(runs), start=1):
-                drawing.of(curves.draw_curves, group, study, "png", number)
+                drawing.of(curves.draw_curves, group, path, "png", number)
         effects = config.root / "effects.png"
         drawing.of(curves.draw_effects, groups.grouped(everything), effects)
-        sections = stability.sections(rates)
+        sections = studies.sections(measured)
         document.write_page(everything, config.root, TITLE, drawing, studies=sections)
     except OSError as error:
         raise UserError(f"cannot write to {config.root}: {error}") from error
-    names = ", ".join(text.printable(study.name) for study in studies)
+    names = ", ".join(text.printable(path.name) for path in stored)
     print(f"{names}: tables.md, curves; {config.root}: effects.png, report.html")
     drawing.raise_failures()
 

@@ -44,9 +44,15 @@ class Stop:
 
     Args:
       minutes: the time budget; None for no limit.
+      saves: what is done before the command ends, in words.
     """
 
-    def __init__(self, minutes: float | None = None):
+    def __init__(
+        self,
+        minutes: float | None = None,
+        saves: str = "finishing this step or test, then saving a checkpoint",
+    ):
+        self._saves = saves
         self.deadline = None if minutes is None else time.monotonic() + 60 * minutes
         self._requested: Stopped | None = None
 
@@ -135,8 +141,8 @@ class Stop:
                     _end_at_once()
             if not answered:
                 tell(
-                    f"{signal.Signals(number).name}: finishing this step or test, then "
-                    "saving a checkpoint; Ctrl-C (again) stops at once, without one"
+                    f"{signal.Signals(number).name}: {self._saves}; Ctrl-C (again) "
+                    "stops at once"
                 )
             answered = True
 

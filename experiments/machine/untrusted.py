@@ -13,7 +13,7 @@ import os
 import sys
 import warnings
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from stat import S_ISREG
 from typing import TYPE_CHECKING, Any
@@ -113,21 +113,6 @@ def numbers(
     if missing := [column for column in types if column not in frame]:
         raise ValueError(f"{name} has no column {', '.join(missing)}")
     return frame[[*types]]
-
-
-def check_known(
-    name: str, frame: "pd.DataFrame", known: Mapping[str, Iterable[Any]]
-) -> None:
-    """Raise ValueError if a column has an unknown value.
-
-    Args:
-      name: of the file.
-      frame: its rows.
-      known: values by column; a column that the rows lack is skipped.
-    """
-    for column in known.keys() & set(frame):
-        if not frame[column].isin(list(known[column])).all():
-            raise ValueError(f"{name}: {column} has an unknown value")
 
 
 def records(name: str, content: bytes) -> list[dict[str, str]]:

@@ -1,1 +1,1 @@
-"""The study of spin systems; may import report, runs, config, machine."""
+"""The study of spin systems; may import study, report, runs, config, machine."""

@@ -7,8 +7,8 @@ import pandas as pd
 from scipy import stats
 
 from experiments.report import statistics
-from experiments.spins.rows import CASE
 from experiments.spins.search import LABELS, to_solution
+from experiments.spins.tunnelling import CASE
 
 RESAMPLES = 4999
 SURE = 0.05
@@ -97,7 +97,7 @@ def pooled(times: pd.DataFrame, again: pd.DataFrame) -> pd.DataFrame:
 
     Means are weighted by the number of chains that arrived.
     """
-    both = times.merge(again, on=CASE, suffixes=("", "_again"))
+    both = times.merge(again, on=list(CASE), suffixes=("", "_again"))
     both = both[(both["chains"] > 0) & (both["chains_again"] > 0)]
     first, second = both["arrived"], both["arrived_again"]
     n = first + second

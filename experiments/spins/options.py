@@ -6,7 +6,7 @@ PARTS = ("tunnelling", "tunnelling-again", "search", "speed")
 
 
 @dataclasses.dataclass(frozen=True)
-class Study:
+class Plan:
     """The parts of the study, and their size."""
 
     parts: tuple[str, ...] = PARTS
@@ -14,7 +14,7 @@ class Study:
     and more chains), search (time to solution), speed (sweeps per second against NumPy
     and dwave-samplers)."""
     quick: bool = False
-    """Fewer chains, settings and instances, smaller systems: under a minute."""
+    """Fewer chains, settings and instances, smaller systems: about a minute."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,14 +53,14 @@ WHOLE = Sizes(
 )
 QUICK = Sizes(
     spins=(10,),
-    temperatures=(0.8,),
+    temperatures=(0.8, 0.9),
     tunnelling_chains=200,
     again_chains=400,
     again_few=0,
     chains=32,
     settings=2,
     training=1,
-    instances=2,
+    instances=4,
     sweeps=(8, 16),
     speed_chains=100,
     speed_sweeps=2,
@@ -68,5 +68,5 @@ QUICK = Sizes(
 )
 
 
-def sizes(config: Study) -> Sizes:
+def sizes(config: Plan) -> Sizes:
     return QUICK if config.quick else WHOLE

@@ -13,6 +13,7 @@ from experiments.spins.problems import Instance, dense_of, loops
 from landmod_jax import annealing
 
 FIRST, LAST = 3.0, 0.3
+PROGRAMS = ("metropolis", "metropolis, LM", "NumPy", "NumPy, LM", "dwave-samplers")
 
 
 def numpy_loop(

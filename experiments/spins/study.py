@@ -1,69 +1,210 @@
-"""Measures the study, part by part; finished parts are not measured again."""
+"""The study of spin systems: its parts, its tables, and how each part is measured.
 
-import time
-from collections.abc import Iterator
+tunnelling.csv         a row per model, temperature and landscape: exact and measured
+tunnelling-again.csv   the same for a second sample
+search.csv.gz          a row per trial: setting, successes, seconds
+speed.csv              a row per problem, program and repetition
+spins.json             the index
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from experiments.errors import UserError
-from experiments.machine.progress import Progress
-from experiments.machine.stopping import Stop
-from experiments.runs.provenance import provenance
-from experiments.runs.rows import without_places
-from experiments.spins import rows, search, speed, tunnelling
-from experiments.spins.options import Sizes, Study, sizes
+from experiments.report import style
+from experiments.runs import committed
+from experiments.spins import options, pictures, search, speed, tables, tunnelling
+from experiments.spins.options import PARTS, Plan
 from experiments.spins.problems import families
+from experiments.spins.search import LABELS, SHAPES
+from experiments.spins.tunnelling import CASE, LANDSCAPES
+from experiments.study.record import (
+    AT_LEAST_0,
+    COUNT,
+    Arrays,
+    Column,
+    Context,
+    Frames,
+    Index,
+    Part,
+    Rows,
+    Study,
+    Table,
+)
+
+_MAY_LACK = Column(low=0, empty=True)
+_TUNNELLING: Mapping[str, Column] = {
+    "n": COUNT, "temperature": AT_LEAST_0, "exact": AT_LEAST_0, "mean": _MAY_LACK,
+    "error": _MAY_LACK, "arrived": COUNT, "chains": COUNT,
+    "landscape": Column(choices=LANDSCAPES),
+}  # fmt: skip
+_TRIAL: Mapping[str, Column] = {
+    "instance": COUNT, "first": AT_LEAST_0, "last": AT_LEAST_0, "sweeps": COUNT,
+    "chains": COUNT, "successes": COUNT, "seconds": AT_LEAST_0,
+    "family": Column(choices=families(False)), "method": Column(choices=LABELS),
+    "stage": Column(choices=("tuning", "judged")), "shape": Column(choices=SHAPES),
+}  # fmt: skip
+_SPEED: Mapping[str, Column] = {
+    "n": COUNT, "repetition": COUNT, "chains": COUNT, "sweeps": COUNT,
+    "wall": AT_LEAST_0, "processor": AT_LEAST_0,
+    "problem": Column(choices=("sparse", "dense")),
+    "program": Column(choices=speed.PROGRAMS),
+}  # fmt: skip
+_SETTING = ("family", "method", "stage", "instance", "first", "last", "sweeps")
 
 
-def measure(config: Study, out: Path, stop: Stop, shown: Progress) -> None:
-    """Measure the parts that `out` lacks, and print a line for each finished one.
-
-    Raises:
-      Stopped: on a request to stop; `out` has the finished parts.
-      UserError: `out` has parts of the other size.
-    """
-    for part, about in rows.STUDY.known(out).items():
-        if about.get("quick", False) != config.quick:
-            raise UserError(
-                f"{out} has {part} measured {'without' if config.quick else 'with'} "
-                "--quick: continue like that, or choose another --out"
-            )
-    origin = provenance()
-    origin |= {"command": without_places(origin["command"])}
-    missing = rows.missing(out, config.parts)
-    for part in missing:
-        began, found = time.perf_counter(), []
-        for row in _rows(part, sizes(config), config.quick, shown):
-            if stop():
-                raise stop.stopped()
-            found.append(row)
-        seconds = time.perf_counter() - began
-        about = {"seconds": seconds, "quick": config.quick} | origin
-        rows.write_part(out, part, found, about)
-        shown.line(f"{part}: {len(found)} rows in {seconds:.0f} s")
+def _possible(trials: pd.DataFrame) -> None:
+    if (trials["successes"] > trials["chains"]).any():
+        raise ValueError("more successes than chains")
 
 
-def _rows(
-    part: str, sizes: Sizes, quick: bool, shown: Progress
-) -> Iterator[dict[str, Any]]:
+TABLES = {
+    "tunnelling": Table("tunnelling.csv", _TUNNELLING, CASE),
+    "tunnelling-again": Table("tunnelling-again.csv", _TUNNELLING, CASE),
+    "search": Table("search.csv.gz", _TRIAL, _SETTING, _possible),
+    "speed": Table("speed.csv", _SPEED, ("problem", "program", "repetition")),
+}
+
+
+def _parts(config: Plan) -> list[Part]:
+    for part in config.parts:
+        if part not in PARTS:
+            raise UserError(f"--parts {part!r}: choose from {', '.join(PARTS)}")
+    sizes, searched = options.sizes(config), len(families(config.quick))
+    pieces = {"search": searched, "speed": 1}
+    return [
+        Part(part, _sort(part, config.quick), 1, pieces.get(part, len(_cases(sizes))))
+        for part in config.parts
+    ]
+
+
+def _cases(sizes: options.Sizes) -> list[tunnelling.Case]:
+    return [
+        tunnelling.Case(n, T, landscape)
+        for n in sizes.spins
+        for T in sizes.temperatures
+        for landscape in LANDSCAPES
+    ]
+
+
+def _sort(part: str, quick: bool) -> str:
+    """Each part is its own sort, and is measured once."""
+    return f"{part}, quick" if quick else part
+
+
+def measure(config: Plan, part: str, context: Context) -> Frames:
+    sizes = options.sizes(config)
+    if part == "search":
+        pieces = [
+            context.kept(name, lambda: _searched(name, config, context))  # noqa: B023
+            for name in families(config.quick)
+        ]
+    elif part == "speed":
+        pieces = [_columns(speed.measure(sizes, config.quick), context)]
+    else:
+        pieces = _tunnelled(part, sizes, context)
+    return {part: pd.concat([pd.DataFrame(piece) for piece in pieces])}
+
+
+def _searched(name: str, config: Plan, context: Context) -> Arrays:
+    family = families(config.quick)[name]
+    context.say(f"search: {family.label}")
+    return _columns(search.study(name, family, options.sizes(config)), context)
+
+
+def _tunnelled(part: str, sizes: options.Sizes, context: Context) -> list[Arrays]:
     # The first case's seed, the chains of a case, and of a longer one.
-    samples = {
+    seed, chains, few = {
         "tunnelling": (3000, sizes.tunnelling_chains, 0),
         "tunnelling-again": (4000, sizes.again_chains, sizes.again_few),
+    }[part]
+    cases = _cases(sizes)
+
+    def row(number: int) -> Arrays:
+        case = cases[number]
+        return _columns([tunnelling.row(case, chains, seed + number, few)], context)
+
+    return [
+        context.kept(str(number), lambda: row(number))  # noqa: B023
+        for number in range(len(cases))
+    ]
+
+
+def _columns(rows: Iterable[Mapping[str, Any]], context: Context) -> Arrays:
+    measured = []
+    for row in rows:
+        context.check()
+        measured.append(row)
+    return {name: np.array([row[name] for row in measured]) for name in measured[0]}
+
+
+def _outline(config: Plan, missing: Sequence[str]) -> list[str]:
+    """A line per part."""
+    sizes = options.sizes(config)
+    cases = len(_cases(sizes))
+    amounts = {
+        "tunnelling": f"{cases} cases, {sizes.tunnelling_chains} chains each",
+        "tunnelling-again": f"{cases} cases, {sizes.again_chains} chains each",
+        "search": (
+            f"{len(families(config.quick))} families, {sizes.settings} settings, "
+            f"{sizes.instances} instances, {sizes.chains} chains each"
+        ),
+        "speed": (
+            f"{sizes.repetitions} repetitions of {sizes.speed_sweeps} sweeps, "
+            f"{sizes.speed_chains} chains"
+        ),
     }
-    if part in samples:
-        seed, chains, few = samples[part]
-        cases = [
-            tunnelling.Case(n, T, landscape)
-            for n in sizes.spins
-            for T in sizes.temperatures
-            for landscape in tunnelling.LANDSCAPES
-        ]
-        for number, case in enumerate(cases):
-            yield tunnelling.row(case, chains, seed + number, few)
-    elif part == "search":
-        for name, family in families(quick).items():
-            shown.line(f"search: {family.label}")
-            yield from search.study(name, family, sizes)
-    else:
-        yield from speed.measure(sizes, quick)
+    lines = [
+        f"  {part}: {amounts[part]}{'' if part in missing else '; finished'}"
+        for part in config.parts
+    ]
+    return [*lines, f"  to measure: {', '.join(missing)}"]
+
+
+def _line(part: str, frames: Frames) -> str:
+    column = {"search": "family", "speed": "program"}.get(part, "landscape")
+    counts = frames[part][column].value_counts(sort=False)
+    groups = ", ".join(f"{name} ({count})" for name, count in counts.items())
+    return f"{part}: {len(frames[part])} rows, by {column}: {groups}"
+
+
+def _frames(rows: Rows) -> dict[str, pd.DataFrame]:
+    return {part: rows[part][part] for part in PARTS if part in rows}
+
+
+def _quick(index: Index) -> bool:
+    earlier = any(about.get("quick") for about in index.parts.values())
+    return bool(index.option("quick", earlier))
+
+
+def _words(rows: Rows, index: Index) -> str:
+    return tables.tables(_frames(rows), index, _quick(index))
+
+
+def _draw(rows: Rows, index: Index, out: Path, drawing: style.Drawing) -> None:
+    pictures.draw(_frames(rows), _quick(index), out, drawing)
+
+
+STUDY = Study(
+    name="study of spins",
+    out=Path("spins"),
+    index="spins.json",
+    committed=committed.RESULTS / "spins",
+    noun="part",
+    parts=_parts,
+    options=lambda config: {"quick": config.quick},
+    tables=lambda part: {part: TABLES[part]},
+    measure=measure,
+    size=lambda part, index, frames: (_sort(part, _quick(index)), 1),
+    outline=_outline,
+    line=_line,
+    words=_words,
+    draw=_draw,
+    title=lambda rows: "Metropolis chains on spin systems",
+    captions=pictures.CAPTIONS,
+    recall=lambda index, rows: {"quick": _quick(index)},
+)

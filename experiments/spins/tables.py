@@ -1,33 +1,35 @@
 """The study's tables as Markdown, from its rows."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
 from experiments import text
-from experiments.runs import studies
 from experiments.spins import analysis
 from experiments.spins.analysis import SURE
 from experiments.spins.options import PARTS
-from experiments.spins.problems import families
+from experiments.spins.problems import Family, families
 from experiments.spins.search import LABELS
 from experiments.spins.tunnelling import LONGER, LONGEST
+from experiments.study import document
+from experiments.study.record import Index
 
 SAMPLES = {"tunnelling": "first", "tunnelling-again": "second"}
 
 
-def tables(parts: dict[str, pd.DataFrame], about: dict[str, Any]) -> str:
+def tables(parts: Mapping[str, pd.DataFrame], index: Index, quick: bool) -> str:
     """All tables of the finished parts, and the names of the missing parts."""
-    made = {"search": _search, "speed": _speed}
-    found = ["# Spin systems\n"]
+    sections = ["# Spin systems\n"]
     if parts.keys() & SAMPLES.keys():
-        found.append(_tunnelling({p: parts[p] for p in SAMPLES if p in parts}))
-    found += [made[part](parts[part]) for part in made if part in parts]
-    missing = [part for part in PARTS if part not in parts]
-    if missing:
-        found.append(f"Not measured: {', '.join(missing)}.\n")
-    found.append(studies.origin(about))
-    return "\n".join(found)
+        sections.append(_tunnelling({p: parts[p] for p in SAMPLES if p in parts}))
+    if "search" in parts:
+        sections.append(_search(parts["search"], families(quick)))
+    if "speed" in parts:
+        sections.append(_speed(parts["speed"]))
+    if missing := [part for part in PARTS if part not in parts]:
+        sections.append(f"Not measured: {', '.join(missing)}.\n")
+    return "\n".join([*sections, document.origin(index.parts)])
 
 
 def _tunnelling(samples: dict[str, pd.DataFrame]) -> str:
@@ -97,10 +99,9 @@ def _times(times: pd.DataFrame) -> str:
     return text.table(head, lines)
 
 
-def _search(trials: pd.DataFrame) -> str:
+def _search(trials: pd.DataFrame, known: Mapping[str, Family]) -> str:
     summary = analysis.summary(trials)
     parts = ["## Time to solution\n", _how_to_read(trials)]
-    known = families(False)
     for family in dict.fromkeys(summary["family"]):
         own = summary[summary["family"] == family]
         record = known[family]
@@ -128,16 +129,16 @@ def _search(trials: pd.DataFrame) -> str:
         )  # fmt: skip
         parts.append(text.table(head, lines))
     if "dwave" in set(trials["method"]):
-        parts.append(_against_dwave(trials))
+        parts.append(_against_dwave(trials, known))
     return "\n".join(parts)
 
 
-def _against_dwave(trials: pd.DataFrame) -> str:
+def _against_dwave(trials: pd.DataFrame, known: Mapping[str, Family]) -> str:
     chains = trials[trials["method"].isin(["plain", "lm", "dwave"])]
     summary = analysis.summary(chains, base="dwave")
     lines = [
         [
-            families(False)[row["family"]].label, LABELS[row["method"]],
+            known[row["family"]].label, LABELS[row["method"]],
             _ratio(row, "", "dwave"), _ratio(row, "seconds_", "dwave"),
         ]
         for row in summary.to_dict("records")
@@ -184,7 +185,12 @@ def _ratio(row: Any, name: str, base: str = "plain") -> str:
     if p < SURE:
         word = "**faster**" if value < 1 else "**slower**"
     p_text = "< 0.001" if p < 0.001 else f"{p:.3f}"
-    return f"{value:.2f} ({low:.2f} … {high:.2f}), {word} (p {p_text})"
+    return f"{_short(value)} ({_short(low)} … {_short(high)}), {word} (p {p_text})"
+
+
+def _short(ratio: float) -> str:
+    """To two decimals, or in powers of ten where that would be long or nothing."""
+    return f"{ratio:.2f}" if 0.005 <= ratio < 1e4 else f"{ratio:.0e}"
 
 
 def _speed(runs: pd.DataFrame) -> str:
@@ -192,7 +198,9 @@ def _speed(runs: pd.DataFrame) -> str:
     for row in analysis.speeds(runs).to_dict("records"):
         ratio = ""
         if not row["program"].startswith("metropolis"):
-            ratio = f"{row['ratio']:.2f} ({row['low']:.2f} … {row['high']:.2f})"
+            ratio, low, high = (_short(row[name]) for name in ("ratio", "low", "high"))
+            ratio = f"{ratio} ({low} … {high})"
+            ratio += ", slower" if row["ratio"] < 1 else ""
         lines.append(
             [
                 f"{row['problem']}, n = {row['n']}", row["program"],

@@ -28,6 +28,7 @@ LANDSCAPES: dict[str, tuple[str | None, float]] = {
     "linear, c at 1/4": ("linear", 0.25),
     "bounded, c at 1/4": ("bounded", 0.25),
 }
+CASE = ("n", "temperature", "landscape")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""Which learning rates train; may import report, runs, config, data, machine."""
+"""Which learning rates train; may import study, report, runs, config, data, machine."""

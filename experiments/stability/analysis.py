@@ -11,8 +11,7 @@ from experiments.config.optimizers import OPTIMIZERS
 from experiments.report import statistics
 from experiments.stability import margins
 from experiments.stability.arms import ARMS, VARIANTS
-from experiments.stability.options import PLAN
-from experiments.stability.rows import KEYS
+from experiments.stability.options import KEYS, PLAN
 from experiments.stability.tasks import TASKS
 
 EQUIVALENT = 1.0  # points of test accuracy

@@ -1,7 +1,8 @@
 """What the study trains: cases of a task, an optimizer and an arm."""
 
 import dataclasses
-from collections.abc import Sequence
+import operator
+from collections.abc import Container, Sequence
 from typing import NamedTuple
 
 from experiments.config.optimizers import OPTIMIZERS
@@ -36,6 +37,9 @@ QUICK = (("mlp12", ("sgd", "adam"), ("base", "lm", "lm_after", "clip")),)
 QUICK_SEEDS = 8
 
 
+KEYS = ("task", "optimizer", "arm")
+
+
 class Case(NamedTuple):
     """All seeds and learning rates of one task, optimizer and arm."""
 
@@ -47,9 +51,20 @@ class Case(NamedTuple):
     def name(self) -> str:
         return "-".join(self)
 
+    @classmethod
+    def named(cls, name: str) -> "Case":
+        """The case of that name; raises ValueError for what is none."""
+        from experiments.stability.tasks import TASKS
+
+        parts = name.split("-")
+        known: tuple[Container[str], ...] = (TASKS, OPTIMIZERS, ARMS)
+        if len(parts) != 3 or not all(map(operator.contains, known, parts)):
+            raise ValueError(f"unknown case {name!r}")
+        return cls(*parts)
+
 
 @dataclasses.dataclass(frozen=True)
-class Study:
+class Plan:
     """Which cases are run, and on how many seeds."""
 
     tasks: tuple[str, ...] | None = None
@@ -60,8 +75,8 @@ class Study:
     arms: tuple[str, ...] | None = None
     """Arms of `compare`, and lm_sqrt, lm_quadratic, lm_bounded, lm_smoothed and
     lm_windowed; by default, the plan's for each task and optimizer."""
-    seeds: int = SEEDS
-    """Number of seeds; they count from 2000."""
+    seeds: int | None = None
+    """Number of seeds, which count from 2000; by default, 48, or 8 with --quick."""
     quick: bool = False
     """Four arms, 8 seeds and every second learning rate: minutes on two cores."""
 
@@ -82,7 +97,7 @@ class Study:
                 if name not in known:
                     choices = ", ".join(known)
                     raise UserError(f"--{option} {name!r}: choose from {choices}")
-        if self.seeds < 1:
+        if self.seeds is not None and self.seeds < 1:
             raise UserError(f"--seeds must be at least 1, got {self.seeds}")
         plan = QUICK if self.quick else PLAN
         planned = [
@@ -97,12 +112,21 @@ class Study:
             for case in dict.fromkeys(planned)
             if case.task in tasks and ARMS[case.arm].serves(case[1])
         ]
-        if not chosen:
-            raise UserError("no case of the plan has these tasks and optimizers")
+        self._check_chosen(chosen, {task for task, *_ in plan})
         return chosen
 
+    def _check_chosen(self, chosen: Sequence[Case], planned: Container[str]) -> None:
+        """Name a task or an arm that was asked for, and of which no case is left."""
+        for task in self.tasks or ():
+            if task not in planned:
+                raise UserError(f"--tasks {task} is not part of --quick")
+        for arm in self.arms or ():
+            if not any(case.arm == arm for case in chosen):
+                served = [name for name in OPTIMIZERS if ARMS[arm].serves(name)]
+                raise UserError(f"--arms {arm} is for {', '.join(served)} only")
+
     def seed_numbers(self) -> Sequence[int]:
-        count = min(self.seeds, QUICK_SEEDS) if self.quick else self.seeds
+        count = self.seeds or (QUICK_SEEDS if self.quick else SEEDS)
         return range(FIRST_SEED, FIRST_SEED + count)
 
     def rates(self, case: Case) -> tuple[float, ...]:

@@ -22,6 +22,12 @@ LANDSCAPES = (BASE.name, LM.name, *VARIANTS)
 # The runs of one seed that show how, next to the plain run.
 SHOWN = ("lm", "lm_after", "clip", "momo")
 
+CAPTIONS = {
+    "collapse.png": "Share of runs that collapse, by learning rate. Bands: 95% "
+    "intervals (Wilson). Further right is better.",
+    "how.png": "One seed at a learning rate at which its plain run collapses.",
+}
+
 
 def draw(
     runs: pd.DataFrame, curves: pd.DataFrame, out: Path, drawing: style.Drawing

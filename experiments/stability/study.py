@@ -1,99 +1,184 @@
-"""Runs the study, case by case; finished cases are not run again."""
+"""The study of which learning rates train: its cases, their tables and measurement.
+
+rows/CASE.csv.gz     a row per seed and learning rate: how the run ended
+curves/CASE.csv.gz   loss and scale of the first seeds, averaged over ten steps
+cases.json           the index
+"""
 
 import functools
-import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from experiments.config.arms import LM
-from experiments.errors import UserError
-from experiments.machine.progress import Progress
-from experiments.machine.stopping import Stop
-from experiments.runs.provenance import provenance
-from experiments.runs.remaining import in_words
-from experiments.runs.rows import without_places
-from experiments.stability import program, rows
+from experiments.report import style
+from experiments.runs import committed
+from experiments.stability import pictures, program, tables
 from experiments.stability.arms import ARMS
 from experiments.stability.images import Places
-from experiments.stability.options import Case, Study
-from experiments.stability.tasks import TASKS
+from experiments.stability.options import Case, Plan
+from experiments.stability.rows import frames, joined
+from experiments.stability.tasks import TASKS, rates
+from experiments.study.record import (
+    ANYTHING,
+    COUNT,
+    Column,
+    Context,
+    Frames,
+    Index,
+    Part,
+    Rows,
+    Study,
+    Table,
+)
+
+_PERCENT, _RATE = Column(low=0, high=100), Column(low=1e-12, high=1e12)
+_RUN = {
+    "seed": COUNT, "rate": _RATE, "test_accuracy": _PERCENT,
+    "held_out_accuracy": _PERCENT, "loss": ANYTHING,
+    "collapsed": Column(low=0, high=1, whole=True),
+    "collapse_step": Column(low=-1, high=2**53, whole=True),
+}  # fmt: skip
+_CURVE = {
+    "seed": COUNT, "rate": _RATE, "step": COUNT, "loss": ANYTHING,
+    "scale": Column(low=0, empty=True),
+}  # fmt: skip
 
 
-def load_images(config: Study, out: Path, places: Places) -> None:
-    """Load the images of all cases that `out` lacks, so that no case fails later.
-
-    Raises:
-      UserError: a data set cannot be read, or prepared.
-    """
-    for task in dict.fromkeys(case.task for case in rows.missing(out, config.cases())):
-        TASKS[task].images(places)
+def _tables(part: str) -> Mapping[str, Table]:
+    name = Case.named(part).name
+    return {
+        "curves": Table(f"curves/{name}.csv.gz", _CURVE, ("seed", "rate", "step")),
+        "rows": Table(f"rows/{name}.csv.gz", _RUN, ("seed", "rate")),
+    }
 
 
-def measure(
-    config: Study, out: Path, places: Places, stop: Stop, shown: Progress
-) -> None:
-    """Run the cases that `out` lacks, and print a line for each finished one.
-
-    Raises:
-      Stopped: on a request to stop; `out` has the finished cases.
-      UserError: a case there has other seeds or learning rates, or a data set cannot
-        be read.
-    """
-    cases, seeds = config.cases(), config.seed_numbers()
-    _check(config, out, cases)
-    origin = provenance()
-    origin |= {"command": without_places(origin["command"])}
-    # The scales that the arms of the last task and optimizer replay.
-    scales: dict[tuple[str, str], np.ndarray] = {}
-    train = functools.partial(program.run, places=places, compiling=shown.compiling)
-    missing = rows.missing(out, cases)
-    shown.line(f"{len(missing)} of {len(cases)} cases to run, {len(seeds)} seeds each")
-    shown.begin("cases", len(missing))
-    spent = 0.0
-    for number, case in enumerate(missing, start=1):
-        if stop():
-            raise stop.stopped()
-        began, rates = time.perf_counter(), config.rates(case)
-        pair = (case.task, case.optimizer)
-        replays = ARMS[case.arm].replay is not None
-        if replays and pair not in scales:
-            lm = train(*pair, LM.name, seeds, rates)
-            scales = {pair: lm.scales}
-        replayed = scales[pair] if replays else None
-        outcome = train(*case, seeds, rates, replayed)
-        if case.arm == LM.name:
-            scales = {pair: outcome.scales}
-        runs, curves = rows.frames(outcome, seeds, rates)
-        seconds = time.perf_counter() - began
-        rows.write_case(out, case, runs, curves, {"seconds": seconds} | origin)
-        shown.advance()
-        shown.line(f"{number}/{len(missing)} {case.name}: {_collapses(runs)}")
-        spent += seconds
-        if rest := len(missing) - number:
-            shown.line(
-                f"{in_words(spent / number * rest)} left, if all cases are alike"
-            )
+def _parts(config: Plan) -> list[Part]:
+    seeds = len(config.seed_numbers())
+    return [
+        Part(case.name, case.task, seeds * len(config.rates(case)))
+        for case in config.cases()
+    ]
 
 
-def _check(config: Study, out: Path, cases: list[Case]) -> None:
-    if not rows.STUDY.known(out):
-        return
-    found = rows.read(out).groupby(rows.KEYS)
-    there: dict[Any, Any] = dict(iter(found))
-    wanted_seeds = list(config.seed_numbers())
+def _options(config: Plan) -> dict[str, Any]:
+    return {"seeds": len(config.seed_numbers()), "quick": config.quick}
+
+
+def _recall(index: Index, rows: Rows) -> dict[str, Any]:
+    """The seeds and the grid of rates of finished cases."""
+    for name, of_case in rows.items():
+        runs, case = of_case["rows"], Case.named(name)
+        grid = len(rates(case.task, case.optimizer))
+        quick = runs["rate"].nunique() < grid
+        return {"seeds": runs["seed"].nunique(), "quick": quick}
+    return {}
+
+
+def _prepare(config: Any, parts: Sequence[str]) -> None:
+    """Load the images of all cases, so that no case fails later."""
+    for task in dict.fromkeys(Case.named(part).task for part in parts):
+        TASKS[task].images(Places(config.data_dir, config.cache_dir))
+
+
+def measure(config: Any, part: str, context: Context) -> Frames:
+    case, seeds = Case.named(part), config.seed_numbers()
+    grid, pair = config.rates(case), case[:2]
+    train = functools.partial(
+        program.run,
+        places=Places(config.data_dir, config.cache_dir),
+        compiling=context.compiling,
+    )
+    replays = ARMS[case.arm].replay is not None
+    # The scales of the last LM runs, for the arms that replay them.
+    if replays and pair not in context.memory:
+        lm = train(*pair, LM.name, seeds, grid)
+        context.memory.clear()
+        context.memory[pair] = lm.scales
+    outcome = train(*case, seeds, grid, context.memory[pair] if replays else None)
+    if case.arm == LM.name:
+        context.memory.clear()
+        context.memory[pair] = outcome.scales
+    runs, curves = frames(outcome, seeds, grid)
+    return {"rows": runs, "curves": curves}
+
+
+def _check(rows: Rows) -> None:
+    """Arms of a task and an optimizer must have the same seeds at the same rates."""
+    for table in ("rows", "curves"):
+        runs: dict[tuple[str, ...], set[tuple[float, float]]] = {}
+        for name, of_case in rows.items():
+            task, optimizer, _ = Case.named(name)
+            frame = of_case[table]
+            seen = set(zip(frame["seed"], frame["rate"]))
+            if len(seen) < frame["seed"].nunique() * frame["rate"].nunique():
+                raise ValueError(f"{name} lacks a seed at a learning rate")
+            if runs.setdefault((task, optimizer), seen) != seen:
+                raise ValueError(
+                    f"the arms of {task} with {optimizer} differ in their seeds or "
+                    "learning rates"
+                )
+
+
+def _outline(config: Plan, missing: Sequence[str]) -> list[str]:
+    """A line for each task and optimizer."""
+    cases, seeds = config.cases(), len(config.seed_numbers())
+    groups: dict[tuple[str, str], list[Case]] = {}
     for case in cases:
-        if (frame := there.get(tuple(case))) is None:
-            continue
-        seeds, rates = sorted(set(frame["seed"])), sorted(set(frame["rate"]))
-        if seeds != wanted_seeds or not np.allclose(rates, config.rates(case)):
-            raise UserError(
-                f"{out} has {case.name} with other seeds or learning rates: continue "
-                "with the options that it was started with, or choose another --out"
-            )
+        groups.setdefault((case.task, case.optimizer), []).append(case)
+    lines = [f"  {seeds} seeds each"]
+    for (task, optimizer), alike in groups.items():
+        done = [case.arm for case in alike if case.name not in missing]
+        lines.append(
+            f"  {task} {optimizer}, {len(config.rates(alike[0]))} rates, "
+            f"{TASKS[task].steps} steps: {' '.join(case.arm for case in alike)}"
+            + (f"; finished: {' '.join(done)}" if done else "")
+        )
+    runs: Counter[str] = Counter()
+    for part in _parts(config):
+        runs[part.sort] += int(part.amount) * (part.name in missing)
+    steps = sum(count * TASKS[task].steps for task, count in runs.items())
+    left = f"{len(missing)} cases, {runs.total():,} runs, {steps:,} steps"
+    return [*lines, f"  to measure: {left}"]
 
 
-def _collapses(runs: Any) -> str:
-    counts = runs.groupby("rate")["collapsed"].sum()
-    return ", ".join(f"{rate:g}: {count}" for rate, count in counts.items())
+def _line(part: str, frames: Frames) -> str:
+    runs = frames["rows"]
+    return (
+        f"{' '.join(Case.named(part))}: {runs['seed'].nunique()} seeds at "
+        f"{runs['rate'].nunique()} rates, {int(runs['collapsed'].sum())} of "
+        f"{len(runs)} collapsed"
+    )
+
+
+def _draw(rows: Rows, index: Index, out: Path, drawing: style.Drawing) -> None:
+    pictures.draw(joined(rows, "rows"), joined(rows, "curves"), out, drawing)
+
+
+def _title(rows: Rows) -> str:
+    seeds = joined(rows, "rows")["seed"].nunique()
+    return f"Which learning rates train, with {seeds} paired seeds"
+
+
+STUDY = Study(
+    name="stability study",
+    out=Path("stability"),
+    index="cases.json",
+    committed=committed.RESULTS / "stability",
+    noun="case",
+    parts=_parts,
+    options=_options,
+    tables=_tables,
+    measure=measure,
+    size=lambda part, index, frames: (Case.named(part).task, len(frames["rows"])),
+    outline=_outline,
+    line=_line,
+    words=lambda rows, index: tables.tables(joined(rows, "rows"), index.parts),
+    draw=_draw,
+    title=_title,
+    captions=pictures.CAPTIONS,
+    prepare=_prepare,
+    recall=_recall,
+    check=_check,
+)

@@ -8,12 +8,12 @@ import pandas as pd
 
 from experiments import text
 from experiments.config.optimizers import OPTIMIZERS
-from experiments.runs import studies
 from experiments.stability import analysis
 from experiments.stability.analysis import EQUIVALENT, SURE
 from experiments.stability.arms import ARMS
-from experiments.stability.options import Case, Study
+from experiments.stability.options import Case, Plan
 from experiments.stability.tasks import TASKS
+from experiments.study import document
 
 
 def tables(runs: pd.DataFrame, cases: dict[str, Any]) -> str:
@@ -34,7 +34,7 @@ def tables(runs: pd.DataFrame, cases: dict[str, Any]) -> str:
         if len(compared) and len(found := _of(compared, task, optimizer)):
             parts.append(_comparisons(found))
     parts.append(_missing(cases))
-    parts.append(studies.origin(cases))
+    parts.append(document.origin(cases))
     return "\n".join(parts)
 
 
@@ -150,7 +150,7 @@ def accuracy(row: Any) -> str:
 
 def _missing(cases: dict[str, Any]) -> str:
     tasks = {Case(*name.split("-")).task for name in cases}
-    planned = Study(tasks=tuple(tasks)).cases()
+    planned = Plan(tasks=tuple(tasks)).cases()
     rest: dict[str, list[str]] = {}
     for case in planned:
         if case.name not in cases:

@@ -17,9 +17,10 @@ MAY_IMPORT = {
     "train": {"config", "data", "machine"},
     "runs": {"train", "config", "data", "machine"},
     "report": {"runs", "config", "machine"},
-    "annealing": {"report", "runs", "config", "machine"},
-    "spins": {"report", "runs", "config", "machine"},
-    "stability": {"report", "runs", "config", "data", "machine"},
+    "study": {"report", "runs", "config", "machine"},
+    "annealing": {"study", "report", "runs", "config", "machine"},
+    "spins": {"study", "report", "runs", "config", "machine"},
+    "stability": {"study", "report", "runs", "config", "data", "machine"},
 }
 MAY_IMPORT["commands"] = set(MAY_IMPORT)
 FILES = sorted(ROOT.rglob("*.py"))

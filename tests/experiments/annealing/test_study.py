@@ -1,8 +1,6 @@
 """The annealing study: its problems, its statistics, its rows and tables."""
 
 import math
-import os
-import signal
 from pathlib import Path
 
 import jax
@@ -10,22 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.annealing import (
-    chapters,
-    document,
-    escape,
-    parts,
-    rows,
-    search,
-    tables,
-)
+from experiments.annealing import chapters, escape, rows, search, study, tables
 from experiments.annealing.problems import problem
 from experiments.commands.cli import main
-from experiments.errors import UserError
-from experiments.machine import stopping
+from experiments.study import store
 
 ROOT = Path(__file__).resolve().parents[3]
-STUDIES = rows.studies(ROOT / "results")
+STUDIES = store.below(study.STUDY, ROOT / "results")
 SIZES = search.Sizes(steps=40, chains=6, settings=2, records=4)
 
 
@@ -137,108 +126,6 @@ def test_no_success_is_said_so():
     assert tables.verdict(table.iloc[1]).startswith("cannot tell")
 
 
-TINY = (
-    "anneal --objectives rastrigin --dimensions 2 --steps 40 --chains 6 --settings 2",
-    "--tunings 1 --records 4 --barriers 0.5 --temperatures 0.5 --escape-steps 100",
-)
-
-
-def test_the_command_writes_rows_tables_and_pictures(tmp_path, capsys):
-    out = tmp_path / "study"
-    argv = [*" ".join(TINY).split(), "--out", str(out)]
-    assert main(argv) == 0
-    pictures = {path.stem for path in out.glob("*.png")}
-    assert pictures == {"curves", "success", "escapes", "paths"}
-    text = (out / "tables.md").read_text()
-    assert str(tmp_path) not in text
-    assert "improved kinetic (2.8)" in text
-    # From the rows alone, again.
-    (out / "tables.md").unlink()
-    document.write(out)
-    assert (out / "tables.md").read_text() == text
-    assert main(argv) == 2
-    assert "--overwrite" in capsys.readouterr().err
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """The rows of a study that was not interrupted, as bytes."""
-    out = tmp_path_factory.mktemp("whole") / "study"
-    assert main([*" ".join(TINY).split(), "--out", str(out)]) == 0
-    assert not (out / "parts").exists()
-    return {file: (out / file).read_bytes() for file in rows.FILES.values()}
-
-
-@pytest.mark.parametrize("place", ["tuned", "escapes"])
-@pytest.mark.parametrize(
-    "number",
-    [
-        signal.SIGTERM,
-        *(
-            pytest.param(number, marks=pytest.mark.slow)
-            for number in (signal.SIGINT, signal.SIGHUP)
-        ),
-    ],
-)
-def test_an_interrupted_study_resumes_with_equal_rows(
-    tmp_path, capsys, monkeypatch, whole, number, place
-):
-    out = tmp_path / "study"
-    argv = [*" ".join(TINY).split(), "--out", str(out)]
-    module = {"tuned": search, "escapes": escape}[place]
-    measure, calls = getattr(module, place), []
-
-    def interrupted(*arguments):
-        calls.append(arguments)
-        if len(calls) == 3:
-            os.kill(os.getpid(), number)
-        return measure(*arguments)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(module, place, interrupted)
-        assert main(argv) == 128 + number
-    assert not (out / "chains.csv.gz").exists()
-    finished = {path.name: path.stat().st_mtime_ns for path in out.rglob("*.npz")}
-    assert len(finished) >= 3
-    capsys.readouterr()
-    assert main(argv) == 2
-    assert "interrupted study: add --resume" in capsys.readouterr().err
-    assert main([*argv, "--resume", "--tunings", "2"]) == 2
-    assert "--tunings was 1" in capsys.readouterr().err
-
-    again = []
-    with monkeypatch.context() as patch:
-        patch.setattr(module, place, lambda *a: again.append(a) or measure(*a))
-        assert main([*argv, "--resume"]) == 0
-    # What is finished is not measured again.
-    total = len(search.ALL) if place == "tuned" else 2 * len(escape.CASES)
-    assert len(again) == total - sum(
-        name.startswith("escape") == (place == "escapes") for name in finished
-    )
-    assert {file: (out / file).read_bytes() for file in whole} == whole
-    assert not (out / "parts").exists()
-
-
-@pytest.mark.parametrize("damage", ["no zip", "one byte"])
-def test_a_damaged_part_is_measured_again(damage, tmp_path):
-    kept = parts.Parts(tmp_path, {"steps": 1}, False, stopping.Stop())
-    value = kept.of("a", lambda: {"x": np.arange(3.0)})["x"]
-    path = tmp_path / "parts" / "a.npz"
-    content = bytearray(b"PK not a zip")
-    if damage == "one byte":
-        content = bytearray(path.read_bytes())
-        content[len("x.npy") + 30 + 20] ^= 0xFF  # in the contents, after the header
-    path.write_bytes(content)
-    resumed = parts.Parts(tmp_path, {"steps": 1}, True, stopping.Stop())
-    assert resumed.seconds > 0
-    again = resumed.of("a", lambda: {"x": np.arange(3.0)})["x"]
-    np.testing.assert_array_equal(again, value)
-    with pytest.raises(UserError, match="--steps was 1 in the interrupted study"):
-        parts.Parts(tmp_path, {"steps": 2}, True, stopping.Stop())
-    with pytest.raises(UserError, match="has no interrupted study"):
-        parts.Parts(tmp_path / "no", {"steps": 2}, True, stopping.Stop())
-
-
 def test_one_figure_that_fails_does_not_keep_the_others_from_it(
     tmp_path, capsys, monkeypatch
 ):
@@ -276,11 +163,11 @@ def test_bad_options_are_named(tmp_path, capsys, argv, message):
     assert not (tmp_path / "x").exists()
 
 
-@pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
-def test_committed_tables_are_those_of_the_rows(study):
-    found = rows.read_rows(study)
-    assert (study / "tables.md").read_text() == tables.tables(found)
-    chosen = found.settings[found.settings["chosen"]]
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.name)
+def test_committed_tables_are_those_of_the_rows(path):
+    of = rows.of(store.read(study.STUDY, path), store.index(study.STUDY, path))
+    assert (path / "tables.md").read_text() == tables.tables(of)
+    chosen = of.settings[of.settings["chosen"]]
     keys = [*rows.PROBLEM, "method", "tuning"]
     assert not chosen.duplicated(keys).any()
-    assert len(chosen) == len(found.chains.drop_duplicates(keys))
+    assert len(chosen) == len(of.chains.drop_duplicates(keys))

@@ -6,15 +6,12 @@ import shutil
 
 import pytest
 
-from experiments.annealing import outlook as annealing
-from experiments.annealing import parts
 from experiments.commands import anneal
 from experiments.commands.cli import main
 from experiments.machine import setup, stopping
 from experiments.runs import committed, single, sweep
 from experiments.runs.run_directory import find_runs
-from experiments.spins import rows as spins
-from experiments.stability import rows as stability
+from experiments.study import measure, registry, store
 from tests.helpers import CONFIG, PAIRS, VGG, written
 
 GIVEN = ["--seeds", "0", "10", "20", "--epochs", "2"]  # PAIRS has seeds 0 and 10
@@ -145,19 +142,24 @@ def test_stability(tmp_path, capsys, monkeypatch):
     argv = ["stability", "--tasks", "mlp12", "--optimizers", "sgd", "--seeds", "24"]
     status, shown, _ = dry([*argv, "--arms", "base", "lm"], capsys, tmp_path)
     assert status == 0
+    assert "stability: 2 cases\n  24 seeds each\n" in shown
     assert "mlp12 sgd, 9 rates, 900 steps: base lm" in shown
-    assert "to run: 2 cases, 432 runs, 388,800 steps" in shown
+    assert "to measure: 2 cases, 432 runs, 388,800 steps" in shown
     # 31 cases of 432 runs on the CPU took 3,954 seconds; those on a GPU do not count.
     assert "about 2.1 min, at the pace of the finished parts of results/stab" in shown
     assert "(AMD EPYC, 2 core(s))" in shown
-    without_results(monkeypatch, stability, tmp_path)
+    without_results(monkeypatch, tmp_path)
     _, shown, _ = dry(["stability", "--tasks", "rnn"], capsys, tmp_path)
     assert "the time is not known until some of it is finished" in shown
 
 
-def without_results(monkeypatch, rows, tmp_path):
-    nowhere = dataclasses.replace(rows.STUDY, committed=tmp_path / "nothing")
-    monkeypatch.setattr(rows, "STUDY", nowhere)
+def without_results(monkeypatch, tmp_path):
+    nowhere = [
+        dataclasses.replace(study, committed=tmp_path / "nothing")
+        for study in registry.studies()
+    ]
+    by_command = dict(zip(registry.STUDIES, nowhere, strict=True))
+    monkeypatch.setattr(registry, "study", by_command.get)
 
 
 def test_spins(tmp_path, capsys, monkeypatch):
@@ -169,7 +171,7 @@ def test_spins(tmp_path, capsys, monkeypatch):
     assert f"to measure: {missing}; about 51 min, at the pace" in shown
     assert "of results/spins (AMD EPYC" in shown
 
-    shutil.copytree(spins.STUDY.committed, tmp_path / "spins")
+    shutil.copytree(registry.study("spins").committed, tmp_path / "spins")
     (tmp_path / "spins" / "speed.csv").unlink()
     status, shown, _ = dry(["spins", "--resume"], capsys, tmp_path)
     assert status == 0
@@ -179,12 +181,15 @@ def test_spins(tmp_path, capsys, monkeypatch):
     assert status == 2
     assert "nothing is left to measure" in shown
     assert "add --resume" in error
+    # The committed study does not say what it was started with; its parts do.
+    status, _, error = dry(["spins", "--resume", "--quick"], capsys, tmp_path)
+    assert status == 2
+    assert "--quick was False in spins, not True" in error
 
-    without_results(monkeypatch, spins, tmp_path)
-    _, shown, _ = dry(["spins", "--out", "new"], capsys, tmp_path)
-    assert "the time is not known until some of it is finished" in shown
-    _, shown, _ = dry(["spins", "--quick", "--out", "new"], capsys, tmp_path)
-    assert "under a minute" in shown
+    without_results(monkeypatch, tmp_path)
+    for more in ([], ["--quick"]):
+        _, shown, _ = dry(["spins", "--out", "new", *more], capsys, tmp_path)
+        assert "the time is not known until some of it is finished" in shown
 
 
 def test_anneal(tmp_path, capsys, monkeypatch):
@@ -193,27 +198,27 @@ def test_anneal(tmp_path, capsys, monkeypatch):
     # 6 objectives of 2 dimensions, 6 methods, 3 tunings; 6 cases at 10 places.
     assert "216 tunings of 16 settings" in shown
     # 158 seconds in results/annealing/about.json.
-    assert "to measure: 276; about 2.6 min, at the pace of results/annealing" in shown
+    assert "to measure: 216 tunings, 60 times; about 2.6 min, at the pace of" in shown
+    assert "of results/annealing" in shown
     _, shown, _ = dry(["anneal", "--chains", "400"], capsys, tmp_path)
     assert "about 5.3 min" in shown
-    _, _, error = dry(["anneal", "--resume"], capsys, tmp_path)
-    assert "has no interrupted study" in error
 
-    options = parts.options_of(anneal.Config())
-    kept = parts.Parts(tmp_path / "annealing", options, False, stopping.Stop())
-    for name in ("rastrigin-2-langevin-0", "escape-0", "of-another"):
-        kept.of(name, dict)
+    config = anneal.Config()
+    study, out = registry.study("anneal"), tmp_path / "annealing"
+    with store.working(study, out, study.options(config), False, False) as id_:
+        pieces = measure.Pieces(out, id_, "annealing", stopping.Stop())
+        for number in range(138):
+            pieces.kept(f"piece-{number}", dict)
     status, shown, error = dry(["anneal"], capsys, tmp_path)
     assert status == 2
     assert "add --resume" in error
     status, shown, _ = dry(["anneal", "--resume"], capsys, tmp_path)
     assert status == 0
-    assert "finished: 1 tunings, 1 times" in shown
-    assert "to measure: 274; about" in shown
-    assert "at the pace of the finished parts here" in shown
+    assert "begun: annealing, 138 of 276 pieces" in shown
+    assert "about 79 s" in shown
     status, _, error = dry(["anneal", "--resume", "--steps", "50"], capsys, tmp_path)
     assert status == 2
     assert "--steps was 2000" in error
-    monkeypatch.setattr(annealing, "COMMITTED", tmp_path / "nothing")
+    without_results(monkeypatch, tmp_path)
     _, shown, _ = dry(["anneal", "--overwrite"], capsys, tmp_path)
     assert "the time is not known until some of it is finished" in shown

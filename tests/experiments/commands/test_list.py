@@ -192,7 +192,7 @@ def test_a_narrow_terminal_has_two_lines_a_run(runs, capsys, monkeypatch):
 
 def test_nothing_to_list_is_said(tmp_path, capsys):
     assert main(["list", str(tmp_path)]) == 2
-    assert "there is no run under" in capsys.readouterr().err
+    assert "there is no run or study under" in capsys.readouterr().err
     assert main(["list", str(tmp_path / "nowhere")]) == 2
 
 
@@ -201,7 +201,8 @@ def test_studies_are_listed(capsys):
     shown = capsys.readouterr().out
     assert "results/stability: stability study" in shown
     assert "finished  mlp12 sgd base: 48 seeds at 9 rates" in shown
-    assert "results/annealing: study of the annealing methods, finished" in shown
+    assert "results/annealing: study of the annealing methods, 1 part\n" in shown
+    assert "finished  annealing: 43,200 chains" in shown
     assert "results/spins: study of spins, 4 parts" in shown
     assert "finished  tunnelling: 72 rows, by landscape: plain (18), linear" in shown
     assert "finished  search: " in shown
@@ -210,13 +211,16 @@ def test_studies_are_listed(capsys):
 
 
 def test_a_damaged_study_is_named(tmp_path, capsys):
-    for name, file in (("spins", "speed.csv"), ("stability", "cases.json")):
+    for name, file in (("spins", "speed.csv"), ("stability-h100", "cases.json")):
         study = shutil.copytree(f"results/{name}", tmp_path / name)
         (study / file).write_text("[]")
     assert main(["list", str(tmp_path)]) == 0
     shown = capsys.readouterr().out.splitlines()
-    assert len(shown) == 2
-    assert "stability: stability study, damaged (" in shown[0]
-    assert "cases.json contains no JSON object" in shown[0]
-    assert "spins: study of spins, damaged (" in shown[1]
-    assert "speed.csv" in shown[1]
+    (damaged,) = (line for line in shown if "stability study" in line)
+    assert "stability-h100: stability study, damaged (" in damaged
+    assert "cases.json contains no JSON object" in damaged
+    # Intact parts are shown all the same.
+    assert any(line.endswith("spins: study of spins, 3 parts") for line in shown)
+    assert sum(line.startswith("  finished ") for line in shown) == 3
+    (damaged,) = (line for line in shown if line.startswith("  damaged "))
+    assert "speed (speed.csv" in damaged

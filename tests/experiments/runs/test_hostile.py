@@ -24,13 +24,14 @@ import numpy as np
 import pytest
 from markdown_it import MarkdownIt
 
-from experiments.annealing import rows as annealing
+from experiments.annealing.study import STUDY as ANNEAL
 from experiments.commands.cli import main
 from experiments.data import loading
 from experiments.errors import UserError
 from experiments.report import curves
 from experiments.runs import rows
 from experiments.runs.run_directory import find_runs, read_run, read_weights
+from experiments.study import store
 from tests.helpers import PAIRS, VGG, written
 
 Change = Callable[[Path], Any]
@@ -549,7 +550,7 @@ def test_a_damaged_annealing_study_is_named(change, tmp_path):
         with pytest.raises(
             UserError, match=f"{study} does not contain the rows"
         ) as error:
-            annealing.read_rows(study)
+            store.read(ANNEAL, study)
         return str(error.value)
 
     assert in_time(read).isprintable()

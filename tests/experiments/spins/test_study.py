@@ -1,7 +1,7 @@
 """The study of spin systems: its problems, exact times, controls, rows and tables."""
 
 import itertools
-import shutil
+import re
 from pathlib import Path
 
 import jax
@@ -11,25 +11,26 @@ import pandas as pd
 import pytest
 
 from experiments.commands.cli import main
-from experiments.errors import UserError
 from experiments.spins import (
     analysis,
-    document,
     options,
     problems,
-    rows,
     search,
     speed,
+    study,
     tables,
     tempering,
     tunnelling,
 )
+from experiments.study import store
+from experiments.study.record import Index
 from landmod_jax import annealing
 from landmod_jax.annealing import _noise
 from landmod_jax.annealing._moves import uniforms
+from tests.experiments.study.examples import at_reduced_scale
 
 ROOT = Path(__file__).resolve().parents[3]
-STUDIES = rows.STUDY.below(ROOT / "results")
+STUDIES = store.below(study.STUDY, ROOT / "results")
 LANDSCAPES = tuple(tunnelling.LANDSCAPES)
 
 
@@ -261,53 +262,6 @@ def test_the_other_way_round_and_intervals_of_the_times():
     )  # fmt: skip
 
 
-def tiny(monkeypatch):
-    monkeypatch.setattr(
-        options,
-        "QUICK",
-        options.Sizes(
-            spins=(6,), temperatures=(0.9,), tunnelling_chains=20, again_chains=30,
-            again_few=0, chains=8, settings=1, training=1, instances=2, sweeps=(16,),
-            speed_chains=8, speed_sweeps=1, repetitions=1,
-        ),
-    )  # fmt: skip
-
-
-def test_the_command_writes_rows_tables_and_pictures(tmp_path, capsys, monkeypatch):
-    tiny(monkeypatch)
-    out = tmp_path / "study"
-    argv = ["spins", "--quick", "--out", str(out)]
-    assert main([*argv, "--parts", "tunnelling"]) == 0
-    text = (out / "tables.md").read_text()
-    assert "Not measured: tunnelling-again, search, speed." in text
-    whole = (out / "tunnelling.csv").read_bytes()
-    assert main(argv) == 2
-    assert "add --resume" in capsys.readouterr().err
-    assert main(["spins", "--out", str(out), "--resume"]) == 2
-    assert "has tunnelling measured with --quick" in capsys.readouterr().err
-    assert main([*argv, "--resume"]) == 0
-    assert (out / "tunnelling.csv").read_bytes() == whole
-    text = (out / "tables.md").read_text()
-    assert str(tmp_path) not in text
-    assert "Metropolis at LM's temperature" in text
-    assert {path.stem for path in out.glob("*.png")} == {"tunnelling", "search"}
-    # From the rows alone, again.
-    (out / "tables.md").unlink()
-    document.write(out)
-    assert (out / "tables.md").read_text() == text
-
-    for file, content, message in (
-        ("tunnelling.csv", "n,temperature\n1,2\n", "tunnelling.csv has no column"),
-        ("search.csv.gz", "no gzip", "search.csv.gz"),
-        ("spins.json", "[]", "spins.json contains no JSON object"),
-    ):
-        copy = tmp_path / f"copy-{file}"
-        shutil.copytree(out, copy)
-        (copy / file).write_text(content)
-        with pytest.raises(UserError, match=message):
-            rows.read(copy)
-
-
 def test_bad_options_are_named(tmp_path, capsys):
     argv = ["spins", "--out", str(tmp_path / "x"), "--parts", "tuneling"]
     assert main(argv) == 2
@@ -315,21 +269,46 @@ def test_bad_options_are_named(tmp_path, capsys):
     assert not (tmp_path / "x").exists()
 
 
-def test_a_directory_that_cannot_be_written_to_is_named_first(
-    tmp_path, capsys, monkeypatch
-):
-    # Nothing may be measured.
-    monkeypatch.setattr("experiments.spins.study.measure", None)
-    (tmp_path / "file").touch()
-    out = tmp_path / "file" / "x"
-    assert main(["spins", "--quick", "--out", str(out)]) == 2
-    assert f"cannot write a study of spins to {out}" in capsys.readouterr().err
+def test_the_search_and_the_speed_are_measured(tmp_path):
+    argv = ["spins", "--quick", "--parts", "search", "speed", "--out", str(tmp_path)]
+    with at_reduced_scale(tmp_path / "example"):
+        assert main(argv) == 0
+    words = (tmp_path / "tables.md").read_text(encoding="utf-8")
+    assert "Metropolis at LM's temperature" in words
+    assert "Not measured: tunnelling, tunnelling-again." in words
+    assert (tmp_path / "search.png").stat().st_size > 5_000
 
 
-@pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
-def test_committed_tables_are_those_of_the_rows(study):
-    parts, about = rows.read(study), rows.STUDY.known(study)
-    assert (study / "tables.md").read_text() == tables.tables(parts, about)
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.name)
+def test_committed_tables_are_those_of_the_rows(path):
+    parts, index = store.read(study.STUDY, path), store.index(study.STUDY, path)
+    assert (path / "tables.md").read_text() == study.STUDY.words(parts, index)
     assert set(parts) == set(options.PARTS)
-    assert "/home/" not in (study / rows.STUDY.index).read_text()
-    assert (study / "search.csv.gz").stat().st_size < 1_000_000
+    assert "/home/" not in (path / study.STUDY.index).read_text()
+    assert (path / "search.csv.gz").stat().st_size < 1_000_000
+
+
+def test_sizes_are_those_that_were_measured():
+    """A study of the quick size names its own systems, and readable numbers."""
+    rows = trials({"plain": [0, 100, 3], "lm": [100, 0, 3]})
+    rows = rows[rows["instance"] < 2]
+    rows = pd.concat([rows, rows.assign(stage="tuning")])
+    about = {"quick": True, "command": "c", "versions": {}, "machine": {}, "commit": ""}
+    index = Index({}, {"search": about}, {})
+    words = study.STUDY.words({"search": {"search": rows}}, index)
+    assert "### SK, n = 10 (enumerated" in words
+    assert max(map(len, re.findall(r"[0-9.]+", words))) <= 7
+    assert "e+" in words  # ratios over many orders of magnitude
+
+
+def test_a_slower_program_is_called_so():
+    runs = pd.DataFrame(
+        {
+            "problem": "dense", "n": 12, "program": program, "repetition": 0,
+            "chains": 10, "sweeps": 1, "wall": 1.0, "processor": seconds,
+        }
+        for program, seconds in (("metropolis", 2.0), ("NumPy", 1.0))
+    )  # fmt: skip
+    assert "0.50 (0.50 … 0.50), slower" in tables._speed(runs)
+    runs["processor"] = [1.0, 2.0]
+    assert "slower" not in tables._speed(runs)

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from experiments.stability import rows, tables
+from experiments.stability.rows import joined
+from experiments.stability.study import STUDY
+from experiments.study import store
 
 ROOT = Path(__file__).resolve().parents[3]
-STUDIES = rows.STUDY.below(ROOT / "results")
+STUDIES = store.below(STUDY, ROOT / "results")
 
 # The resamples of the large study take a quarter of a minute.
 CHECKED = [
@@ -22,9 +24,8 @@ CHECKED = [
 
 @pytest.mark.parametrize("study", CHECKED)
 def test_committed_tables_are_those_of_the_rows(study):
-    found, cases = rows.read(study), rows.STUDY.known(study)
-    assert (study / "tables.md").read_text(encoding="utf-8") == tables.tables(
-        found, cases
-    )
-    assert set(found["seed"]) == set(range(2000, 2048))
-    assert "/home/" not in (study / rows.STUDY.index).read_text(encoding="utf-8")
+    rows, index = store.read(STUDY, study), store.index(STUDY, study)
+    words = STUDY.words(rows, index)
+    assert (study / "tables.md").read_text(encoding="utf-8") == words
+    assert set(joined(rows, "rows")["seed"]) == set(range(2000, 2048))
+    assert "/home/" not in (study / STUDY.index).read_text(encoding="utf-8")

@@ -255,13 +255,13 @@ def test_float32_is_asked_for_of_a_gpu():
 
 
 def test_every_arm_of_the_plan_is_an_arm():
-    from experiments.stability.options import PLAN, Study
+    from experiments.stability.options import PLAN, Plan
 
     for task, optimizers, arms in PLAN:
         assert task in tasks.TASKS
         assert set(optimizers) <= set(tasks.RATES)
         assert set(arms) <= set(ARMS)
-    cases = Study().cases()
+    cases = Plan().cases()
     assert len(cases) == len(set(cases)) == 71
-    assert len(Study(tasks=("conv10",)).cases()) == 20
-    assert not set(Study().seed_numbers()) & {*range(24), *range(1000, 1024)}
+    assert len(Plan(tasks=("conv10",)).cases()) == 20
+    assert not set(Plan().seed_numbers()) & {*range(24), *range(1000, 1024)}

@@ -1,112 +1,75 @@
-"""The command, its rows and what is made of them."""
+"""The command's options, and what is particular to its rows."""
 
-import base64
-import contextlib
-import dataclasses
-import json
-import shutil
-import threading
-
-import pandas as pd
 import pytest
 
 from experiments.commands import stability as command
 from experiments.commands.cli import main
-from experiments.errors import UserError
-from experiments.machine import files
-from experiments.stability import document, options, program, rows, tasks
-from tests.helpers import written
+from experiments.stability import options, program
+from experiments.stability.rows import joined
+from experiments.stability.study import STUDY
+from experiments.study import document, store
+from tests.experiments.study.examples import at_reduced_scale
 
 
 @pytest.fixture(scope="module", autouse=True)
-def short():
-    whole = dict(tasks.TASKS)
-    plan = options.PLAN
-    options.PLAN = (("mlp6", ("sgd",), ("base", "lm", "shuffled_scale")),)
-    tasks.TASKS["mlp6"] = dataclasses.replace(tasks.TASKS["mlp6"], steps=20)
-    yield
-    options.PLAN = plan
-    tasks.TASKS.update(whole)
+def short(tmp_path_factory):
+    with at_reduced_scale(tmp_path_factory.mktemp("example")):
+        yield
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory):
+def rows(tmp_path_factory):
     out = tmp_path_factory.mktemp("stability") / "study"
     assert main(["stability", "--seeds", "2", "--out", str(out)]) == 0
-    return out
+    return store.read(STUDY, out)
 
 
-def test_the_command_writes_rows_tables_and_pictures(study):
-    found = rows.read(study)
-    assert len(found) == 3 * 2 * 9
-    assert set(found["seed"]) == {2000, 2001}
-    assert not list(study.rglob("*.part*"))
-    text = (study / "tables.md").read_text(encoding="utf-8")
-    assert "MLP, 6 layers, SGD" in text
-    assert str(study) not in text
-    assert (study / "collapse.png").stat().st_size > 5_000
-    assert (study / "controls.png").exists()
-    curves = rows.read(study, "curves")
+def test_rows_and_curves(rows):
+    runs, curves = joined(rows, "rows"), joined(rows, "curves")
+    assert len(runs) == 3 * 2 * 9
+    assert set(runs["seed"]) == {2000, 2001}
     assert curves[curves["arm"] == "lm"]["scale"].notna().all()
     assert curves[curves["arm"] == "base"]["scale"].isna().all()
     assert sorted(set(curves["step"])) == [10, 20]
 
 
-def test_a_study_is_resumed_case_by_case(study, tmp_path, capsys, monkeypatch):
-    out = tmp_path / "study"
-    argv = ["stability", "--seeds", "2", "--out", str(out)]
-    assert main([*argv, "--time-budget", "1e-9"]) == 75
-    assert not (out / "rows").exists()
-    assert main([*argv, "--arms", "lm"]) == 0
-    whole = (out / "rows" / "mlp6-sgd-lm.csv.gz").read_bytes()
-    assert main(argv) == 2
-    assert "add --resume" in capsys.readouterr().err
-    # The replayed scales come from the LM run made anew.
-    assert main([*argv, "--resume"]) == 0
-    assert (out / "rows" / "mlp6-sgd-lm.csv.gz").read_bytes() == whole
-    for path in (study / "rows").iterdir():
-        assert (out / "rows" / path.name).read_bytes() == path.read_bytes()
-    assert main([*argv, "--resume", "--seeds", "3"]) == 2
-    assert "with other seeds or learning rates" in capsys.readouterr().err
-
-
-def test_tables_are_made_of_rows_alone(study, tmp_path):
-    text = (study / "tables.md").read_text(encoding="utf-8")
-    (study / "tables.md").unlink()
-    document.write(study)
-    assert (study / "tables.md").read_text(encoding="utf-8") == text
+def without(of_case, rows):
+    return {table: frame[rows(frame)] for table, frame in of_case.items()}
 
 
 @pytest.mark.parametrize(
-    ("content", "message"),
+    ("keep", "message"),
     [
-        (b"no gzip", "mlp6-sgd-lm.csv.gz"),
-        (None, "No such file"),
+        (lambda frame: frame["seed"] == 2000, "mlp6 with sgd differ in their seeds"),
+        (lambda frame: frame["rate"] > 0.02, "mlp6 with sgd differ in their seeds"),
+        (
+            lambda frame: (frame["seed"] == 2000) | (frame["rate"] > 0.02),
+            "mlp6-sgd-lm lacks a seed at a learning rate",
+        ),
     ],
 )
-def test_damaged_rows_are_named(study, tmp_path, content, message):
-    out = tmp_path / "copy"
-    shutil.copytree(study, out)
-    file = out / "curves" / "mlp6-sgd-lm.csv.gz"
-    file.unlink()
-    if content is not None:
-        file.write_bytes(content)
-    with pytest.raises(UserError, match=message):
-        rows.read(out, "curves")
+def test_arms_that_are_not_paired_are_refused(rows, keep, message):
+    STUDY.check(rows)
+    with pytest.raises(ValueError, match=message):
+        STUDY.check(rows | {"mlp6-sgd-lm": without(rows["mlp6-sgd-lm"], keep)})
 
 
-def test_arms_with_other_seeds_are_refused(study, tmp_path):
-    case = options.Case("mlp6", "sgd", "clip")
-    found = rows.read(study)
-    part = found[(found["arm"] == "lm") & (found["seed"] == 2000)]
-    about = rows.STUDY.known(study)["mlp6-sgd-lm"]
-    for arm in ("lm", "clip"):
-        own = found[found["arm"] == "lm"] if arm == "lm" else part
-        rows.write_case(
-            tmp_path, case._replace(arm=arm), own, pd.DataFrame(columns=["seed"]), about
-        )
-    with pytest.raises(UserError, match="mlp6 with sgd differ in their seeds"):
-        rows.read(tmp_path)
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("test_accuracy", -1.0), ("test_accuracy", float("nan")),
+        ("held_out_accuracy", float("inf")), ("held_out_accuracy", 1e308),
+        ("collapsed", 2), ("collapsed", 0.5), ("collapse_step", -2), ("rate", 0.0),
+        ("seed", -1), ("seed", float("nan")),
+    ],
+)  # fmt: skip
+def test_rows_out_of_range_are_refused(rows, column, value):
+    table = STUDY.tables("mlp6-sgd-lm")["rows"]
+    frame = rows["mlp6-sgd-lm"]["rows"].astype({column: float})
+    store.check(table, frame)
+    frame.loc[3, column] = value
+    with pytest.raises(ValueError, match=f"{column} has a value that is not possible"):
+        store.check(table, frame)
 
 
 @pytest.mark.parametrize(
@@ -116,8 +79,9 @@ def test_arms_with_other_seeds_are_refused(study, tmp_path):
         (["--arms", "momentum"], "--arms 'momentum': choose from base"),
         (["--optimizers", "adamw"], "--optimizers 'adamw': choose from sgd"),
         (["--seeds", "0"], "--seeds must be at least 1, got 0"),
-        (["--time-budget", "0"], "--time-budget must be greater than 0"),
-        (["--optimizers", "adagrad", "--arms", "momo"], "no case of the plan"),
+        (["--optimizers", "adagrad", "--arms", "momo"], "momo is for sgd, adam only"),
+        (["--optimizers", "adam", "--arms", "polyak"], "polyak is for sgd only"),
+        (["--quick", "--tasks", "rnn"], "rnn is not part of --quick"),
     ],
 )
 def test_bad_options_are_named(tmp_path, capsys, argv, message):
@@ -145,121 +109,31 @@ def test_quick_is_a_small_part():
     assert len(quick.cases()) == 8
     assert len(quick.seed_numbers()) == 8
     assert len(quick.rates(case)) == 5
+    assert len(command.Config(quick=True, seeds=20).seed_numbers()) == 20
 
 
-def test_a_report_shows_the_studies_below_its_directories(tmp_path, study):
-    written(tmp_path / "runs", {("base", 0): 90.0, ("lm", 0): 91.0})
-    shutil.copytree(study, tmp_path / "runs" / "stability")
-    out = tmp_path / "report"
-    assert main(["report", str(tmp_path / "runs"), "--out", str(out)]) == 0
-    page = (out / "report.html").read_text(encoding="utf-8")
-    assert page.index("Which learning rates train") < page.index("<tbody>")
-    title = "Which learning rates train, with 2 paired seeds"
-    assert f"<h2>{title}</h2>" in page
-    picture = base64.b64encode((study / "collapse.png").read_bytes()).decode()
-    assert picture in page
-
-
-def test_sections_of_several_studies_have_titles_of_their_own(tmp_path, study):
-    runs = rows.read(study)
-    named = {study: runs, study.with_name("<other>"): runs}
-    titles = [section.split("</h2>")[0] for section in document.sections(named)]
+def test_sections_of_several_studies_have_titles_of_their_own(tmp_path, rows):
+    paths = [tmp_path / "study", tmp_path / "<other>"]
+    sections = document.sections(dict.fromkeys(paths, (STUDY, rows)))
+    titles = [section.split("</h2>")[0] for section in sections]
     assert titles[0].endswith("with 2 paired seeds (study)")
     assert titles[1].endswith("with 2 paired seeds (&lt;other&gt;)")
-    twins = {tmp_path / "a" / "study": runs, tmp_path / "b" / "study": runs}
-    first, second = document.sections(twins)
+    twins = [tmp_path / "a" / "study", tmp_path / "b" / "study"]
+    first, second = document.sections(dict.fromkeys(twins, (STUDY, rows)))
     assert first.split("</h2>")[0] != second.split("</h2>")[0]
 
 
-def test_results_of_this_study_alone(tmp_path, study):
-    shutil.copytree(study, tmp_path / "study")
-    (tmp_path / "study" / "tables.md").unlink()
-    assert main(["results", "--root", str(tmp_path)]) == 0
-    assert (tmp_path / "study" / "tables.md").exists()
+def test_a_study_that_does_not_say_its_options_has_those_of_its_rows(rows):
+    index = store.Index({}, {}, {})
+    assert STUDY.recall(index, rows) == {"seeds": 2, "quick": False}
+    half = {
+        name: without(of_case, lambda frame: frame["rate"] > 0.03)
+        for name, of_case in rows.items()
+    }
+    assert STUDY.recall(index, half)["quick"] is True
 
 
-def test_results_reads_the_rows_of_a_study_once(tmp_path, study, monkeypatch):
-    for name in ("first", "second"):
-        shutil.copytree(study, tmp_path / name)
-    read, folders = rows.read, []
-
-    def counted(out, folder="rows"):
-        folders.append(folder)
-        return read(out, folder)
-
-    monkeypatch.setattr(rows, "read", counted)
-    main(["results", "--root", str(tmp_path)])
-    assert folders == ["rows", "curves"] * 2
-
-
-@pytest.mark.parametrize("written", [0, 1])
-def test_a_kill_while_a_case_is_written_leaves_it_unfinished(
-    study, tmp_path, monkeypatch, written
-):
-    out = shutil.copytree(study, tmp_path / "copy")
-    case = options.Case("mlp6", "sgd", "clip")
-    runs, curves = (
-        pd.read_csv(study / folder / "mlp6-sgd-lm.csv.gz")
-        for folder in ("rows", "curves")
-    )
-    about = rows.STUDY.known(study)["mlp6-sgd-lm"]
-    write, calls = files.write_frame, []
-
-    def killed(*arguments, **options):
-        calls.append(arguments)
-        if len(calls) > written:
-            raise KeyboardInterrupt
-        write(*arguments, **options)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(files, "write_frame", killed)
-        with pytest.raises(KeyboardInterrupt):
-            rows.write_case(out, case, runs, curves, about)
-    assert rows.missing(out, [case]) == [case]
-    pd.testing.assert_frame_equal(rows.read(out), rows.read(study))
-    rows.write_case(out, case, runs, curves, about)
-    assert rows.missing(out, [case]) == []
-    assert set(rows.read(out)["arm"]) == set(rows.read(study)["arm"]) | {"clip"}
-
-
-def test_two_commands_that_finish_a_case_at_once_both_keep_it(
-    study, tmp_path, monkeypatch
-):
-    runs, curves = (
-        pd.read_csv(study / folder / "mlp6-sgd-lm.csv.gz")
-        for folder in ("rows", "curves")
-    )
-    about = rows.STUDY.known(study)["mlp6-sgd-lm"]
-    cases = [options.Case("mlp6", "sgd", arm) for arm in ("lm", "clip")]
-    known, read = type(rows.STUDY).known, threading.Barrier(2)
-
-    def both_read(self, out):
-        found = known(self, out)
-        with contextlib.suppress(threading.BrokenBarrierError):
-            read.wait(0.2)  # one waits for the lock instead
-        return found
-
-    with monkeypatch.context() as patch:
-        patch.setattr(type(rows.STUDY), "known", both_read)
-        threads = [
-            threading.Thread(
-                target=rows.write_case, args=(tmp_path, case, runs, curves, about)
-            )
-            for case in cases
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    assert set(rows.read(tmp_path)["arm"]) == {"lm", "clip"}
-
-
-def test_a_case_that_the_index_lacks_is_run_again(study, tmp_path):
-    out = shutil.copytree(study, tmp_path / "copy")
-    known = rows.STUDY.known(out)
-    del known["mlp6-sgd-lm"]
-    (out / "cases.json").write_text(json.dumps(known))
-    assert "lm" not in set(rows.read(out)["arm"])
-    argv = ["stability", "--seeds", "2", "--resume", "--arms", "lm", "--out", str(out)]
-    assert main(argv) == 0
-    assert "lm" in set(rows.read(out)["arm"])
+def test_an_unknown_case_is_none():
+    for name in ("mlp6-sgd", "mlp6-sgd-lm-2", "mlp6-sgd-nothing", "../x"):
+        with pytest.raises(ValueError, match="unknown case"):
+            options.Case.named(name)

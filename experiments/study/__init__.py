@@ -1,0 +1,1 @@
+"""What all studies share; may import report, runs, config, machine."""

@@ -1,0 +1,102 @@
+"""tables.md and the pictures of a study, from its rows; its section of a report."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from experiments import text
+from experiments.errors import UserError
+from experiments.machine import files
+from experiments.report import page, style
+from experiments.runs import provenance
+from experiments.study import registry, store
+from experiments.study.record import Rows, Study
+
+
+def write(study: Study, out: Path) -> None:
+    """Make tables.md and the pictures of a study from its rows."""
+    drawing = style.Drawing()
+    write_with(drawing, study, out)
+    drawing.raise_failures()
+
+
+def write_with(drawing: style.Drawing, study: Study, out: Path) -> Rows:
+    """Like `write`, but `drawing` collects pictures that could not be drawn."""
+    rows, index = store.read(study, out), store.index(study, out)
+    try:
+        words = study.words(rows, index)
+    # What rows may lack of each other shows in many ways.
+    except (LookupError, ValueError, TypeError, ArithmeticError) as error:
+        raise UserError(
+            f"{out} does not contain the rows of a whole {study.name}: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    files.write_text(out / "tables.md", words)
+    study.draw(rows, index, out, drawing)
+    return rows
+
+
+def below(root: Path) -> dict[Path, Study]:
+    """All studies at or below a directory."""
+    return {
+        path: study for study in registry.studies() for path in store.below(study, root)
+    }
+
+
+def sections(rows: Mapping[Path, tuple[Study, Rows]]) -> list[str]:
+    """The sections of a report's page about studies, with their pictures."""
+    titles = [study.title(of) for study, of in rows.values()]
+    names = [path.name for path in rows]
+    if len(set(zip(titles, names))) < len(names):
+        names = [str(path) for path in rows]
+    return [
+        _section(path, study, title, name if titles.count(title) > 1 else "")
+        for (path, (study, _)), title, name in zip(rows.items(), titles, names)
+    ]
+
+
+def _section(path: Path, study: Study, title: str, name: str) -> str:
+    pictures = "".join(
+        page.figure(path / file, caption)
+        for file, caption in study.captions.items()
+        if (path / file).is_file()
+    )
+    of = f" ({name})" if name else ""
+    return f"""
+<h2>{text.html(title + of)}</h2>
+<div class="figures">{pictures}</div>
+<p class="note">Tables and comparisons are in {text.html(path.name)}/tables.md.</p>
+"""
+
+
+def origin(parts: Mapping[str, Mapping[str, Any]]) -> str:
+    """A study's commands, machines and time as Markdown, from its index."""
+    commands = dict.fromkeys(str(about["command"]) for about in parts.values())
+    machines = dict.fromkeys(
+        text.markdown(provenance.in_words(about)) for about in parts.values()
+    )
+    seconds = sum(float(about.get("seconds") or 0) for about in parts.values())
+    return (
+        f"{text.code_block(list(commands))}\n"
+        f"Run on: {'; '.join(machines)}; {seconds / 60:.0f} minutes in total.\n"
+    )
+
+
+def lines(study: Study, out: Path) -> Sequence[str]:
+    """A study for `list`: a line for each part with its state."""
+    try:
+        index = store.index(study, out)
+    except UserError as error:
+        return [f"{out}: {study.name}, damaged ({error})"]
+    lacking = store.unfinished(study, out, index.parts) | index.damaged
+    states = []
+    for part, about in index.parts.items():
+        if part not in lacking:
+            rows = store.rows_of(study, out, part, about)
+            states.append(f"  finished  {study.line(part, rows)}")
+    states += [f"  damaged   {part} ({reason})" for part, reason in lacking.items()]
+    states += [f"  running   {part}" for part in store.running(out)]
+    for part, count in store.interrupted(out).items():
+        states.append(f"  begun     {part}: {count} pieces (--resume continues it)")
+    finished = len(index.parts.keys() - lacking.keys())
+    return [f"{out}: {study.name}, {study.count(finished)}", *states]

@@ -1,0 +1,48 @@
+"""All studies, by their commands."""
+
+import importlib
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from experiments.study.record import Study
+
+
+class Entry(NamedTuple):
+    """Where a study is, in modules that are imported only when needed.
+
+    Attributes:
+      command: the module with the command's Config and run.
+      study: the module with the Study, as STUDY.
+      text: what it does, for the list of commands.
+    """
+
+    command: str
+    study: str
+    text: str
+
+
+STUDIES: Mapping[str, Entry] = {
+    "anneal": Entry(
+        "experiments.commands.anneal",
+        "experiments.annealing.study",
+        "the study of the annealing methods",
+    ),
+    "stability": Entry(
+        "experiments.commands.stability",
+        "experiments.stability.study",
+        "which learning rates train",
+    ),
+    "spins": Entry(
+        "experiments.commands.spins",
+        "experiments.spins.study",
+        "Metropolis chains on spin systems",
+    ),
+}
+
+
+def study(command: str) -> Study:
+    return importlib.import_module(STUDIES[command].study).STUDY
+
+
+def studies() -> list[Study]:
+    return [study(command) for command in STUDIES]

@@ -1,0 +1,80 @@
+"""Small studies for the tests: the registered ones, and that of docs/extending.md."""
+
+import contextlib
+import dataclasses
+import importlib.util
+import sys
+from typing import NamedTuple
+
+from experiments.commands import cli
+from experiments.spins import options as spins
+from experiments.stability import options as stability
+from experiments.stability import tasks
+from experiments.study import registry
+from tests.docs.snippets import ROOT, blocks
+
+
+class Example(NamedTuple):
+    """A command line of a study.
+
+    Attributes:
+      argv: of all its parts.
+      fewer: options for some of its parts only; None if there is but one.
+      other: options with which it must not be resumed.
+    """
+
+    argv: tuple[str, ...]
+    fewer: tuple[str, ...] | None
+    other: tuple[str, ...]
+
+
+EXAMPLES = {
+    "walks": Example(("--walks", "50"), ("--steps", "4"), ("--walks", "60")),
+    "stability": Example(("--seeds", "2"), ("--arms", "lm"), ("--seeds", "3")),
+    "spins": Example(
+        ("--quick", "--parts", "tunnelling", "tunnelling-again"),
+        ("--parts", "tunnelling"),
+        ("--no-quick",),
+    ),
+    "anneal": Example(
+        (
+            "--objectives", "rastrigin", "--dimensions", "2", "--steps", "40",
+            "--chains", "6", "--settings", "2", "--tunings", "1", "--records", "4",
+            "--barriers", "0.5", "--temperatures", "0.5", "--escape-steps", "100",
+        ),
+        None,
+        ("--tunings", "2"),
+    ),
+}  # fmt: skip
+
+
+@contextlib.contextmanager
+def at_reduced_scale(folder):
+    """Registers the example of the documentation, and makes the others small."""
+    folder.mkdir(exist_ok=True)
+    file = folder / "walks.py"
+    (block,) = (b for b in blocks(ROOT / "docs/extending.md") if "STUDY = " in b.code)
+    file.write_text(block.code, encoding="utf-8")
+    spec = importlib.util.spec_from_file_location("experiments.walks", file)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    entry = registry.Entry(spec.name, spec.name, "how often walks return")
+    before = registry.STUDIES, cli.COMMANDS, stability.PLAN, spins.QUICK
+    registry.STUDIES = {"walks": entry, **registry.STUDIES}
+    cli.COMMANDS = {"walks": (entry.command, entry.text), **cli.COMMANDS}
+    stability.PLAN = (("mlp6", ("sgd",), ("base", "lm", "shuffled_scale")),)
+    short = dataclasses.replace(tasks.TASKS["mlp6"], steps=20)
+    whole = tasks.TASKS["mlp6"]
+    tasks.TASKS["mlp6"] = short
+    spins.QUICK = spins.Sizes(
+        spins=(6,), temperatures=(0.9,), tunnelling_chains=20, again_chains=30,
+        again_few=0, chains=8, settings=1, training=1, instances=2, sweeps=(16,),
+        speed_chains=8, speed_sweeps=1, repetitions=1,
+    )  # fmt: skip
+    try:
+        yield
+    finally:
+        registry.STUDIES, cli.COMMANDS, stability.PLAN, spins.QUICK = before
+        tasks.TASKS["mlp6"] = whole
+        del sys.modules[spec.name]

@@ -1,0 +1,243 @@
+"""Kills at any moment, two commands at once, pieces: by the documentation's example."""
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from experiments.commands.cli import main
+from experiments.errors import UserError
+from experiments.machine import stopping
+from experiments.machine.locks import locked
+from experiments.runs import provenance
+from experiments.study import document, measure, registry, store
+from tests.experiments.study.examples import at_reduced_scale
+from tests.helpers import Quiet
+
+WALKS = ["walks", "--walks", "50", "--out"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def registered(tmp_path_factory):
+    with at_reduced_scale(tmp_path_factory.mktemp("example")):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def without_git(monkeypatch):
+    monkeypatch.setattr(provenance, "commit", lambda: None)  # a process each time
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    out = tmp_path_factory.mktemp("walks") / "study"
+    assert main([*WALKS, str(out)]) == 0
+    return out
+
+
+def rows(out):
+    return {path.name: path.read_bytes() for path in out.glob("[!.]*.csv")}
+
+
+class Killed(BaseException):
+    pass
+
+
+def dying(change, countdown):
+    """A change of a directory's entries that kills once the countdown is at 0."""
+
+    def wrapped(*arguments, **options):
+        if next(countdown, 0) == 0:
+            raise Killed
+        return change(*arguments, **options)
+
+    return wrapped
+
+
+@pytest.mark.parametrize("more", [[], ["--overwrite"]], ids=["new", "overwrite"])
+def test_a_kill_at_any_moment_leaves_a_study_that_resumes(
+    whole, tmp_path, monkeypatch, more
+):
+    """Before each change of the directory's entries in turn."""
+    monkeypatch.setattr(document, "write", lambda study, out: None)
+    moments = 0
+    while True:
+        out = tmp_path / str(moments)
+        if more:
+            shutil.copytree(whole, out)
+        countdown = iter(range(moments, -1, -1))
+        with monkeypatch.context() as patch:
+            for change in ("replace", "unlink", "mkdir", "rmdir"):
+                patch.setattr(os, change, dying(getattr(os, change), countdown))
+            try:
+                assert main([*WALKS, str(out), *more]) == 0
+                break
+            except Killed:
+                pass
+        for again in ([], ["--resume"], ["--overwrite"]):
+            retried = tmp_path / f"{moments} again"
+            shutil.rmtree(retried, ignore_errors=True)
+            if out.exists():
+                shutil.copytree(out, retried)
+            status = main([*WALKS, str(retried), *again])
+            assert status == 0 or not again
+            if status == 0:
+                assert rows(retried) == rows(whole)
+        moments += 1
+    assert moments > 10
+
+
+def test_a_killed_process_leaves_a_study_that_resumes(tmp_path):
+    """A real SIGKILL, before the index is in its place."""
+    code = """
+import os, signal, sys
+replace = os.replace
+def dying(source, target):
+    if str(target).endswith(sys.argv[1]): os.kill(os.getpid(), signal.SIGKILL)
+    replace(source, target)
+os.replace = dying
+from experiments.commands.cli import main
+main(sys.argv[2:])
+"""
+    argv = "anneal --objectives styblinski_tang --dimensions 1 --steps 20 --records 10"
+    argv += " --chains 5 --settings 1 --tunings 1 --barriers 0.5 --temperatures 1"
+    argv = [*argv.split(), "--escape-steps", "50", "--out", str(tmp_path)]
+    run = [sys.executable, "-c", code, "about.json", *argv]
+    assert subprocess.run(run, check=False).returncode == -9
+    assert main(argv) == 0
+
+
+def test_while_a_command_measures_none_replaces_its_study(
+    whole, tmp_path, capsys, monkeypatch
+):
+    out, refused = tmp_path / "x", []
+    write = store.write
+
+    def meanwhile(*arguments):
+        write(*arguments)
+        for more in ([], ["--overwrite"], ["--resume", "--walks", "60"]):
+            refused.append(main([*WALKS, str(out), *more]))
+
+    monkeypatch.setattr(store, "write", meanwhile)
+    assert main([*WALKS, str(out)]) == 0
+    assert refused == [2] * 9
+    assert "another command is measuring this" in capsys.readouterr().err
+    assert rows(out) == rows(whole)
+
+
+def test_two_commands_share_the_parts(whole, tmp_path, capsys):
+    out = tmp_path / "x"
+    assert main([*WALKS, str(out), "--steps", "2"]) == 0
+    with locked(store.lock(out, "steps4")):
+        assert main(["list", str(out)]) == 0
+        assert "  running   steps4" in capsys.readouterr().out
+        assert main([*WALKS, str(out), "--resume"]) == 0
+    assert "steps4: another command is measuring it" in capsys.readouterr().out
+    assert set(rows(out)) == {"steps2.csv", "steps8.csv"}
+    assert main([*WALKS, str(out), "--resume"]) == 0
+    assert rows(out) == rows(whole)
+
+
+def test_a_part_of_a_replaced_study_is_not_written(whole, tmp_path):
+    out = shutil.copytree(whole, tmp_path / "x")
+    study = registry.study("walks")
+    frames = store.read(study, out)["steps2"]
+    with pytest.raises(UserError, match="another command has replaced the study"):
+        store.write(study, out, "0", "steps2", {}, frames)
+
+
+def test_rows_of_another_part_are_none(whole, tmp_path):
+    out = shutil.copytree(whole, tmp_path / "x")
+    shutil.copy(out / "steps2.csv", out / "steps4.csv")
+    lacking = store.unfinished(registry.study("walks"), out, ["steps2", "steps4"])
+    assert lacking == {"steps4": "steps4.csv has changed since it was written"}
+
+
+def test_a_study_older_than_its_record_is_resumed(whole, tmp_path):
+    """Its entries have neither digests nor options."""
+    out = shutil.copytree(whole, tmp_path / "x")
+    index = json.loads((out / "walks.json").read_text())
+    del index["study"], index["steps4"]
+    for about in index.values():
+        del about["files"]
+    (out / "walks.json").write_text(json.dumps(index))
+    assert main([*WALKS, str(out), "--resume"]) == 0
+    assert rows(out) == rows(whole)
+    again = store.index(registry.study("walks"), out)
+    assert again.study["options"] == {"walks": 50}
+
+
+DAMAGE = {
+    "truncated": lambda a, path: path.write_bytes(path.read_bytes()[:300]),
+    "no zip": lambda a, path: path.write_bytes(b"PK not a zip"),
+    "empty": lambda a, path: path.write_bytes(b""),
+    "shorter": lambda a, path: np.savez(path, **a | {"x": a["x"][:2]}),
+    "missing": lambda a, path: np.savez(path, about=a["about"]),
+    "a number changed": lambda a, path: np.savez(path, **a | {"x": a["x"] + 1}),
+    "another type": lambda a, path: np.savez(path, **a | {"x": a["x"].astype("f4")}),
+    "no origin": lambda a, path: np.savez(path, x=a["x"]),
+    "an origin that is none": lambda a, path: np.savez(path, **a | {"about": "[]"}),
+}
+
+
+def pieces(out, id_="a", part="first"):
+    return measure.Pieces(out, id_, part, stopping.Stop())
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=list(DAMAGE))
+def test_a_damaged_piece_is_measured_again(damage, tmp_path, capsys):
+    pieces(tmp_path).kept("p", lambda: {"x": np.arange(3.0)})
+    (path,) = tmp_path.rglob("*.npz")
+    with np.load(path) as file:
+        arrays = dict(file)
+    damage(arrays, path)
+    calls = []
+    again = pieces(tmp_path).kept("p", lambda: calls.append(0) or {"x": np.arange(3.0)})
+    np.testing.assert_array_equal(again["x"], np.arange(3.0))
+    assert calls
+    assert "which is measured again" in capsys.readouterr().err
+    calls.clear()
+    pieces(tmp_path).kept("p", lambda: calls.append(0))
+    assert not calls
+
+
+@pytest.mark.parametrize("origin", [{"id_": "b"}, {"part": "second"}, {"piece": "q"}])
+def test_a_piece_of_another_is_measured_again(origin, tmp_path):
+    pieces(tmp_path).kept("p", lambda: {"x": np.zeros(3)})
+    (path,) = tmp_path.rglob("*.npz")
+    id_, part = origin.get("id_", "a"), origin.get("part", "first")
+    name = origin.get("piece", "p")
+    with contextlib.suppress(shutil.SameFileError):
+        shutil.copy(path, path.with_name(f"{part}.{name}.npz"))
+    again = pieces(tmp_path, id_, part).kept(name, lambda: {"x": np.ones(3)})
+    np.testing.assert_array_equal(again["x"], np.ones(3))
+
+
+def test_the_seconds_of_interrupted_attempts_count(tmp_path):
+    first = pieces(tmp_path)
+    first._before = 100.0
+    first.kept("p", lambda: {"x": np.zeros(3)})
+    second = pieces(tmp_path)
+    second.kept("p", dict)
+    assert second.seconds >= 100
+
+
+def test_a_request_to_stop_is_asked_before_a_piece(tmp_path):
+    stop = stopping.Stop(0.0)
+    with pytest.raises(stopping.Stopped):
+        measure.Pieces(tmp_path, "a", "first", stop).kept("p", dict)
+
+
+def test_progress_has_the_time_that_is_left(tmp_path):
+    shown, study = Quiet(), registry.study("walks")
+    config = sys.modules["experiments.walks"].Config(walks=50, out=tmp_path)
+    with store.working(study, tmp_path, study.options(config), False, False) as id_:
+        measure.run(study, config, tmp_path, id_, stopping.Stop(), shown)
+    assert shown.lines[0] == "3 of 3 parts to measure"
+    assert shown.lines[1].startswith("1/3 steps2: ")
+    assert shown.lines[2].endswith(" left, if all parts are alike")
