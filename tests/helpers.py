@@ -7,7 +7,8 @@ import pandas as pd
 
 from experiments.config.run import RunConfig
 from experiments.machine.progress import Silent
-from experiments.runs.run_directory import Run, write_run
+from experiments.runs import growing
+from experiments.runs.run_directory import Run
 
 CONFIG = RunConfig(
     dataset="digits",
@@ -82,6 +83,15 @@ def make_run(path, arm, seed, accuracy, steps=45, epochs=2, optimizer="sgd"):
     )
 
 
+def write_run(path, config, meta, result, steps, epochs):
+    """A run directory with these rows."""
+    rows = growing.Rows(path, config)
+    rows.begin()
+    rows.add("steps", steps)
+    rows.add("epochs", epochs)
+    rows.finish(meta, result)
+
+
 def written(path, accuracy, digest="abc", **changes):
     """Run directories with these accuracies by (arm, seed)."""
     for (arm, seed), value in accuracy.items():
@@ -104,6 +114,8 @@ def written(path, accuracy, digest="abc", **changes):
 def compare(whole: list[Run], killed: list[Run]) -> None:
     assert [run.path.name for run in whole] == [run.path.name for run in killed]
     for one, other in zip(whole, killed, strict=True):
+        rows = [(run.path / "steps.csv").read_bytes() for run in (one, other)]
+        assert rows[0] == rows[1], one.path.name
         for name in ("step", "epoch", "loss", "c", "scale"):
             np.testing.assert_array_equal(one.steps[name], other.steps[name])
         for name in ("test_accuracy", "test_loss"):

@@ -1,13 +1,14 @@
 """Checkpoints of a run in progress; a run resumes from the newest intact one.
 
-    WORK/STEP/state/       the TrainState, by orbax
-    WORK/STEP/metrics.npz  the measurements up to STEP, an array per column
-    WORK/STEP/digest       SHA-256 over both, written last
+    WORK/STEP/state/     the TrainState, by orbax
+    WORK/STEP/rows.json  which of the run's rows belong to it (growing.py)
+    WORK/STEP/digest     SHA-256 over both, written last
 
 A checkpoint is written under a temporary name and renamed; the two newest are kept.
 """
 
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -26,11 +27,12 @@ KEPT = 2
 # orbax's own files, in bytes: names, shapes and an index.
 OVERHEAD = 100_000
 
-Columns = Mapping[str, np.ndarray]
 
-
-def save(work: Path, state: TrainState, columns: Columns) -> None:
+def save(work: Path, state: TrainState, counted: Mapping[str, Any]) -> None:
     """Write a checkpoint named after the state's step, and delete old ones.
+
+    Args:
+      counted: the rows that belong to it, ready for JSON.
 
     Raises:
       UserError: it cannot be written. Existing checkpoints stay as they are.
@@ -40,12 +42,12 @@ def save(work: Path, state: TrainState, columns: Columns) -> None:
     try:
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
-        _check_room(part, state, columns)
+        _check_room(part, state)
         with _checkpointer() as checkpointer:
             checkpointer.save(part.absolute() / "state", jax.device_get(state))
-        arrays: dict[str, Any] = dict(columns)
-        np.savez(part / "metrics.npz", **arrays)
-        (part / "digest").write_text(_digest(state, columns), encoding="ascii")
+        text = json.dumps(counted)
+        (part / "rows.json").write_text(text, encoding="utf-8")
+        (part / "digest").write_text(_digest(state, text.encode()), encoding="ascii")
         flush_tree(part)
         shutil.rmtree(whole, ignore_errors=True)
         os.replace(part, whole)
@@ -61,28 +63,33 @@ def save(work: Path, state: TrainState, columns: Columns) -> None:
         shutil.rmtree(work / str(old), ignore_errors=True)
 
 
-def _check_room(part: Path, state: TrainState, columns: Columns) -> None:
+def _check_room(part: Path, state: TrainState) -> None:
     """Raise OSError if the disk is full, before orbax's threads fill the screen."""
-    arrays = [*jax.tree.leaves(state), *columns.values()]
-    needed = sum(array.nbytes for array in arrays) + OVERHEAD
+    needed = sum(array.nbytes for array in jax.tree.leaves(state)) + OVERHEAD
     free = shutil.disk_usage(part).free
     if free < needed:
         raise OSError(f"{free / 1e6:.1f} MB are free, but it needs {needed / 1e6:.1f}")
 
 
 def newest(
-    work: Path, abstract: TrainState, say: Callable[[str], None]
-) -> tuple[TrainState, Columns] | None:
-    """The newest intact checkpoint, or None; reports those that it skips.
+    work: Path,
+    abstract: TrainState,
+    say: Callable[[str], None],
+    resume: Callable[[Mapping[str, Any]], None],
+) -> TrainState | None:
+    """The newest intact checkpoint's state, or None; reports those that it skips.
 
     Args:
       work: the directory of the run's checkpoints; need not exist.
       abstract: the state's shapes and dtypes, as from `jax.eval_shape`.
       say: called with a line for each damaged checkpoint.
+      resume: called with what the checkpoint counted; any error skips it.
     """
     for step in reversed(_steps(work)):
         try:
-            return _load(work / str(step), abstract)
+            state, counted = _load(work / str(step), abstract)
+            resume(counted)
+            return state
         # With damaged bytes, orbax and tensorstore may raise anything.
         except Exception as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
@@ -102,13 +109,13 @@ def _checkpointer():
     )
 
 
-def _load(path: Path, abstract: TrainState) -> tuple[TrainState, Columns]:
+def _load(path: Path, abstract: TrainState) -> tuple[TrainState, dict[str, Any]]:
     with _checkpointer() as checkpointer:
         state = checkpointer.restore(path.absolute() / "state", abstract)
-    columns = untrusted.arrays(path / "metrics.npz")
-    if _digest(state, columns) != (path / "digest").read_text(encoding="ascii"):
+    content = untrusted.read_bytes(path / "rows.json")
+    if _digest(state, content) != (path / "digest").read_text(encoding="ascii"):
         raise ValueError("its digest differs")
-    return state, columns
+    return state, untrusted.json_object("rows.json", content)
 
 
 def _steps(work: Path) -> list[int]:
@@ -117,8 +124,8 @@ def _steps(work: Path) -> list[int]:
     return sorted(int(path.name) for path in work.iterdir() if path.name.isdigit())
 
 
-def _digest(state: TrainState, columns: Columns) -> str:
-    return digest([state, dict(columns)])
+def _digest(state: TrainState, rows: bytes) -> str:
+    return hashlib.sha256(digest(state).encode() + rows).hexdigest()
 
 
 def digest(tree: Any) -> str:

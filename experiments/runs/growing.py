@@ -1,32 +1,52 @@
-"""The rows of an unfinished run, for curves that grow with it.
+"""The rows of a run: they grow with it, and in the end they become its run directory.
 
     .RUN_ID.live/config.json  as in the run directory
-    .RUN_ID.live/steps.csv    likewise, up to the last epoch
+    .RUN_ID.live/steps.csv    likewise, appended to after each epoch
     .RUN_ID.live/epochs.csv
     .RUN_ID.live/failed.txt   the error that ended the run, if one did
 
-Nothing resumes from these files. A run that resumes replaces them with the rows of its
-checkpoint, and writes its run directory from its own measurements. A kill at any moment
-may leave rows here that are ahead of the checkpoint, but it changes no result.
+A checkpoint counts the rows that belong to it. A kill may leave more rows than that, or
+half of one; a run that resumes cuts them off. When the run is finished, the missing
+files of a run directory are written here, and the directory gets its name.
 """
 
 import contextlib
 import dataclasses
+import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
 
 from experiments.config.run import RunConfig
-from experiments.machine import hosts
+from experiments.errors import UserError
+from experiments.machine import hosts, untrusted
+from experiments.machine.files import flush_tree
 from experiments.machine.stopping import Stopped
-from experiments.runs.run_directory import CSV, remove_if_empty
+from experiments.runs.run_directory import (
+    CSV,
+    EPOCH_COLUMNS,
+    FILES,
+    STEP_COLUMNS,
+    WEIGHTS,
+    delete_run,
+    digest_of,
+    remove_if_empty,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FAILED = "failed.txt"
-FILES = ("config.json", "steps.csv", "epochs.csv", FAILED)
+COLUMNS = {"steps": STEP_COLUMNS, "epochs": EPOCH_COLUMNS}
+TYPES = {
+    "steps": {"step": int, "epoch": int}
+    | dict.fromkeys(("loss", "c", "scale"), np.float32),
+    "epochs": {"epoch": int},
+}
 
 
 class Follower(Protocol):
@@ -48,78 +68,139 @@ def directory(path: Path) -> Path:
 
 
 class Rows:
-    """A follower that writes the rows to `directory(path)`, flushed at each epoch.
+    """A run's rows, in memory and in `directory(path)`, which the first process writes.
 
     Args:
       path: of the finished run.
       config: the run's.
-      say: called with a line if the rows cannot be written; the run continues.
+
+    Raises:
+      UserError: from any method that writes, if it cannot.
     """
 
-    def __init__(self, path: Path, config: RunConfig, say: Callable[[str], None]):
-        self.directory = directory(path)
+    def __init__(self, path: Path, config: RunConfig):
+        self._path, self._directory = path, directory(path)
         self._config = config
-        self._say = say
-        self._works = True
+        self._frames: dict[str, list[pd.DataFrame]] = {name: [] for name in COLUMNS}
+        self._resumed: Mapping[str, Any] | None = None
 
-    def begin(self, steps: "pd.DataFrame", epochs: "pd.DataFrame") -> None:
-        def write() -> None:
-            delete(self.directory)
-            self.directory.mkdir(exist_ok=True)
-            config = json.dumps(dataclasses.asdict(self._config), indent=2)
-            (self.directory / "config.json").write_text(config + "\n", "utf-8")
-            steps.to_csv(self.directory / "steps.csv", **CSV)
-            epochs.to_csv(self.directory / "epochs.csv", **CSV)
+    def resume(self, counted: Mapping[str, Any]) -> None:
+        """Take up the rows that a checkpoint has counted.
 
-        self._or_without(write)
+        Raises:
+          OSError, ValueError: they have changed or are missing.
+        """
+        content = {
+            name: untrusted.read_bytes(self._file(name))[: counted["bytes"][name]]
+            for name in COLUMNS
+        }
+        if _digest(content) != counted["sha256"]:
+            raise ValueError(f"the rows in {self._directory} are not its own")
+        for name, columns in COLUMNS.items():
+            frame = untrusted.numbers(f"{name}.csv", content[name], columns)
+            self._frames[name] = [frame.astype(TYPES[name])]
+        self._resumed = counted
 
-    def add(self, steps: "pd.DataFrame", epochs: "pd.DataFrame") -> None:
-        def write() -> None:
-            for name, frame in (("steps", steps), ("epochs", epochs)):
-                text = frame.to_csv(header=False, **CSV)
-                with open(self.directory / f"{name}.csv", "ab") as file:
-                    file.write(text.encode())
+    def begin(self) -> None:
+        """Create the directory, or cut off the rows that no checkpoint has counted."""
+        if not hosts.is_first():
+            return
+        with self._writing():
+            if self._resumed is None:
+                delete(self._directory)
+                self._directory.mkdir(parents=True, exist_ok=True)
+            for name in COLUMNS:
+                if self._resumed is None:
+                    self.frame(name).to_csv(self._file(name), **CSV)
+                else:
+                    os.truncate(self._file(name), self._resumed["bytes"][name])
+            _write_json(
+                self._directory / "config.json", dataclasses.asdict(self._config)
+            )
+            (self._directory / FAILED).unlink(missing_ok=True)
 
-        self._or_without(write)
+    def add(self, name: Literal["steps", "epochs"], frame: "pd.DataFrame") -> None:
+        """Append rows of this file."""
+        self._frames[name].append(frame)
+        if not hosts.is_first():
+            return
+        with self._writing(), open(self._file(name), "ab") as file:
+            file.write(frame.to_csv(header=False, **CSV).encode())
 
-    def end(self) -> None:
-        pass
+    def frame(self, name: str) -> "pd.DataFrame":
+        """All rows of this file."""
+        import pandas as pd
+
+        if not self._frames[name]:
+            return pd.DataFrame(columns=[*COLUMNS[name]])
+        return pd.concat(self._frames[name], ignore_index=True)
+
+    def counted(self) -> dict[str, Any]:
+        """What a checkpoint says of the rows that are written, for `resume`."""
+        content = {}
+        with self._writing():
+            for name in COLUMNS:
+                with open(self._file(name), "rb") as file:
+                    os.fsync(file.fileno())
+                    content[name] = file.read()
+        size = {name: len(text) for name, text in content.items()}
+        return {"bytes": size, "sha256": _digest(content)}
+
+    def finish(
+        self,
+        meta: Mapping[str, Any],
+        result: Mapping[str, Any],
+        weights: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Complete the run directory, and let it replace an existing one."""
+        with self._writing():
+            _write_json(self._directory / "meta.json", meta)
+            if weights is not None:
+                from flax.traverse_util import flatten_dict
+
+                np.savez(self._directory / WEIGHTS, **flatten_dict(weights, sep="/"))
+            config, steps, epochs = (
+                (self._directory / name).read_bytes()
+                for name in ("config.json", "steps.csv", "epochs.csv")
+            )
+            digest = digest_of(config, steps, epochs, result)
+            _write_json(self._directory / "result.json", {**result, "digest": digest})
+            flush_tree(self._directory)
+            if self._path.exists():
+                delete_run(self._path)
+            os.replace(self._directory, self._path)
 
     def failed(self, error: Exception) -> None:
-        """Write down the error that ended the run."""
+        """Write down the error that ended the run, if that is possible."""
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        if hosts.is_first():
+            with contextlib.suppress(OSError):
+                text = f"{type(error).__name__}: {reason}\n"
+                (self._directory / FAILED).write_text(text, "utf-8")
 
-        def write() -> None:
-            self.directory.mkdir(exist_ok=True)
-            text = f"{type(error).__name__}: {reason}\n"
-            (self.directory / FAILED).write_text(text, "utf-8")
+    def _file(self, name: str) -> Path:
+        return self._directory / f"{name}.csv"
 
-        self._or_without(write)
-
-    def _or_without(self, write: Callable[[], None]) -> None:
-        if not self._works:
-            return
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
         try:
-            write()
+            yield
         except OSError as error:
-            self._works = False
-            self._say(f"cannot write rows to {self.directory}: {error.strerror}")
+            raise UserError(
+                f"cannot write the run directory {self._path} ({error}); make room "
+                "there, then --resume continues from its last checkpoint"
+            ) from error
 
 
 @contextlib.contextmanager
-def growing(
-    path: Path,
-    config: RunConfig,
-    say: Callable[[str], None],
-    followers: Sequence[Follower] = (),
-) -> Iterator[list[Follower]]:
-    """The followers of a run that the block trains; the first writes the run's rows.
+def telling(
+    rows: Rows, followers: Sequence[Follower] = ()
+) -> Iterator[Sequence[Follower]]:
+    """The followers of a run that the block trains; only the first process has any.
 
-    Only the first process has followers. An error that ends the run is written to the
-    rows.
+    An error that ends the run is written to its rows.
     """
-    rows = Rows(path, config, say)
-    told = [rows, *followers] if hosts.is_first() else []
+    told = followers if hosts.is_first() else ()
     try:
         yield told
     except Stopped:
@@ -136,6 +217,14 @@ def delete(directory: Path) -> None:
     """Delete our files, and the directory if no other files remain."""
     if directory.is_symlink() or not directory.is_dir():
         return
-    for name in FILES:
+    for name in (*FILES, WEIGHTS, FAILED):
         (directory / name).unlink(missing_ok=True)
     remove_if_empty(directory)
+
+
+def _digest(content: Mapping[str, bytes]) -> str:
+    return hashlib.sha256(b"".join(content[name] for name in COLUMNS)).hexdigest()
+
+
+def _write_json(path: Path, value: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")

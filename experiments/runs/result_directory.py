@@ -31,7 +31,8 @@ from experiments.runs.run_directory import NAME, TRIALS, delete_run, remove_if_e
 MARK = ".landmod-results"
 _TEXT = "Made by landmod_jax. --overwrite deletes what it wrote here, nothing else.\n"
 
-CHECKPOINT_FILES = frozenset(("metrics.npz", "digest"))
+# An older version's checkpoints have metrics.npz.
+CHECKPOINT_FILES = frozenset(("rows.json", "metrics.npz", "digest"))
 MADE_OF_RUNS = frozenset(
     (
         *("report.html", "report.md", "report.csv", "rates.csv", log.FILE),

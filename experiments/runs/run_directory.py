@@ -1,4 +1,4 @@
-"""Run directories: writing and reading them.
+"""Run directories: what they contain, and reading them.
 
     RUN/config.json   the RunConfig
     RUN/meta.json     versions, machine, commit, command, start
@@ -8,27 +8,23 @@
                       steps, seconds, params_sha256, digest (of all measurements)
     RUN/weights.npz   the final weights, with --keep-weights
 
-A directory is written under a temporary name and renamed when it is complete. c and
-scale are empty for an arm without a landscape.
+A directory gets its name when it is complete (growing.py). c and scale are empty for an
+arm without a landscape.
 """
 
 import contextlib
 import dataclasses
 import hashlib
 import json
-import os
 import re
-import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from experiments.config.execution import WEIGHTS as WEIGHTS
 from experiments.config.run import RunConfig
 from experiments.errors import UserError
 from experiments.machine import untrusted
-from experiments.machine.files import flush_tree
 from experiments.runs import checks
 from experiments.runs.checks import WINDOW as WINDOW
 from experiments.runs.checks import average_last_loss as average_last_loss
@@ -62,57 +58,12 @@ class Run:
     epochs: "pd.DataFrame"
 
 
-def write_run(
-    path: Path,
-    config: RunConfig,
-    meta: dict[str, Any],
-    result: dict[str, Any],
-    steps: "pd.DataFrame",
-    epochs: "pd.DataFrame",
-    weights: dict[str, Any] | None = None,
-) -> None:
-    """Write a complete run directory, replacing an existing one.
-
-    Raises:
-      UserError: it cannot be written; an existing one stays.
-    """
-    part = path.with_name(f".{path.name}.part")
-    try:
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
-        _write_json(part / "config.json", dataclasses.asdict(config))
-        _write_json(part / "meta.json", meta)
-        for name, frame in (("steps", steps), ("epochs", epochs)):
-            frame.to_csv(part / f"{name}.csv", **CSV)
-        if weights is not None:
-            from flax.traverse_util import flatten_dict
-
-            np.savez(part / "weights.npz", **flatten_dict(weights, sep="/"))
-        digest = digest_of(
-            (part / "config.json").read_bytes(),
-            (part / "steps.csv").read_bytes(),
-            (part / "epochs.csv").read_bytes(),
-            result,
-        )
-        _write_json(part / "result.json", result | {"digest": digest})
-        flush_tree(part)
-        if path.exists():
-            delete_run(path)
-        os.replace(part, path)
-    except OSError as error:
-        shutil.rmtree(part, ignore_errors=True)
-        raise UserError(
-            f"cannot write the run directory {path} ({error}); make room there, then "
-            "--resume continues from its last checkpoint"
-        ) from error
-
-
 def delete_run(path: Path) -> None:
     """Delete our files in a run directory, and the directory if it is then empty."""
     if path.is_symlink() or not path.is_dir():
         return
     for file in path.iterdir():
-        if file.name in (*FILES, "weights.npz"):
+        if file.name in (*FILES, WEIGHTS):
             file.unlink()
     remove_if_empty(path)
 
@@ -123,7 +74,7 @@ def remove_if_empty(directory: Path) -> None:
 
 
 def digest_of(
-    config: bytes, steps: bytes, epochs: bytes, result: dict[str, Any]
+    config: bytes, steps: bytes, epochs: bytes, result: Mapping[str, Any]
 ) -> str:
     """SHA-256 over config.json, steps.csv, epochs.csv, and result.json's values.
 
@@ -186,7 +137,7 @@ def read_weights(path: Path) -> dict[str, Any]:
     from flax.traverse_util import unflatten_dict
 
     try:
-        flat = untrusted.arrays(path / "weights.npz")
+        flat = untrusted.arrays(path / WEIGHTS)
         if not all(name.startswith(("params/", "batch_stats/")) for name in flat):
             raise ValueError("weights.npz has arrays that are not a network's")
         return {"params": {}, "batch_stats": {}} | unflatten_dict(flat, sep="/")
@@ -274,7 +225,3 @@ def rows(runs: Iterable[Run]) -> "pd.DataFrame":
             for run in runs
         ]
     )
-
-
-def _write_json(path: Path, value: dict[str, Any]) -> None:
-    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")

@@ -4,7 +4,7 @@ import dataclasses
 import math
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,7 @@ from experiments.machine.progress import Progress
 from experiments.machine.stopping import Stop
 from experiments.runs import checkpoints, growing
 from experiments.runs.provenance import provenance
-from experiments.runs.record import Record
-from experiments.runs.run_directory import average_last_loss, write_run
+from experiments.runs.run_directory import EPOCH_COLUMNS, average_last_loss
 from experiments.train.step import Metrics, TrainState
 from experiments.train.trainer import Evaluation, Hooks, Keys, Trainer
 
@@ -50,36 +49,40 @@ def run(
     saver = Saver(path.with_name(f".{path.name}.work"), checkpoint_minutes)
     per_epoch = trainer.steps_per_epoch
     chance = _chance(len(trainer.test.labels), trainer.problem.classes)
+    rows = growing.Rows(path, config)
     with (
-        growing.growing(path, config, progress.line, followers) as told,
+        growing.telling(rows, followers) as told,
         stop.taking(jax.errors.JaxRuntimeError),
     ):
         meta = provenance(config.precision)
         keys = Keys.of(config.seed)
-        state, record = _resumed(config, trainer, keys, saver.work, progress.line) or (
-            prepare(trainer.init(keys)),
-            Record(),
-        )
+        state, spent = _resumed(
+            config, trainer, keys, saver.work, rows, progress.line
+        ) or (prepare(trainer.init(keys)), 0.0)
+        rows.begin()
         for follower in told:
-            follower.begin(*record.frames(per_epoch))
+            follower.begin(rows.frame("steps"), rows.frame("epochs"))
         progress.begin(config.run_id, config.epochs * per_epoch)
         progress.advance(int(state.step))
+        epoch = len(rows.frame("epochs"))
         diverged = over = False
         while not over:
-            epoch, before = record.epochs + 1, int(state.step)
-            first = before - record.epochs * per_epoch
-            began = time.perf_counter() - record.epoch_seconds
+            epoch, before = epoch + 1, int(state.step)
+            first = before - (epoch - 1) * per_epoch
+            began, spent = time.perf_counter() - spent, 0.0
             state, metrics = trainer.run_epoch(state, keys, epoch, first, hooks)
-            record.add_steps(metrics)
+            steps = _step_rows(metrics, before, epoch)
+            rows.add("steps", steps)
             if first + len(metrics.loss) < per_epoch:
-                saver.save(state, record.columns(time.perf_counter() - began))
+                saver.save(state, rows, time.perf_counter() - began)
                 raise stop.stopped()
             state, tested = _averaged(config, trainer, keys, state, epoch)
             evaluation = trainer.evaluate(tested, keys, hooks)
             seconds = time.perf_counter() - began
-            record.add_epoch(evaluation, seconds)
+            test = pd.DataFrame([(epoch, *evaluation, seconds)], columns=EPOCH_COLUMNS)
+            rows.add("epochs", test)
             for follower in told:
-                follower.add(*record.frames(per_epoch, before, record.epochs - 1))
+                follower.add(steps, test)
             progress.line(_epoch_line(config, epoch, metrics, evaluation, seconds))
             diverged = not np.isfinite(metrics.loss[-1])
             left_chance = config.until_above_chance and evaluation.accuracy > chance
@@ -87,17 +90,16 @@ def run(
             if not over:
                 stopping = stop()
                 if stopping or saver.due():
-                    saver.save(state, record.columns(0.0))
+                    saver.save(state, rows, 0.0)
                 if stopping:
                     raise stop.stopped()
         if hosts.is_first():
-            steps, epochs = record.frames(per_epoch)
-            result = _result(steps, epochs, chance, diverged)
+            result = _result(
+                rows.frame("steps"), rows.frame("epochs"), chance, diverged
+            )
             result["params_sha256"] = checkpoints.digest(tested.params)
             weights = {"params": tested.params, "batch_stats": tested.batch_stats}
-            kept = jax.device_get(weights) if keep_weights else None
-            growing.delete(growing.directory(path))
-            write_run(path, config, meta, result, steps, epochs, kept)
+            rows.finish(meta, result, jax.device_get(weights) if keep_weights else None)
             shutil.rmtree(saver.work, ignore_errors=True)
         hosts.from_first(True)  # it has written
 
@@ -113,9 +115,11 @@ class Saver:
     def due(self) -> bool:
         return time.monotonic() - self._last >= 60 * self.minutes
 
-    def save(self, state: TrainState, columns: checkpoints.Columns) -> None:
+    def save(self, state: TrainState, rows: growing.Rows, epoch_seconds: float) -> None:
+        """Save a checkpoint, `epoch_seconds` after the start of an unfinished epoch."""
         if hosts.is_first():
-            checkpoints.save(self.work, state, columns)
+            counted = rows.counted() | {"epoch_seconds": epoch_seconds}
+            checkpoints.save(self.work, state, counted)
         self._last = time.monotonic()
 
 
@@ -124,15 +128,32 @@ def _resumed(
     trainer: Trainer,
     keys: Keys,
     work: Path,
+    rows: growing.Rows,
     say: Callable[[str], None],
-) -> tuple[TrainState, Record] | None:
-    """Where the newest checkpoint was saved, if there is one."""
-    found = checkpoints.newest(work, jax.eval_shape(trainer.init, keys), say)
-    if found is None:
+) -> tuple[TrainState, float] | None:
+    """The state of the newest checkpoint, if there is one, with the seconds spent.
+
+    They are those of its unfinished epoch. `rows` resumes there, too.
+    """
+    spent = 0.0
+
+    def resume(counted: Mapping[str, Any]) -> None:
+        nonlocal spent
+        rows.resume(counted)
+        spent = float(counted["epoch_seconds"])
+
+    abstract = jax.eval_shape(trainer.init, keys)
+    state = checkpoints.newest(work, abstract, say, resume)
+    if state is None:
         return None
-    state, columns = found
     say(f"{config.run_id}  resumes from step {int(state.step)}")
-    return state, Record(columns)
+    return state, spent
+
+
+def _step_rows(metrics: Metrics, before: int, epoch: int) -> pd.DataFrame:
+    """The rows of an epoch's steps, of which the first comes after `before` steps."""
+    step = np.arange(before + 1, before + len(metrics.loss) + 1)
+    return pd.DataFrame({"step": step, "epoch": epoch} | metrics._asdict())
 
 
 def _averaged(

@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from experiments.commands.cli import main
-from experiments.runs import growing, single
+from experiments.runs import growing
 from experiments.runs.listing import states
 from experiments.runs.run_directory import find_runs
 from tests.helpers import CONFIG, PAIRS, make_run, written
@@ -26,9 +26,10 @@ def runs(tmp_path):
     written(tmp_path / "runs", PAIRS)
     run = make_run(tmp_path, "base", 20, 80.0)
     config = type(CONFIG)(**{**vars(run.config), "epochs": 3})
-    rows = growing.Rows(tmp_path / "runs" / config.run_id, config, print)
-    rows.begin(*single.Record().frames(45))
-    rows.add(run.steps, run.epochs)
+    rows = growing.Rows(tmp_path / "runs" / config.run_id, config)
+    rows.begin()
+    rows.add("steps", run.steps)
+    rows.add("epochs", run.epochs)
     return tmp_path / "runs"
 
 

@@ -9,7 +9,6 @@ from rich.console import Console
 
 from experiments.machine import progress
 from experiments.runs.remaining import Pace, Remaining, in_words
-from experiments.runs.single import Record
 from tests.helpers import CONFIG, make_run
 
 RUN = "digits-simple_cnn-sgd-lm-s0-0123456789"
@@ -65,8 +64,7 @@ def test_the_time_left_by_hand(tmp_path):
     remaining = Remaining()
     assert remaining.seconds(configs) is None
     remaining.starts(configs[0])
-    record = Record()
-    remaining.begin(*record.frames(12))
+    remaining.begin(pd.DataFrame(), pd.DataFrame())
     assert remaining.seconds(configs) is None
     for epoch in (1, 2):
         # 12 steps in a second: of 4 runs of 2 epochs, 8 seconds less those done.

@@ -1,11 +1,12 @@
-"""SIGKILL a sweep at random moments, resume it, and compare with one left alone.
+"""Stop a sweep by signals at random moments, resume it, compare with one left alone.
 
-python -m tests.experiments.runs.kill_campaign --kills 20 --parallel pmap
+python -m tests.experiments.runs.kill_campaign --rounds 20 --parallel pmap
 """
 
 import argparse
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -22,11 +23,14 @@ def command(out: Path, epochs: int, parallel: str) -> list[str]:
     return argv
 
 
-def campaign(out: Path, kills: int, epochs: int, parallel: str, seed: int) -> int:
-    """Returns the number of kills that met a run at work; raises where results differ.
+SIGNALS = (signal.SIGKILL, signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-    Each start is killed up to 4 s after its first run begins, or while it starts up;
-    after the last kill the sweep is left to finish.
+
+def campaign(out: Path, rounds: int, epochs: int, parallel: str, seed: int) -> int:
+    """Returns how many signals met a run at work; raises where results differ.
+
+    In each round, the sweep gets the next of SIGNALS up to 4 s after its first run
+    begins, or while it starts up; after the last one it is left to finish.
     """
     devices = {"JAX_NUM_CPU_DEVICES": "1" if parallel == "none" else "8"}
     environment = os.environ | devices
@@ -40,7 +44,8 @@ def campaign(out: Path, kills: int, epochs: int, parallel: str, seed: int) -> in
     )
     at_work = 0
     finished: dict[str, int] = {}
-    for _ in range(kills):
+    for number in range(rounds):
+        sent = SIGNALS[number % len(SIGNALS)]
         with subprocess.Popen(
             command(killed, epochs, parallel), env=environment, stdout=subprocess.PIPE
         ) as process:
@@ -53,7 +58,10 @@ def campaign(out: Path, kills: int, epochs: int, parallel: str, seed: int) -> in
             try:
                 process.wait(rng.uniform(0, 4))
             except subprocess.TimeoutExpired:
-                process.kill()
+                process.send_signal(sent)
+            process.stdout.read()
+            status = process.wait()
+        assert status in (0, -sent, 128 + sent), f"{sent.name}: status {status}"
         now = {run.path.name: inode(run) for run in find_runs([killed])}
         assert finished.items() <= now.items(), "a finished run was lost or done again"
         finished = now
@@ -75,7 +83,7 @@ def inode(run: Run) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--epochs", type=int, default=25)
     parser.add_argument("--parallel", default="none")
     parser.add_argument("--seed", type=int, default=0)
@@ -83,7 +91,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         met = campaign(Path(scratch), **vars(options))
     print(
-        f"{options.kills} kills ({met} of them at work on a run), "
+        f"{options.rounds} signals ({met} of them at work on a run), "
         f"--parallel {options.parallel}: identical to the uninterrupted sweep"
     )
 

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -93,19 +92,18 @@ def test_a_checkpoint_that_fails_midway_leaves_the_ones_before(tmp_path, monkeyp
 
     from experiments.train.step import TrainState
 
-    def fail(*args, **columns):
+    def fail(*args):
         raise OSError(122, "Disk quota exceeded")
 
     state = TrainState(jnp.int32(3), {"w": jnp.arange(3.0)}, {}, ())
-    columns = {"loss": np.arange(3, dtype=np.float32)}
-    checkpoints.save(tmp_path, state, columns)
-    monkeypatch.setattr(checkpoints.np, "savez", fail)
+    checkpoints.save(tmp_path, state, {})
+    monkeypatch.setattr(checkpoints.json, "dumps", fail)
     with pytest.raises(UserError, match=r"cannot write a checkpoint .* quota exceeded"):
-        checkpoints.save(tmp_path, state._replace(step=jnp.int32(7)), columns)
+        checkpoints.save(tmp_path, state._replace(step=jnp.int32(7)), {})
     assert [path.name for path in tmp_path.iterdir()] == ["3"]
 
 
-@pytest.mark.parametrize("name", ["metrics.npz", "digest"])
+@pytest.mark.parametrize("name", ["rows.json", "digest"])
 def test_a_cut_file_of_a_checkpoint_is_found_out(name, tmp_path):
     import jax
     import jax.numpy as jnp
@@ -113,15 +111,16 @@ def test_a_cut_file_of_a_checkpoint_is_found_out(name, tmp_path):
     from experiments.train.step import TrainState
 
     state = TrainState(jnp.int32(7), {"w": jnp.arange(3.0)}, {}, ())
-    columns = {"loss": np.arange(300, dtype=np.float32)}
     older = state._replace(step=jnp.int32(3))
-    checkpoints.save(tmp_path, older, columns)
-    checkpoints.save(tmp_path, state, columns)
+    for step in (older, state):
+        checkpoints.save(tmp_path, step, {"bytes": int(step.step), "sha256": "0" * 64})
     file = tmp_path / "7" / name
     file.write_bytes(file.read_bytes()[:40])
-    said = []
-    found, _ = checkpoints.newest(tmp_path, jax.eval_shape(lambda: state), said.append)
-    assert int(found.step) == 3
+    said, counted = [], []
+    abstract = jax.eval_shape(lambda: state)
+    newest = checkpoints.newest(tmp_path, abstract, said.append, counted.append)
+    assert int(newest.step) == 3
+    assert counted == [{"bytes": 3, "sha256": "0" * 64}]
     assert len(said) == 1
     assert "7 is damaged" in said[0]
 
@@ -175,13 +174,11 @@ def test_a_sweep_goes_on_after_a_run_that_diverged(tmp_path, capsys):
 
 
 def test_an_interrupted_write_leaves_no_run(tmp_path, monkeypatch):
-    from experiments.runs import run_directory
-
     def fail(*args):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched, contextlib.suppress(SystemExit):
-        patched.setattr(run_directory.os, "replace", fail)
+        patched.setattr(os, "replace", fail)
         assert main(small("train", "--out", str(tmp_path))) == 2
     assert find_runs([tmp_path]) == []
     assert main([*small("train", "--out", str(tmp_path)), "--resume"]) == 0

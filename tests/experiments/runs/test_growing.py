@@ -1,12 +1,14 @@
-"""Rows that grow with a run: what they say, and that no run depends on them."""
+"""Rows that grow with a run: what they say, and what a kill or damage leaves of it."""
 
 import dataclasses
 import io
+import os
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from experiments.errors import UserError
 from experiments.machine.stopping import Stop
 from experiments.runs import checkpoints, growing, single
 from experiments.runs.run_directory import read_run
@@ -88,7 +90,14 @@ def test_the_rows_are_the_run_s_so_far(trainer, tmp_path):
 
 
 # Where a kill may meet an epoch: around its rows, within them, after a checkpoint.
-MOMENTS = ("before rows", "between rows", "within a row", "after rows", "after save")
+MOMENTS = (
+    "before rows",
+    "within rows",
+    "within a row",
+    "between steps and test",
+    "after rows",
+    "after save",
+)
 KILLS = [
     (minutes, moment, epoch)
     for minutes in (0.0, 60.0)
@@ -106,18 +115,19 @@ def test_a_kill_leaves_nothing_that_changes_the_run(
     add, save = growing.Rows.add, checkpoints.save
     added, saved = [], []
 
-    def killed_add(self, steps, epochs):
-        added.append(len(epochs))
-        if len(added) < epoch or moment == "after save":
-            add(self, steps, epochs)
+    def killed_add(self, name, frame):
+        added.append(name)
+        if len(added) < 2 * epoch - 1 or moment == "after save":
+            add(self, name, frame)
             return
-        if moment == "after rows":
-            add(self, steps, epochs)
-        elif moment != "before rows":
-            text = steps.to_csv(header=False, index=False)
-            with open(self.directory / "steps.csv", "a") as file:
-                file.write(text[: -3 if moment == "within a row" else None])
-        raise Killed
+        if name == "epochs" or moment != "before rows":
+            part = frame.iloc[: 2 if moment == "within rows" else None]
+            add(self, name, part)
+        if moment == "within a row":
+            file = growing.directory(path) / f"{name}.csv"
+            file.write_bytes(file.read_bytes()[:-3])
+        if name == "epochs" or moment != "after rows":
+            raise Killed
 
     def killed_save(*args):
         save(*args)
@@ -147,22 +157,91 @@ def test_a_kill_leaves_nothing_that_changes_the_run(
     assert {p.name for p in tmp_path.iterdir()} == {"run"}
 
 
-def test_a_run_goes_on_without_rows_that_cannot_be_written(
+@pytest.mark.parametrize("minutes", [0.0, 60.0])
+@pytest.mark.parametrize("name", ["meta.json", "result.json", "renamed"])
+def test_a_kill_at_the_end_leaves_a_run_that_resumes(
+    name, minutes, trainer, whole, tmp_path, monkeypatch
+):
+    path, write = tmp_path / "run", growing._write_json
+
+    def killed(file, value):
+        write(file, value)
+        if file.name == name:
+            raise Killed
+
+    def killed_replace(old, new):
+        if str(old).endswith(".live"):
+            raise Killed
+        os.rename(old, new)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(growing, "_write_json", killed)
+        if name == "renamed":
+            patched.setattr(os, "replace", killed_replace)
+        with pytest.raises(Killed):
+            run(trainer, path, checkpoint_minutes=minutes)
+    assert not path.exists()
+    run(trainer, path, checkpoint_minutes=60.0)
+    compare([read_run(whole)], [read_run(path)])
+    assert {p.name for p in tmp_path.iterdir()} == {"run"}
+
+
+def damaged_byte(file):
+    content = bytearray(file.read_bytes())
+    content[len(content) // 3] ^= 1
+    file.write_bytes(content)
+
+
+ROW_DAMAGE = {
+    "a changed byte": damaged_byte,
+    "cut off": lambda file: file.write_bytes(file.read_bytes()[:-5]),
+    "missing": os.unlink,
+    "a pipe": lambda file: (file.unlink(), os.mkfifo(file)),
+}
+
+
+@pytest.mark.parametrize("name", ["steps.csv", "epochs.csv"])
+@pytest.mark.parametrize("damage", ROW_DAMAGE.values(), ids=list(ROW_DAMAGE))
+def test_rows_that_have_changed_skip_the_checkpoints_that_counted_them(
+    name, damage, trainer, whole, tmp_path, monkeypatch
+):
+    path, save, saved = tmp_path / "run", checkpoints.save, []
+
+    def killed_save(*args):
+        save(*args)
+        saved.append(args)
+        if len(saved) == 2:
+            raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoints, "save", killed_save)
+        with pytest.raises(Killed):
+            run(trainer, path)
+    damage(growing.directory(path) / name)
+    progress = Quiet()
+    run(trainer, path, progress=progress)
+    skipped = [line for line in progress.lines if "damaged and was skipped" in line]
+    # What is cut off from the end belongs to the newer checkpoint only.
+    older = damage is ROW_DAMAGE["cut off"]
+    assert len(skipped) == (1 if older else 2)
+    assert any(f"from step {PER_EPOCH}" in line for line in progress.lines) == older
+    compare([read_run(whole)], [read_run(path)])
+    assert {p.name for p in tmp_path.iterdir()} == {"run"}
+
+
+def test_rows_that_cannot_be_written_end_the_run_with_one_line(
     trainer, tmp_path, monkeypatch
 ):
-    def full(self, *args, **options):
+    def full(*args, **options):
         raise OSError(28, "No space left on device")
 
-    path, progress = tmp_path / "run", Quiet()
+    path = tmp_path / "run"
     with monkeypatch.context() as patched:
-        patched.setattr(growing.Path, "mkdir", full)
-        rows = growing.Rows(path, LIMITED, progress.line)
-        rows.begin(*single.Record().frames(PER_EPOCH))
-    rows.add(*single.Record().frames(PER_EPOCH))
-    assert not growing.directory(path).exists()
-    (said,) = progress.lines
-    assert "cannot write rows" in said
-    assert "No space left on device" in said
+        patched.setattr(growing.os, "fsync", full)
+        with pytest.raises(UserError, match=r"cannot write .* No space left.*--resume"):
+            run(trainer, path)
+    run(trainer, path)
+    np.testing.assert_array_equal(read_run(path).steps["step"], np.arange(1, 22))
 
 
 def test_an_error_that_ends_a_run_stays_with_its_rows(trainer, tmp_path):

@@ -10,7 +10,7 @@ import pytest
 
 from experiments.errors import UserError
 from experiments.runs import run_directory
-from tests.helpers import CONFIG
+from tests.helpers import CONFIG, write_run
 
 
 def write(path, losses, c=np.nan, seed=0):
@@ -33,7 +33,7 @@ def write(path, losses, c=np.nan, seed=0):
         "test_accuracy": 50.0,
         "collapsed": False,
     }
-    run_directory.write_run(path, config, {"commit": None}, result, steps, epochs)
+    write_run(path, config, {"commit": None}, result, steps, epochs)
     return path
 
 
@@ -73,7 +73,7 @@ def test_a_written_run_deletes_no_file_of_others(tmp_path):
     with pytest.raises(UserError, match="cannot write the run directory"):
         write(tmp_path / "run", [1.0])
     assert (tmp_path / "run" / "notes.txt").read_text() == "precious"
-    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    assert {path.name for path in tmp_path.iterdir()} == {"run", ".run.live"}
 
 
 def test_the_last_window_of_391_steps_is_361_to_380():
