@@ -135,10 +135,10 @@ def _versions() -> str:
 
     about = Path(__file__).parents[2] / "landmod_jax" / "_version.py"
     # The installed package may come from another checkout.
-    found = {"landmod_jax": runpy.run_path(str(about))["__version__"]}
+    by_package = {"landmod_jax": runpy.run_path(str(about))["__version__"]}
     installed = provenance.versions()
-    found |= {name: v for name, v in installed.items() if name != "landmod-jax"}
-    return "\n".join(f"{name} {version}" for name, version in found.items())
+    by_package |= {name: v for name, v in installed.items() if name != "landmod-jax"}
+    return "\n".join(f"{name} {version}" for name, version in by_package.items())
 
 
 def _overview(prog: str, commands: Mapping[str, tuple[str, str]]) -> str:

@@ -51,8 +51,8 @@ class Config(options.Pairs):
         """The configurations, seed by seed, and rate by rate within a seed."""
         chosen = self.runs(self.dataset, self.model, self.optimizer)
         return [
-            dataclasses.replace(each, learning_rate=rate or each.learning_rate)
-            for each in chosen
+            dataclasses.replace(config, learning_rate=rate or config.learning_rate)
+            for config in chosen
             for rate in self.lr_grid or (None,)
         ]
 

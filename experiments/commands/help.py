@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
-OWN = "options"
+UNGROUPED = "options"
 _WIDEST = 88
 _COLUMN = 26  # of the help texts, if the terminal is wide enough
 _INDENT = 6  # of the help texts below their options, if it is not
@@ -36,21 +36,21 @@ class Option(NamedTuple):
 def render(config_class: type, prog: str, width: int | None = None) -> str:
     """The whole help text, at most `width` columns wide (by default the terminal's)."""
     width = min(width or shutil.get_terminal_size().columns, _WIDEST)
-    found = list(options(config_class))
-    arguments = "".join(f"{each.flags} " for each in found if each.positional)
+    listed = list(options(config_class))
+    arguments = "".join(f"{option.flags} " for option in listed if option.positional)
     parts = [textwrap.fill(f"usage: {prog} {arguments}[OPTIONS]", width)]
-    for paragraph in (inspect.getdoc(config_class) or "").split("\n\n"):
+    for paragraph in (ast.get_docstring(_source(config_class)) or "").split("\n\n"):
         parts.append(textwrap.fill(" ".join(paragraph.split()), width))
     if example := getattr(config_class, "example", None):
         parts.append("example:\n" + _command(example, width))
     groups: dict[str, list[Option]] = {}
-    for each in found:
-        groups.setdefault("arguments" if each.positional else each.group, [])
-        groups["arguments" if each.positional else each.group].append(each)
-    help_ = Option(OWN, "-h, --help", "Show this and exit.", False)
-    groups.setdefault(OWN, []).append(help_)
+    for option in listed:
+        groups.setdefault("arguments" if option.positional else option.group, [])
+        groups["arguments" if option.positional else option.group].append(option)
+    help_ = Option(UNGROUPED, "-h, --help", "Show this and exit.", False)
+    groups.setdefault(UNGROUPED, []).append(help_)
     for title, members in groups.items():
-        lines = [_entry(each, width) for each in members]
+        lines = [_entry(option, width) for option in members]
         parts.append("\n".join([f"{title}:", *lines]))
     return "\n\n".join(parts)
 
@@ -60,14 +60,14 @@ def options(config_class: type) -> Iterator[Option]:
     hints = get_type_hints(config_class, include_extras=True)
     fields = {field.name: field for field in dataclasses.fields(config_class)}
     seen: set[str] = set()
-    for each in config_class.__mro__:
-        if not dataclasses.is_dataclass(each):
+    for base in config_class.__mro__:
+        if not dataclasses.is_dataclass(base):
             continue
-        texts = _docstrings(each)
-        for name in inspect.get_annotations(each):
+        texts = _docstrings(base)
+        for name in inspect.get_annotations(base):
             if name in fields and name not in seen:
                 seen.add(name)
-                group = each.__dict__.get("group", OWN)
+                group = base.__dict__.get("group", UNGROUPED)
                 yield _option(fields[name], hints[name], texts.get(name, ""), group)
 
 
@@ -135,16 +135,22 @@ def _default(field: Any, hint: Any) -> str:
 
 def _docstrings(config_class: type) -> Mapping[str, str]:
     """The docstring below each field of a class, on one line."""
-    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(config_class))).body
-    assert isinstance(tree, ast.ClassDef)
-    found = {}
+    tree = _source(config_class)
+    texts = {}
     for node, following in zip(tree.body, tree.body[1:]):
         if not (isinstance(node, ast.AnnAssign) and isinstance(following, ast.Expr)):
             continue
         text = getattr(following.value, "value", None)
         if isinstance(node.target, ast.Name) and isinstance(text, str):
-            found[node.target.id] = " ".join(text.split())
-    return found
+            texts[node.target.id] = " ".join(text.split())
+    return texts
+
+
+def _source(config_class: type) -> ast.ClassDef:
+    """The class as it is written: Python drops docstrings with -OO."""
+    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(config_class))).body
+    assert isinstance(tree, ast.ClassDef)
+    return tree
 
 
 def _entry(option: Option, width: int) -> str:

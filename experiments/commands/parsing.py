@@ -80,10 +80,10 @@ def check(config: Any) -> None:
         values = value if isinstance(value, tuple) else (value,)
         if not values and field.default is dataclasses.MISSING:
             raise UserError(f"{field.name.upper()} needs at least one value")
-        for each in values:
-            if isinstance(each, float) and not math.isfinite(each):
-                raise UserError(f"{_option(field.name)} must be finite, got {each}")
-        twice = [each for each in values if values.count(each) > 1]
+        for one in values:
+            if isinstance(one, float) and not math.isfinite(one):
+                raise UserError(f"{_option(field.name)} must be finite, got {one}")
+        twice = [one for one in values if values.count(one) > 1]
         if twice and not isinstance(twice[0], Path):
             raise UserError(f"{_option(field.name)} has {twice[0]} more than once")
 

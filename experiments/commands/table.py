@@ -75,8 +75,8 @@ def runs_of(name: str, config: Config) -> list[RunConfig]:
         augment=table.augment if config.augment is None else config.augment,
     )
     return [
-        each
+        one
         for network in table.networks
         for optimizer in optimizers
-        for each in given.runs(table.dataset, network, optimizer, table.swa)
+        for one in given.runs(table.dataset, network, optimizer, table.swa)
     ]

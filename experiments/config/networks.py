@@ -71,9 +71,9 @@ def family(model: str) -> Family:
     Raises:
       UserError: no family has this network.
     """
-    for each in FAMILIES:
-        if re.fullmatch(each.pattern, model):
-            return each
+    for one in FAMILIES:
+        if re.fullmatch(one.pattern, model):
+            return one
     raise UserError(
         f"the network {model!r} has no recipe: add its family to FAMILIES in "
         "experiments/config/networks.py"

@@ -44,8 +44,8 @@ def replay(steps: int) -> optax.GradientTransformationExtraArgs:
 def current(opt_state: optax.OptState) -> ReplayState:
     """The ReplayState within an optimizer's state."""
     leaves = jax.tree.leaves(opt_state, is_leaf=lambda x: isinstance(x, ReplayState))
-    (found,) = (leaf for leaf in leaves if isinstance(leaf, ReplayState))
-    return found
+    (state,) = (leaf for leaf in leaves if isinstance(leaf, ReplayState))
+    return state
 
 
 def with_scales(opt_state: optax.OptState, scales: ArrayLike) -> optax.OptState:

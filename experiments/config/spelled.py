@@ -83,7 +83,7 @@ def _parsed(
         tree = ast.parse(text.strip(), mode="eval").body
         call = tree if isinstance(tree, ast.Call) else ast.Call(tree, [], [])
         args = [ast.literal_eval(arg) for arg in call.args]
-        kwargs = {str(each.arg): ast.literal_eval(each.value) for each in call.keywords}
+        kwargs = {str(word.arg): ast.literal_eval(word.value) for word in call.keywords}
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
         raise wrong from error
     if not isinstance(call.func, ast.Name) or any(k.arg is None for k in call.keywords):

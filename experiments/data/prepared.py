@@ -1,4 +1,4 @@
-"""CIFAR as tensorflow_datasets prepares it: found and read, or prepared if missing.
+"""CIFAR as tensorflow_datasets prepares it: place and read, or prepared if missing.
 
     DATA_DIR/NAME/VERSION/dataset_info.json, features.json, shards
 
@@ -36,13 +36,13 @@ def read(
     Raises:
       UserError: there is neither a prepared data set nor a way to prepare it.
     """
-    found = None
+    place = None
     root = default_data_dir() if data_dir is None else data_dir
     try:
         if data_dir is not None and not root.is_dir():
             raise UserError(f"--data-dir {root} is not a directory")
-        found = find(name, root)
-        return _read(found or _prepare(name, root))
+        place = find(name, root)
+        return _read(place or _prepare(name, root))
     except UserError:
         raise
     # No package, no network, no room, damaged files: tensorflow_datasets raises what
@@ -51,13 +51,13 @@ def read(
         reason = " ".join(str(error).split()) or "no reason given"
         kind = type(error).__name__
         raise UserError(
-            _advice(name, root, found, f"{kind}: {reason}", cache)
+            _advice(name, root, place, f"{kind}: {reason}", cache)
         ) from error
 
 
-def _advice(name: str, root: Path, found: Path | None, reason: str, cache: Path) -> str:
+def _advice(name: str, root: Path, place: Path | None, reason: str, cache: Path) -> str:
     other = f"put {cache.name} from another machine's cache at {cache}"
-    if found is None:
+    if place is None:
         return (
             f"{name} is not in {root}, and preparing it failed ({reason}). Two ways:\n"
             "  1. with a network: pip install '.[data]', then run this again; a "
@@ -65,10 +65,10 @@ def _advice(name: str, root: Path, found: Path | None, reason: str, cache: Path)
             f"--data-dir;\n  2. without: {other}"
         )
     ways = "choose an empty directory with --data-dir to prepare it there again"
-    if _format(found) != "array_record" and not _installed("tensorflow"):
+    if _format(place) != "array_record" and not _installed("tensorflow"):
         ways = "pip install '.[data]': only TensorFlow reads this format"
     return (
-        f"{name} in {found} was prepared as {_format(found)} and cannot be read "
+        f"{name} in {place} was prepared as {_format(place)} and cannot be read "
         f"({reason}). Two ways:\n  1. {ways};\n  2. {other}"
     )
 
@@ -83,10 +83,10 @@ def default_data_dir() -> Path:
 def find(name: str, root: Path) -> Path | None:
     """The newest version of the prepared data set at, in or directly below `root`."""
     for pattern in (f"{name}/*/{INFO}", INFO, f"*/{INFO}", f"*/{name}/*/{INFO}"):
-        found = [path.parent for path in root.glob(pattern)]
-        found = [path for path in found if _info(path).get("name", name) == name]
-        if found:
-            return max(found, key=_preference)
+        places = [path.parent for path in root.glob(pattern)]
+        places = [path for path in places if _info(path).get("name", name) == name]
+        if places:
+            return max(places, key=_preference)
     return None
 
 

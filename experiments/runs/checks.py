@@ -69,7 +69,7 @@ def _fits(value: Any, wanted: Any) -> bool:
 
 def meta(values: Mapping[str, Any]) -> dict[str, Any]:
     """A run's origin: each field of `_META`, None if missing; values are scalars."""
-    found: dict[str, Any] = {}
+    checked: dict[str, Any] = {}
     for name, kind in _META.items():
         value = values.get(name)
         inner = value.values() if isinstance(value, dict) else ()
@@ -77,8 +77,8 @@ def meta(values: Mapping[str, Any]) -> dict[str, Any]:
             not isinstance(one, str | int | float | None) for one in inner
         ):
             raise ValueError(f"{name} cannot be {_shown(value)}")
-        found[name] = value
-    return {**values, **found}
+        checked[name] = value
+    return {**values, **checked}
 
 
 def measured(

@@ -18,17 +18,17 @@ def seconds(steps: Mapping[RunConfig, int]) -> float | None:
     the file is missing.
     """
     try:
-        found = untrusted.json_object(FILE.name, untrusted.read_bytes(FILE))
+        record = untrusted.json_object(FILE.name, untrusted.read_bytes(FILE))
         measured = {
             (row["model"], row["batch"]): float(row["jax"]["seconds_a_step"])
-            for row in found["rows"]
+            for row in record["rows"]
         }
     except (OSError, ValueError, KeyError, TypeError):
         return None
     total = 0.0
     for config, count in steps.items():
-        each = measured.get((config.model, config.batch_size))
-        if each is None or config.precision != "float32":
+        pace = measured.get((config.model, config.batch_size))
+        if pace is None or config.precision != "float32":
             return None
-        total += count * each
+        total += count * pace
     return total

@@ -58,13 +58,13 @@ def show(
             f"best of {rates_to_choose} learning rates for each arm"
         )
         return
-    found = outlook(mine, None if execution.overwrite else out / "runs")
+    ahead = outlook(mine, None if execution.overwrite else out / "runs")
     say(f"{out}: {_count(len(mine), 'run')}")
     if len(mine) < len(ordered):
         say(f"  of {len(ordered)}, by --shard {execution.shard}")
-    for line in _lines(mine, found):
+    for line in _lines(mine, ahead):
         say(f"  {line}")
-    say(f"  {_time(found)}")
+    say(f"  {_time(ahead)}")
     result_directory.check(within or out, execution)
 
 
@@ -95,25 +95,25 @@ def checkpoint(path: Path) -> int:
     work = path.with_name(f".{path.name}.work")
     if work.is_symlink() or not work.is_dir():
         return 0
-    steps = [each.name for each in work.iterdir()]
+    steps = [entry.name for entry in work.iterdir()]
     return max((int(s) for s in steps if s.isdecimal() and len(s) < 11), default=0)
 
 
-def _lines(configs: Sequence[RunConfig], found: Outlook) -> list[str]:
+def _lines(configs: Sequence[RunConfig], ahead: Outlook) -> list[str]:
     """One line per network, optimizer and arm."""
-    done = {run.config for run in found.finished}
+    done = {run.config for run in ahead.finished}
     kinds: dict[tuple[str, ...], list[RunConfig]] = {}
     for config in configs:
         key = (config.model, config.dataset, config.optimizer, config.arm)
         kinds.setdefault(key, []).append(config)
     lines = []
-    for (model, dataset, optimizer, arm), same in kinds.items():
-        each = sorted({steps_of(config) for config in same})
-        counts = [f"{len(same)} of {' or '.join(f'{n:,}' for n in each)} steps"]
+    for (model, dataset, optimizer, arm), alike in kinds.items():
+        lengths = sorted({steps_of(config) for config in alike})
+        counts = [f"{len(alike)} of {' or '.join(f'{n:,}' for n in lengths)} steps"]
         for number, word in (
-            (sum(config in done for config in same), "finished"),
-            (sum(config in found.begun for config in same), "begun"),
-            (sum(config in found.damaged for config in same), "damaged"),
+            (sum(config in done for config in alike), "finished"),
+            (sum(config in ahead.begun for config in alike), "begun"),
+            (sum(config in ahead.damaged for config in alike), "damaged"),
         ):
             if number:
                 counts.append(f"{number} {word}")
@@ -121,18 +121,18 @@ def _lines(configs: Sequence[RunConfig], found: Outlook) -> list[str]:
     return lines
 
 
-def _time(found: Outlook) -> str:
-    if not found.todo:
+def _time(ahead: Outlook) -> str:
+    if not ahead.todo:
         return "nothing is left to run"
-    steps = sum(found.todo.values())
-    most = any(config.until_above_chance for config in found.todo)
+    steps = sum(ahead.todo.values())
+    most = any(config.until_above_chance for config in ahead.todo)
     of = f"{'at most ' * most}{_count(steps, 'step')}"
-    left = f"to run: {_count(len(found.todo), 'run')}, {of}"
-    here = [Pace.of(found.finished).seconds(c, n) for c, n in found.todo.items()]
+    left = f"to run: {_count(len(ahead.todo), 'run')}, {of}"
+    here = [Pace.of(ahead.finished).seconds(c, n) for c, n in ahead.todo.items()]
     known = [seconds for seconds in here if seconds is not None]
     if len(known) == len(here):
         return f"{left}; {in_words(sum(known))}, at the pace of the finished runs here"
-    if (seconds := committed.seconds(found.todo)) is not None:
+    if (seconds := committed.seconds(ahead.todo)) is not None:
         return (
             f"{left}; {in_words(seconds)} of steps on {committed.MACHINE}, one by one"
         )

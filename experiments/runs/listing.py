@@ -48,12 +48,12 @@ def states(root: Path) -> list[State]:
     Hidden directories are not entered, links are not followed. A directory that cannot
     be read is named on stderr.
     """
-    found = [
+    listed = [
         state
         for directory in untrusted.directories(root)
         for state in _states(*directory)
     ]
-    return sorted(found, key=lambda state: state.path)
+    return sorted(listed, key=lambda state: state.path)
 
 
 def _states(directory: Path, names: set[str]) -> Iterator[State]:

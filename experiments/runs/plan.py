@@ -90,9 +90,9 @@ def ordered(
         digest = checkpoints.digest(weights["params"])
         configs = [dataclasses.replace(c, init_from=digest) for c in configs]
     # A run that replays another run's scales comes after that run.
-    found = sorted(dict.fromkeys(configs), key=replays)
-    check_replays(found, None if execution.overwrite else out / "runs")
-    return found, weights
+    in_order = sorted(dict.fromkeys(configs), key=replays)
+    check_replays(in_order, None if execution.overwrite else out / "runs")
+    return in_order, weights
 
 
 def make_plan(

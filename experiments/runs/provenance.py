@@ -83,20 +83,20 @@ def device(meta: Mapping[str, Any]) -> str:
 
 
 def versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
+    by_package = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = importlib.metadata.version(package)
+            by_package[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return by_package
 
 
 def machine(precision: Precision | None = None) -> dict[str, Any]:
     import jax
 
     devices = jax.devices()
-    found = {
+    about = {
         "system": f"{platform.system()} {platform.machine()}",
         "cpu": _cpu_model(),
         "cores": cores(),
@@ -106,8 +106,8 @@ def machine(precision: Precision | None = None) -> dict[str, Any]:
     }
     if precision is not None:
         capability = getattr(devices[0], "compute_capability", None)
-        found["arithmetic"] = arithmetic(precision, devices[0].platform, capability)
-    return found
+        about["arithmetic"] = arithmetic(precision, devices[0].platform, capability)
+    return about
 
 
 def cores() -> int:

@@ -37,8 +37,8 @@ class Pace:
 
     def seconds(self, config: RunConfig, steps: int) -> float | None:
         """The seconds that the steps take; None if no similar run was measured."""
-        each = self._seconds.get(_kind(config))
-        return None if each is None else steps * each
+        pace = self._seconds.get(_kind(config))
+        return None if pace is None else steps * pace
 
 
 def _kind(config: RunConfig) -> tuple[object, ...]:

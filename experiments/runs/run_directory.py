@@ -159,13 +159,13 @@ def find_runs(roots: Iterable[Path]) -> list[Run]:
     and links are not followed. Unreadable directories are named on stderr and skipped.
     A run and its copies count once.
     """
-    found = set()
+    paths = set()
     for root in roots:
         if not root.exists():
             raise UserError(f"{root} does not exist")
-        found |= set(untrusted.directories_with("result.json", root, skip=(TRIALS,)))
+        paths |= set(untrusted.directories_with("result.json", root, skip=(TRIALS,)))
     runs = []
-    for path in sorted(found):
+    for path in sorted(paths):
         try:
             runs.append(read_run(path))
         except UserError as error:

@@ -201,13 +201,13 @@ class Trainer:
             with self._calling(self._evaluate_all, n, hooks):
                 parts = jax.device_get(self._evaluate_all(state, self.test, key))
         else:
-            each = []
+            tested = []
             for start, size in batch_slices(n, self._test_batch):
                 at = np.int32(start)
                 with self._calling(self._evaluate_batch, size, hooks):
                     part = self._evaluate_batch(state, self.test, at, key, size=size)
-                each.append(part)
-            parts = np.transpose(jax.device_get(each))
+                tested.append(part)
+            parts = np.transpose(jax.device_get(tested))
         correct, loss = np.sum(np.asarray(parts, np.float64), axis=1)
         return Evaluation(100 * correct / n, loss / n)
 

@@ -3,6 +3,8 @@
 import importlib
 import re
 import shlex
+import subprocess
+import sys
 
 import jax
 import pytest
@@ -48,6 +50,18 @@ def test_every_option_says_what_it_does_and_its_default(command):
             assert "(default: " in each.text or "Required." in each.text, each
         for placeholder in ("None", "()", "dataclass", "default: )"):
             assert placeholder not in each.text, each
+
+
+def test_help_without_docstrings_in_the_program_is_the_same():
+    """As with -OO or PYTHONOPTIMIZE=2."""
+    command = ["-m", "experiments", "compare", "--help"]
+    texts = [
+        subprocess.run(
+            [sys.executable, *options, *command], capture_output=True, check=True
+        ).stdout
+        for options in ([], ["-OO"])
+    ]
+    assert texts[0] == texts[1]
 
 
 @pytest.mark.parametrize("command", list(COMMANDS))
