@@ -95,7 +95,7 @@ class Rows:
             for name in COLUMNS
         }
         if _digest(content) != counted["sha256"]:
-            raise ValueError(f"the rows in {self._directory} are not its own")
+            raise ValueError(f"the rows in {self._directory} have changed")
         for name, columns in COLUMNS.items():
             frame = untrusted.numbers(f"{name}.csv", content[name], columns)
             self._frames[name] = [frame.astype(TYPES[name])]
@@ -109,15 +109,15 @@ class Rows:
             if self._resumed is None:
                 delete(self._directory)
                 self._directory.mkdir(parents=True, exist_ok=True)
-            for name in COLUMNS:
-                if self._resumed is None:
+                for name in COLUMNS:
                     self.frame(name).to_csv(self._file(name), **CSV)
-                else:
+            else:
+                for name in COLUMNS:
                     os.truncate(self._file(name), self._resumed["bytes"][name])
-            _write_json(
-                self._directory / "config.json", dataclasses.asdict(self._config)
-            )
-            (self._directory / FAILED).unlink(missing_ok=True)
+                for name in (FAILED, "meta.json", "result.json", WEIGHTS):
+                    (self._directory / name).unlink(missing_ok=True)
+            config = dataclasses.asdict(self._config)
+            _write_json(self._directory / "config.json", config)
 
     def add(self, name: Literal["steps", "epochs"], frame: "pd.DataFrame") -> None:
         """Append rows of this file."""
