@@ -209,7 +209,10 @@ def _read_cache(of: DataSet, cache: Path) -> Dataset | None:
     try:
         if not stat.S_ISREG(cache.stat().st_mode):
             raise UserError(f"{source} is not a file; {remedy}")
-        with np.load(cache, allow_pickle=False, max_header_size=10_000) as archive:
+        with (
+            open(cache, "rb") as file,  # which NumPy leaves open after some errors
+            np.load(file, allow_pickle=False, max_header_size=10_000) as archive,
+        ):
             if any(info.file_size > _LARGEST for info in archive.zip.infolist()):
                 raise UserError(f"{source}: an array is too large; {remedy}")
             missing = [key for key in _ARRAYS if key not in archive]
