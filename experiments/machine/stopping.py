@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 import time
+import types
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -28,6 +29,8 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 # to its group.
 ONE_REQUEST = 0.2  # seconds
 SWALLOWED = 0.05  # seconds until an interrupt that was swallowed is repeated
+PROGRAMS = ("experiments.__main__", "benchmarks.__main__")
+IMPORTING = "<frozen importlib._bootstrap>"
 SHOW_CURSOR = b"\x1b[?25h"
 
 
@@ -158,22 +161,35 @@ def _end_at_once() -> None:
     os._exit(INTERRUPTED)
 
 
+def _in_an_import_of_ours(frame: types.FrameType | None) -> bool:
+    """Whether a frame is part of an import, in a process that only runs a command."""
+    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
+    if spec is None or spec.name not in PROGRAMS:
+        return False
+    while frame is not None and frame.f_code.co_filename != IMPORTING:
+        frame = frame.f_back
+    return frame is not None
+
+
 @contextmanager
 def ending_cleanly() -> Iterator[None]:
     """Leave the block with KeyboardInterrupt after a Ctrl-C, whatever becomes of it.
 
-    An interrupted import may raise any other error. Python discards an exception that
-    is raised in a callback, such as the one that JAX adds to the garbage collector; it
-    is raised again a moment later.
+    An interrupted import may raise any other error, or crash in C code, so that the
+    program itself ends at once there. Python discards an exception that is raised in a
+    callback, such as the one that JAX adds to the garbage collector; it is raised again
+    a moment later.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     interrupted = over = False
 
-    def interrupt(number: int, frame: object) -> None:
+    def interrupt(number: int, frame: types.FrameType | None) -> None:
         nonlocal interrupted
         interrupted = True
+        if _in_an_import_of_ours(frame):
+            _end_at_once()
         if not over:
             raise KeyboardInterrupt
 

@@ -188,6 +188,28 @@ def test_whatever_an_interrupt_becomes_is_an_interrupt(command, capsys):
     assert capsys.readouterr().err == "interrupted\n"
 
 
+FRAGILE = """
+import os, signal, time
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(10)
+except BaseException:
+    os.abort()
+"""
+
+
+def test_an_interrupt_never_meets_c_code_that_is_being_imported(tmp_path):
+    """Some of it crashes when Python raises KeyboardInterrupt in it."""
+    (tmp_path / "pandas.py").write_text(FRAGILE)
+    ended = subprocess.run(
+        [*COMMAND, "list", str(tmp_path)],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert (ended.returncode, ended.stderr) == (130, "interrupted\n")
+
+
 def in_a_callback_of_the_garbage_collector():
     def callback(phase, info):
         gc.callbacks.remove(callback)
