@@ -1,7 +1,8 @@
-"""The two parts of 1 / (f((U − c)₊) + ε), finite in value and derivatives."""
+"""Numbers kept finite and in their valid range, and one number per chain."""
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -40,3 +41,28 @@ def highest(dtype: jax.typing.DTypeLike) -> jax.Array:
     Infinity would stop a program that looks for one with JAX_DEBUG_INFS.
     """
     return jnp.asarray(jnp.finfo(dtype).max, dtype)
+
+
+def held(value: Any) -> jax.Array:
+    """value, or 0 where it is negative; NaN stays NaN.
+
+    Under jit, a schedule that ends at 0 ends slightly below it: optax's linear schedule
+    from 1 ends at −1.5e-8.
+    """
+    return jnp.maximum(value, 0)
+
+
+def root(x: jax.Array) -> jax.Array:
+    """√x₊, with derivative 0 at and below 0; an infinite one would lead to NaN."""
+    none = x <= 0
+    return jnp.where(none, 0, jnp.sqrt(jnp.where(none, 1, x)))
+
+
+def for_each(chains: jax.Array, leaf: jax.Array) -> jax.Array:
+    """`leaf` repeated for each of the `chains`, and sharded like them."""
+    leaf = jnp.asarray(leaf)
+    # Computed from them: zeros_like loses their sharding on jax 0.12.
+    never = jnp.expand_dims(
+        (chains == chains) & (chains != chains), range(1, leaf.ndim + 1)
+    )
+    return never | leaf if leaf.dtype == bool else never.astype(leaf.dtype) + leaf

@@ -13,9 +13,8 @@ from typing import Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from landmod_jax._numerics import at_height
+from landmod_jax._numerics import at_height, root
 from landmod_jax._shapes import Shape
-from landmod_jax.annealing._numerics import root
 
 MethodName = Literal["langevin", "kinetic", "improved", "improved_kinetic"]
 SchemeName = Literal["euler", "baoab"]

@@ -16,7 +16,7 @@ from jax.typing import ArrayLike
 
 from landmod_jax import _shapes as shapes
 from landmod_jax._landscape import integral_between
-from landmod_jax._numerics import at_height, held_eps, widened
+from landmod_jax._numerics import at_height, for_each, held, held_eps, widened
 from landmod_jax._thresholds import CHAINS, Threshold, updated
 from landmod_jax.annealing import _noise as noise
 from landmod_jax.annealing._moves import (
@@ -28,7 +28,6 @@ from landmod_jax.annealing._moves import (
     of_chains,
     uniforms,
 )
-from landmod_jax.annealing._numerics import for_each, held
 
 # Steps, an even number, whose uniforms are drawn together and whose acceptances are
 # kept, to recover the best state among them.

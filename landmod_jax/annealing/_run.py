@@ -11,7 +11,7 @@ from jax.typing import ArrayLike
 
 from landmod_jax import _checks
 from landmod_jax import _shapes as shapes
-from landmod_jax._numerics import held_eps
+from landmod_jax._numerics import for_each, held, held_eps
 from landmod_jax._thresholds import CHAINS, Threshold, running_min, updated
 from landmod_jax._transform import _checked_threshold
 from landmod_jax.annealing import _arguments as arguments
@@ -25,7 +25,6 @@ from landmod_jax.annealing._methods import (
     SchemeName,
     height_above,
 )
-from landmod_jax.annealing._numerics import for_each, held
 
 AtBounds = Literal["reflect", "clip"]
 

@@ -8,9 +8,8 @@ import optax
 from jax.typing import ArrayLike
 
 from landmod_jax import _checks
-from landmod_jax._numerics import held_eps, widened
+from landmod_jax._numerics import held, held_eps, root, widened
 from landmod_jax.annealing import _arguments as arguments
-from landmod_jax.annealing._numerics import held, root
 
 
 class LangevinNoiseState(NamedTuple):
