@@ -18,6 +18,7 @@ from landmod_jax.annealing._metropolis_loop import (
     MetropolisTrajectory,
 )
 from landmod_jax.annealing._moves import Moves
+from landmod_jax.annealing.spins import Ising, Potts
 
 
 class MetropolisResult(NamedTuple):
@@ -151,6 +152,9 @@ def metropolis(
     x = arguments.states(x0 if start is None else start.x)
     if law.threshold.share is not None:
         arguments.on_auto_axes(x, "a population's threshold")
+    for model in (energy, getattr(propose, "model", None)):
+        if isinstance(model, (Ising, Potts)):
+            model.check_states("x0", jax.tree.leaves(x)[0])
     _checks.function("energy", energy, 1)
     if not isinstance(propose, moves_of.Moves):
         arguments.on_auto_axes(x, "a function as propose")

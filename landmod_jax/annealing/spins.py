@@ -5,10 +5,11 @@ Make a model, for example with `ising(couplings)`; then pass the model itself, i
 """
 
 import dataclasses
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from landmod_jax import _checks
 from landmod_jax.annealing import _arguments as arguments
@@ -35,6 +36,7 @@ class _Model:
     """What Ising and Potts models share."""
 
     couplings: Couplings
+    _kinds: ClassVar[tuple[Any, ...]]
 
     @property
     def n(self) -> int:
@@ -68,10 +70,31 @@ class _Model:
         _checks.choice("acceptance", acceptance, get_args(Acceptance))
         return Flips(self, order, acceptance)
 
+    def check_states(self, name: str, x: jax.Array) -> None:
+        """Check that x, (…, n), holds states; a traced one by its shape and dtype.
+
+        Raises:
+          ValueError: it does not.
+        """
+        if x.shape[-1:] != (self.n,):
+            raise ValueError(
+                f"{name} must hold states of {self.n} numbers on its last axis, got "
+                f"shape {x.shape}"
+            )
+        fine = any(jnp.issubdtype(x.dtype, kind) for kind in self._kinds)
+        if fine and not _checks.traced(x):
+            with jax.ensure_compile_time_eval():
+                fine = bool(self._are_values(x).all())
+        if not fine:
+            raise ValueError(
+                f"{name} must hold {self._values(name)}; got {_checks.shown(x)}"
+            )
+
     def _state(self, s: Any) -> jax.Array:
         s = jnp.asarray(s)
         if s.shape != (self.n,):
             raise ValueError(f"s must be a state of shape ({self.n},), got {s.shape}")
+        self.check_states("s", s)
         return s
 
     def _shape(self, key: Any, chains: Any) -> tuple[int, int]:
@@ -95,6 +118,7 @@ class Ising(_Model):
     couplings: Couplings
     fields: jax.Array
     offset: jax.Array
+    _kinds = (np.signedinteger, np.floating)
 
     def __call__(self, s: Any) -> jax.Array:
         s = self._state(s).astype(self.fields.dtype)
@@ -105,6 +129,12 @@ class Ising(_Model):
         """Draw independent states (chains, n) of fair spins."""
         up = jax.random.bernoulli(key, shape=self._shape(key, chains))
         return jnp.where(up, 1, -1).astype(self.couplings.dtype)
+
+    def _values(self, name: str) -> str:
+        return f"spins of -1 and 1 (of bits, pass 2 * {name} - 1, as signed integers)"
+
+    def _are_values(self, x: jax.Array) -> jax.Array:
+        return (x == 1) | (x == -1)
 
     def other(self, draw: DrawFn, old: jax.Array) -> jax.Array:
         del draw
@@ -131,6 +161,7 @@ class Potts(_Model):
 
     couplings: Couplings
     fields: jax.Array
+    _kinds = (np.integer,)
 
     @property
     def q(self) -> int:
@@ -146,6 +177,13 @@ class Potts(_Model):
     def sample(self, key: jax.Array, chains: int) -> jax.Array:
         """Draw independent states (chains, n) of uniform colors."""
         return jax.random.randint(key, self._shape(key, chains), 0, self.q, jnp.int8)
+
+    def _values(self, name: str) -> str:
+        del name
+        return f"colors, integers from 0 to {self.q - 1}"
+
+    def _are_values(self, x: jax.Array) -> jax.Array:
+        return (x >= 0) & (x < self.q)
 
     def other(self, draw: DrawFn, old: jax.Array) -> jax.Array:
         """One of the q − 1 other colors."""
@@ -210,8 +248,8 @@ def ising(couplings: Any, fields: Any = 0.0) -> Ising:
       fields: h, (n,), or one number for all sites.
 
     Returns:
-      A model: `model(s)` is U of a state (n,), `model.sample(key, chains)` draws
-      states, int8 for sparse couplings and floating-point for dense ones, and
+      A model: `model(s)` is U of a state (n,) of −1 and 1 (of bits b, 2 * b − 1),
+      `model.sample(key, chains)` draws states, int8 for sparse couplings and floating-point for dense ones, and
       `model.flips()` are the moves for `metropolis`.
 
     Raises:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import re
 
 import chex
 import jax
@@ -458,8 +459,50 @@ def test_a_state_of_other_settings_is_refused():
 
 
 def test_states_of_another_size_are_named():
-    with pytest.raises(ValueError, match=r"s must be a state of shape \(10,\)"):
+    with pytest.raises(ValueError, match="x0 must hold states of 10 numbers"):
         run(x0=jnp.ones((3, 4)))
+    with pytest.raises(ValueError, match=r"s must be a state of shape \(10,\)"):
+        ISING(jnp.ones(4))
+
+
+SPINS, COLORS = "spins of -1 and 1 (of bits, pass 2", "colors, integers from 0 to 2"
+NO_STATES = [
+    ("sparse", np.arange(N) % 2, SPINS),
+    ("dense", np.arange(N) % 2 == 1, SPINS),
+    ("sparse", np.where(np.arange(N) == 3, 10, 1), SPINS),
+    ("uniform", np.where(np.arange(N) == 3, np.nan, 1.0), SPINS),
+    ("sparse", np.ones(N, np.uint8), SPINS),
+    ("Potts", np.arange(N) % 3 + 1, COLORS),
+    ("Potts", np.arange(N) % 3 - 1, COLORS),
+    ("Potts", np.ones(N), COLORS),
+    ("Potts", np.ones(N, bool), COLORS),
+]
+
+
+@pytest.mark.parametrize(("name", "s", "message"), NO_STATES)
+def test_models_name_states_that_are_none(name, s, message):
+    model = MODELS[name]
+    with pytest.raises(ValueError, match=f"s must hold {re.escape(message)}"):
+        model(s)
+    with pytest.raises(ValueError, match=f"x0 must hold {re.escape(message)}"):
+        run(model, x0=np.stack([np.ones(N, s.dtype), s]))
+    # A model of which only the moves, or only the energy, are used.
+    for energy, propose in ((lambda s: 0.0, model.flips()), (model, lambda key, s: s)):
+        with pytest.raises(ValueError, match="x0 must hold"):
+            annealing.metropolis(energy, propose, s[None], KEY, steps=1, temperature=1)
+
+
+def test_traced_states_are_checked_by_dtype():
+    with pytest.raises(ValueError, match="x0 must hold spins"):
+        jax.jit(lambda x0: run(x0=x0).best_value)(np.ones((2, N), bool))
+
+
+@pytest.mark.parametrize("name", ["sparse", "dense"])
+def test_bits_become_spins_as_the_message_says(name):
+    bits = np.arange(N) % 2
+    signs = np.where(bits == 1, 1.0, -1.0)
+    expected = -signs @ MATRIX @ signs / 2 - 0.1 * signs.sum()
+    np.testing.assert_allclose(MODELS[name](2 * bits - 1), expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
