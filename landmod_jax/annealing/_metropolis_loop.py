@@ -109,7 +109,7 @@ def rise(
     eps = held_eps(T, value.dtype)
     if law.shape is None:
         return change / eps
-    eps = jnp.broadcast_to(eps, value.shape)
+    eps = for_each(value, eps)
     low, high = value - c, new_value - c
     at_c = law.shape(jnp.zeros_like(low)) + eps
     both_below = (low <= 0) & (high <= 0)

@@ -36,7 +36,7 @@ class _Model:
     """What Ising and Potts models share."""
 
     couplings: Couplings
-    _kinds: ClassVar[tuple[Any, ...]]
+    _kinds: ClassVar[tuple[Any, ...]]  # of numbers, as NumPy names them
 
     @property
     def n(self) -> int:
@@ -89,6 +89,12 @@ class _Model:
             raise ValueError(
                 f"{name} must hold {self._values(name)}; got {_checks.shown(x)}"
             )
+
+    def _values(self, name: str) -> str:
+        raise NotImplementedError
+
+    def _are_values(self, x: jax.Array) -> jax.Array:
+        raise NotImplementedError
 
     def _state(self, s: Any) -> jax.Array:
         s = jnp.asarray(s)
@@ -249,8 +255,8 @@ def ising(couplings: Any, fields: Any = 0.0) -> Ising:
 
     Returns:
       A model: `model(s)` is U of a state (n,) of −1 and 1 (of bits b, 2 * b − 1),
-      `model.sample(key, chains)` draws states, int8 for sparse couplings and floating-point for dense ones, and
-      `model.flips()` are the moves for `metropolis`.
+      `model.sample(key, chains)` draws states, int8 for sparse couplings and
+      floating-point for dense ones, and `model.flips()` are the moves for `metropolis`.
 
     Raises:
       ValueError: an argument is none of the above.

@@ -158,6 +158,15 @@ def test_chains_spread_over_devices_are_the_same_chains(threshold, order):
     np.testing.assert_allclose(spread.state.c, here.state.c, rtol=1e-5)
 
 
+@pytest.mark.parametrize("f", [*lm.SHAPES, lm.power(1.5), lambda u: u / 2])
+def test_every_shape_has_chains_on_an_explicit_mesh(f):
+    x0 = ISING.sample(KEY, 16)
+    spread = spread_over_two(AxisType.Explicit)
+    with jax.set_mesh(spread.mesh):
+        over_two = run(x0=jax.device_put(x0, spread), steps=30, f=f)
+    np.testing.assert_array_equal(over_two.state.x, run(x0=x0, steps=30, f=f).state.x)
+
+
 @pytest.mark.parametrize("order", ["sequential", "random"])
 def test_a_potts_model_rejects_chains_on_an_explicit_axis(order):
     model = spins.potts(EDGES, 3)
