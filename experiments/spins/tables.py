@@ -165,6 +165,7 @@ def _how_to_read(trials: pd.DataFrame) -> str:
     return (
         f"Every method was tuned over the same {settings} settings (temperatures, "
         "length of a run, and for LM a shape f), on instances that are not used below. "
+        "*Metropolis* is `metropolis` without LM, whose flips accept by the heat bath. "
         "*To solution*: sweeps of one chain until repeated runs have "
         "succeeded with 99% probability, geometric mean over instances with its 95% "
         "interval; for parallel tempering, all replicas' sweeps count. Milliseconds "
