@@ -48,8 +48,10 @@ for model in $models; do
   done
 done
 
+# Without PyTorch: `false` is no interpreter that has it.
 for flag in force_conv_nhwc=true enable_command_buffer= autotune_level=1; do
   at "XLA's flag $flag"
-  XLA_FLAGS="--xla_gpu_$flag" bench "$model" "$precision" "flag-$flag"
+  XLA_FLAGS="--xla_gpu_$flag" bench "$model" "$precision" "flag-$flag" \
+    --torch-python false
 done
 at "end"
