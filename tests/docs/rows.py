@@ -104,6 +104,17 @@ def _tables(study: str) -> list[tuple[str, pd.DataFrame]]:
     return tables
 
 
+def search(unit: str) -> dict[tuple[str, str], str]:
+    """By family and method, the spin search's cells beside Metropolis, in a unit."""
+    column = {"sweeps": 6, "seconds": 8}[unit]
+    return {
+        (heading.split(",")[0], row.iloc[0]): row.iloc[column]
+        for heading, table in _tables("spins")
+        if table.columns[0] == "Method"
+        for _, row in table.iterrows()
+    }
+
+
 def numbers(text: str) -> list[float]:
     return [float(x.replace(",", "")) for x in _NUMBER.findall(text)]
 

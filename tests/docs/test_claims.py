@@ -12,7 +12,7 @@ import string
 import pytest
 
 from tests.docs import values
-from tests.docs.rows import NETWORKS, stability
+from tests.docs.rows import NETWORKS, search, stability
 from tests.docs.snippets import ROOT
 from tests.docs.speed_tables import speed_tables
 
@@ -29,7 +29,7 @@ NAMES = [  # of data, networks, devices, programs, tables, equations, papers
 FORMULAS = [
     r"(f\(max|is max|min)\([^)]*[01][^)]*\)+|is simply 1 / \(loss \+ ε\)",
     r"[fε]\(?[xu]?\)? [=≥] [a-z]?[¹²³\d.]+|f[′″]*\(0\)( = 0)?|c = 0|\(x − a\)²/2",
-    r"ln 10|T = [\d.]+|1/[ε√]|to 0\b|[ε>] > 0|(reaches|flat at|ends at) 0\b",
+    r"ln 10|T = [\d.]+|1/[ε√]|to 0\b|[ε>] > 0|(reaches|flat at|ends at|above|is) 0\b",
     r"\(x² − 1\)²|1 / \(1 \+ exp\(ΔH\)\)|one eigenvalue of modulus 1\b",
 ]
 SETTINGS = [  # of the studies, their statistics, and the benchmarks
@@ -75,6 +75,19 @@ VERDICTS = {  # of collapses
             for variant in ("f = √u", "smoothed c", "c of 100 steps")
         ),
     ],
+}
+COOLER = "Metropolis at LM's temperature"
+SEARCH = {  # against Metropolis, after Holm's adjustment
+    ("faster", "sweeps"): {("max-cut", "dwave-samplers")},
+    ("slower", "sweeps"): {("loops", COOLER)},
+    ("faster", "seconds"): {
+        ("SK", COOLER),
+        *((x, "dwave-samplers") for x in ("loops", "max-cut")),
+        *((x, "parallel tempering") for x in ("SK", "loops", "Wishart", "max-cut")),
+    },
+    ("slower", "seconds"): {
+        (x, method) for x in ("loops", "max-cut") for method in ("LM", COOLER)
+    },
 }
 UNLIKE_PLAIN = ["mlp24 SGD LM after against plain", "mlp24 Adam LM against plain"]
 
@@ -159,6 +172,12 @@ def test_another_number_is_noticed():
 def test_words_about_collapses_are_the_tables(verdict):
     for comparison in VERDICTS[verdict]:
         assert verdict in stability(comparison, "Collapses"), comparison
+
+
+@pytest.mark.parametrize(("verdict", "unit"), SEARCH)
+def test_words_about_the_search_are_the_tables(verdict, unit):
+    cells = search(unit)
+    assert {key for key in cells if verdict in cells[key]} == SEARCH[verdict, unit]
 
 
 def test_accuracies_that_are_called_equal_passed_a_test_of_equivalence():

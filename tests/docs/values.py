@@ -29,6 +29,7 @@ from tests.docs.rows import (
     p,
     record,
     runs,
+    search,
     stability,
 )
 
@@ -294,6 +295,8 @@ VALUES = globals() | {
     "median_epoch": lambda study: later(study).median(),
     "shortest_epoch": lambda study: later(study).min(),
     # Spins and formulas.
+    "in_sweeps": lambda family, method: interval(search("sweeps")[family, method]),
+    "p_in_sweeps": lambda family, method: p(search("sweeps")[family, method]),
     "plain": lambda n, temperature: tunneling(n, temperature),
     "millions": lambda n, temperature: tunneling(n, temperature) / 1e6,
     "bounded_to_plain": lambda n, x: bounded(n, x) / tunneling(n, x),
