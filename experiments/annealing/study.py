@@ -46,7 +46,7 @@ def _size(part: str, index: Index, frames: Frames) -> tuple[str, float]:
 def _outline(config: Plan, missing: Sequence[str]) -> list[str]:
     tunings, times = len(list(measure.tunings(config))), _escapes(config)
     return [
-        f"  {len(config.objectives)} objectives, {len(config.dimensions)} dimensions, "
+        f", {len(config.objectives)} objectives, {len(config.dimensions)} dimensions, "
         f"{len(search.ALL)} methods",
         f"  {tunings} tunings of {config.settings} settings, {config.chains} chains of "
         f"{config.steps:,} evaluations; {times} mean times of escape",

@@ -162,7 +162,7 @@ def _outline(config: Plan, missing: Sequence[str]) -> list[str]:
         f"  {part}: {amounts[part]}{'' if part in missing else '; finished'}"
         for part in config.parts
     ]
-    return [*lines, f"  to measure: {', '.join(missing)}"]
+    return ["", *lines, f"  to measure: {', '.join(missing)}"]
 
 
 def _line(part: str, frames: Frames) -> str:

@@ -127,7 +127,7 @@ def _outline(config: Plan, missing: Sequence[str]) -> list[str]:
     groups: dict[tuple[str, str], list[Case]] = {}
     for case in cases:
         groups.setdefault((case.task, case.optimizer), []).append(case)
-    lines = [f"  {seeds} seeds each"]
+    lines = [f" of {seeds} seeds"]
     for (task, optimizer), alike in groups.items():
         done = [case.arm for case in alike if case.name not in missing]
         lines.append(

@@ -66,8 +66,8 @@ def _outline(study: Study, config: Any) -> list[str]:
     missing = [part.name for part in parts]
     if not config.overwrite:
         missing = list(store.unfinished(study, out, missing))
-    *lines, left = study.outline(config, missing)
-    lines = [f"{out}: {study.count(len(parts))}", *lines]
+    head, *lines, left = study.outline(config, missing)
+    lines = [f"{out}: {study.count(len(parts))}{head}", *lines]
     if not missing:
         return [*lines, "  nothing is left to measure"]
     begun = store.interrupted(out) if config.resume else {}

@@ -131,8 +131,8 @@ class Study:
       tables: the tables of a part; raises LookupError or ValueError for an unknown one.
       measure: measures a part.
       size: the sort and the amount of a finished part, from the index and its rows.
-      outline: what a dry run shows of a config and its missing parts; the last line
-        says what is left.
+      outline: what a dry run shows of a config and its missing parts: words after the
+        number of parts, further lines, and what is left.
       line: a finished part in words.
       words: tables.md, from all rows.
       draw: draws the pictures into a directory.

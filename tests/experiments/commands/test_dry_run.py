@@ -142,7 +142,7 @@ def test_stability(tmp_path, capsys, monkeypatch):
     argv = ["stability", "--tasks", "mlp12", "--optimizers", "sgd", "--seeds", "24"]
     status, shown, _ = dry([*argv, "--arms", "base", "lm"], capsys, tmp_path)
     assert status == 0
-    assert "stability: 2 cases\n  24 seeds each\n" in shown
+    assert "stability: 2 cases of 24 seeds\n" in shown
     assert "mlp12 sgd, 9 rates, 900 steps: base lm" in shown
     assert "to measure: 2 cases, 432 runs, 388,800 steps" in shown
     # 31 cases of 432 runs on the CPU took 3,954 seconds; those on a GPU do not count.
