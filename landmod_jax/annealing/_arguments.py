@@ -76,6 +76,8 @@ def states(x0: Any) -> Any:
             "x0 must be a pytree of arrays of numbers or booleans; got "
             f"{_checks.shown(x0)}"
         )
+    for leaf, array in zip(leaves, arrays):
+        check_range("x0", leaf, array)
     chains = {array.shape[:1] for array in arrays}
     if len(chains) > 1 or chains in ({()}, {(0,)}):
         raise ValueError(
@@ -85,6 +87,20 @@ def states(x0: Any) -> Any:
         )
     # By astype, for a dtype that is not weak.
     return jax.tree.unflatten(structure, [a.astype(a.dtype) for a in arrays])
+
+
+def check_range(name: str, given: Any, array: jax.Array) -> None:
+    """Check that array, given as `given`, has its integers: JAX wraps larger ones."""
+    if isinstance(given, jax.Array) or not jnp.issubdtype(array.dtype, np.integer):
+        return
+    if any(map(_checks.traced, jax.tree.leaves(given))):
+        return
+    numbers, limits = np.asarray(given), jnp.iinfo(array.dtype)
+    if ((numbers < limits.min) | (numbers > limits.max)).any():
+        raise ValueError(
+            f"{name} must have integers that {array.dtype} can hold, or floats; got "
+            f"{_checks.shown(given)}"
+        )
 
 
 def check_energy(energy: Any, x: jax.Array) -> None:

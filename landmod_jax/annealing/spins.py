@@ -97,11 +97,14 @@ class _Model:
         raise NotImplementedError
 
     def _state(self, s: Any) -> jax.Array:
-        s = jnp.asarray(s)
-        if s.shape != (self.n,):
-            raise ValueError(f"s must be a state of shape ({self.n},), got {s.shape}")
-        self.check_states("s", s)
-        return s
+        state = jnp.asarray(s)
+        if state.shape != (self.n,):
+            raise ValueError(
+                f"s must be a state of shape ({self.n},), got {state.shape}"
+            )
+        arguments.check_range("s", s, state)
+        self.check_states("s", state)
+        return state
 
     def _shape(self, key: Any, chains: Any) -> tuple[int, int]:
         arguments.key(key)

@@ -501,9 +501,25 @@ def test_models_name_states_that_are_none(name, s, message):
             annealing.metropolis(energy, propose, s[None], KEY, steps=1, temperature=1)
 
 
+def test_integers_that_jax_would_wrap_are_named():
+    with pytest.raises(ValueError, match="x0 must have integers that int32 can hold"):
+        whole(x0=START | {"b": np.full(5, 3_000_000_000)})
+    with pytest.raises(ValueError, match="s must have integers that int32 can hold"):
+        ISING(np.full(N, 2**32 + 1))
+    expected = 3_000_000_000.0
+    for model, s in (
+        (spins.ising(np.zeros((2, 2)), np.array([-3_000_000_000, 0])), [1, 1]),
+        (spins.max_cut(np.array([[0, -3_000_000_000], [-3_000_000_000, 0]])), [1, -1]),
+        (spins.potts(spins.edges(2, [(0, 1)], np.array([-3_000_000_000])), 2), [1, 1]),
+    ):
+        np.testing.assert_allclose(model(s), expected, rtol=1e-6)
+
+
 def test_traced_states_are_checked_by_dtype():
     with pytest.raises(ValueError, match="x0 must hold spins"):
         jax.jit(lambda x0: run(x0=x0).best_value)(np.ones((2, N), bool))
+    state = np.where(np.arange(N) % 2, 1, -1)
+    assert jax.jit(lambda: ISING(state))() == ISING(state)
 
 
 @pytest.mark.parametrize("name", ["sparse", "dense"])
