@@ -29,7 +29,7 @@ OVERHEAD = 100_000
 
 
 def save(work: Path, state: TrainState, counted: Mapping[str, Any]) -> None:
-    """Write a checkpoint named after the state's step, and delete old ones.
+    """Write a checkpoint named after the state's step, and delete all but KEPT.
 
     Args:
       counted: the rows that belong to it, ready for JSON.
@@ -59,8 +59,11 @@ def save(work: Path, state: TrainState, counted: Mapping[str, Any]) -> None:
             f"cannot write a checkpoint to {work} ({reason}); make room there, then "
             "--resume continues from the previous one"
         ) from error
-    for old in _steps(work)[:-KEPT]:
-        shutil.rmtree(work / str(old), ignore_errors=True)
+    steps = _steps(work)
+    # Later ones were skipped as damaged when the run resumed.
+    kept = [number for number in steps if number <= step][-KEPT:]
+    for other in {*steps} - {*kept}:
+        shutil.rmtree(work / str(other), ignore_errors=True)
 
 
 def _check_room(part: Path, state: TrainState) -> None:
@@ -110,6 +113,8 @@ def _checkpointer():
 
 
 def _load(path: Path, abstract: TrainState) -> tuple[TrainState, dict[str, Any]]:
+    if (path / "metrics.npz").exists():
+        raise ValueError("an earlier version has written it")
     with _checkpointer() as checkpointer:
         state = checkpointer.restore(path.absolute() / "state", abstract)
     content = untrusted.read_bytes(path / "rows.json")

@@ -103,6 +103,36 @@ def test_a_checkpoint_that_fails_midway_leaves_the_ones_before(tmp_path, monkeyp
     assert [path.name for path in tmp_path.iterdir()] == ["3"]
 
 
+def test_checkpoints_that_were_skipped_do_not_outlive_newer_ones(tmp_path):
+    """A run that starts again, past damaged checkpoints, keeps what it saves."""
+    import jax
+    import jax.numpy as jnp
+
+    from experiments.train.step import TrainState
+
+    for step in ("700", "900"):
+        (tmp_path / step).mkdir()
+        (tmp_path / step / "metrics.npz").touch()
+    state = TrainState(jnp.int32(0), {"w": jnp.arange(3.0)}, {}, ())
+    for step in (3, 5, 7):
+        checkpoints.save(tmp_path, state._replace(step=jnp.int32(step)), {})
+    assert {path.name for path in tmp_path.iterdir()} == {"5", "7"}
+    abstract, said = jax.eval_shape(lambda: state), []
+    newest = checkpoints.newest(tmp_path, abstract, said.append, lambda counted: None)
+    assert (int(newest.step), said) == (7, [])
+
+
+def test_a_checkpoint_of_an_earlier_version_is_named(tmp_path):
+    (tmp_path / "700").mkdir()
+    (tmp_path / "700" / "metrics.npz").touch()
+    said = []
+    assert checkpoints.newest(tmp_path, (), said.append, lambda counted: None) is None
+    assert said == [
+        f"checkpoint {tmp_path / '700'} is damaged and was skipped: an earlier version "
+        "has written it"
+    ]
+
+
 @pytest.mark.parametrize("name", ["rows.json", "digest"])
 def test_a_cut_file_of_a_checkpoint_is_found_out(name, tmp_path):
     import jax
