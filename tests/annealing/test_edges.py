@@ -110,7 +110,7 @@ def test_an_energy_may_be_wider_than_the_points():
 def test_a_best_point_is_finite():
     """U is finite, and least, at infinity."""
     result = annealing.anneal(
-        lambda x: -jnp.arctan(1e-38 * x).sum(), jnp.full((20, 1), 3e38), KEY,
+        lambda x: -jnp.arctan(1e-37 * x).sum(), jnp.full((20, 1), 3e38), KEY,
         method="langevin", steps=5, step_size=1e38, temperature=1e38,
     )  # fmt: skip
     assert (result.state.died > 0).any()
