@@ -103,11 +103,7 @@ def check_range(name: str, given: Any, array: jax.Array) -> None:
         )
 
 
-def check_energy(energy: Any, x: jax.Array) -> None:
-    check_energy_of(energy, jax.ShapeDtypeStruct(x.shape[1:], x.dtype))
-
-
-def check_energy_of(energy: Any, point: Any) -> None:
+def check_energy(energy: Any, point: Any) -> None:
     """Check that energy returns a floating-point scalar for such a point (abstract)."""
     out = _checks.real_scalar_function("energy", energy, point)
     if not jnp.issubdtype(out.dtype, jnp.floating):
@@ -219,14 +215,8 @@ def _equal(rows: Any, others: Any) -> bool:
     )
 
 
-def checked_start(start: Any, fresh: Any, steps: int, same: str) -> Any:
-    """The step of `start`, a state given instead of x0; `steps` more must be countable.
-
-    Args:
-      fresh: a state of the same chains at their start, for its structure, shapes and
-        dtypes.
-      same: what the two runs must have in common, for the message.
-    """
+def resumed(start: Any, fresh: Any, steps: int) -> Any:
+    """The step of a state given instead of x0; `steps` more must be countable."""
 
     def types(state: Any) -> Any:
         return jax.tree.map(
@@ -235,8 +225,8 @@ def checked_start(start: Any, fresh: Any, steps: int, same: str) -> Any:
 
     if types(start) != types(fresh):
         raise ValueError(
-            f"x0 must be the state of a run with the same {same} and number of chains; "
-            f"expected {types(fresh)}, got {types(start)}"
+            "x0 must be the state of a run with the same energy, method, f, threshold "
+            f"and number of chains; expected {types(fresh)}, got {types(start)}"
         )
     if not _checks.traced(start.step):
         _checks.integer("x0.step + steps", int(start.step) + steps, least=1)

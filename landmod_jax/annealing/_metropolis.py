@@ -10,7 +10,7 @@ from landmod_jax import _shapes as shapes
 from landmod_jax._thresholds import Threshold, running_min
 from landmod_jax._transform import _checked_threshold
 from landmod_jax.annealing import _arguments as arguments
-from landmod_jax.annealing import _compiled as compiled
+from landmod_jax.annealing import _driver as driver
 from landmod_jax.annealing import _metropolis_loop as loop
 from landmod_jax.annealing import _moves as moves_of
 from landmod_jax.annealing._metropolis_loop import (
@@ -145,13 +145,8 @@ def metropolis(
       https://arxiv.org/abs/2011.09680
     """
     law = _law(f, threshold, logarithm)
-    steps = _checks.integer("steps", steps, least=1)
-    records = _checks.integer("records", records, least=0)
-    key = arguments.key(key)
     start = x0 if isinstance(x0, MetropolisState) else None
     x = arguments.states(x0 if start is None else start.x)
-    if law.threshold.share is not None:
-        arguments.on_auto_axes(x, "a population's threshold")
     for model in (energy, getattr(propose, "model", None)):
         if isinstance(model, (Ising, Potts)):
             model.check_states("x0", jax.tree.leaves(x)[0])
@@ -159,14 +154,15 @@ def metropolis(
     if not isinstance(propose, moves_of.Moves):
         arguments.on_auto_axes(x, "a function as propose")
         _checks.function("propose", propose, 2)
-    first = 0 if start is None else _checked_start(start, x, energy, law, steps)
-    schedule = arguments.schedule_of(temperature, first, steps, False)
-    ends = arguments.record_ends(records, steps)
-    best_value, state, trajectory = compiled.call(
-        _run, (energy, propose, schedule), law, x, start, key, ends
-    )
-    if records == 0:
-        trajectory = jax.tree.map(lambda leaf: leaf[:0], trajectory)
+
+    def fresh(x: Any) -> MetropolisState:
+        arguments.check_energy(energy, _one(x))
+        return loop.initial(x, loop.as_wide(jax.vmap(energy)(x)), law)
+
+    best_value, state, trajectory = driver.drive(
+        _run, (energy, propose), law, law.threshold, x, start, fresh, key, steps,
+        records, temperature,
+    )  # fmt: skip
     return MetropolisResult(state.best_x, best_value, state, trajectory)
 
 
@@ -176,7 +172,7 @@ def _run(
     """`loop.run`, with the functions checked."""
     energy, propose, schedule = functions
     one = _one(x)
-    arguments.check_energy_of(energy, one)
+    arguments.check_energy(energy, one)
     moves = moves_of.checked(propose, one)
     return loop.run(energy, moves, schedule, x, *rest, law=law)
 
@@ -206,15 +202,3 @@ def _law(f: Any, threshold: Any, logarithm: Any) -> loop.Law:
     else:
         _checked_threshold(threshold)
     return loop.Law(shapes.resolve(f), threshold, logarithm)
-
-
-def _checked_start(
-    start: MetropolisState, x: Any, energy: Callable, law: loop.Law, steps: int
-) -> Any:
-    arguments.check_energy_of(energy, _one(x))
-
-    def at_start(x: Any) -> MetropolisState:
-        return loop.initial(x, loop.as_wide(jax.vmap(energy)(x)), law)
-
-    fresh = jax.eval_shape(at_start, x)
-    return arguments.checked_start(start, fresh, steps, "energy, f, threshold")

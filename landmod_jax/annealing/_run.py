@@ -15,7 +15,7 @@ from landmod_jax._numerics import for_each, held, held_eps
 from landmod_jax._thresholds import CHAINS, Threshold, running_min, updated
 from landmod_jax._transform import _checked_threshold
 from landmod_jax.annealing import _arguments as arguments
-from landmod_jax.annealing import _compiled as compiled
+from landmod_jax.annealing import _driver as driver
 from landmod_jax.annealing import _noise as noise
 from landmod_jax.annealing._methods import (
     METHODS,
@@ -211,12 +211,9 @@ def anneal(
     how = arguments.method_of(method, scheme, f, eps, threshold)
     used = next(iter(how.schemes)) if scheme is None else scheme
     _checks.choice("at_bounds", at_bounds, get_args(AtBounds))
-    steps = _checks.integer("steps", steps, least=1)
-    records = _checks.integer("records", records, least=0)
     step_size = _checks.number("step_size", step_size, above=0)
     if eps is not None:
         eps = _checks.number("eps", eps, above=0)
-    key = arguments.key(key)
     shape = shapes.resolve("bounded" if f is None else f)
     if threshold is None:
         threshold = running_min()
@@ -224,18 +221,16 @@ def anneal(
         _checked_threshold(threshold)
     start = x0 if isinstance(x0, AnnealState) else None
     x = arguments.points(x0 if start is None else start.x)
-    if threshold.share is not None:
-        arguments.on_auto_axes(x, "a population's threshold")
-    first = 0 if start is None else _checked_start(start, x, how, threshold, steps)
-    schedule = arguments.schedule_of(temperature, first, steps, how.kinetic)
     box = None if bounds is None else arguments.box(bounds, x)
-    ends = arguments.record_ends(records, steps)
     settings = Settings(method, used, shape, threshold, at_bounds)
-    state, trajectory = compiled.call(
-        _run, (energy, schedule), settings, x, start, key, step_size, eps, box, ends
-    )
-    if records == 0:
-        trajectory = jax.tree.map(lambda leaf: leaf[:0], trajectory)
+
+    def fresh(x: jax.Array) -> AnnealState:
+        return _transposed(_initial(x, how, threshold))
+
+    state, trajectory = driver.drive(
+        _run, (energy,), settings, threshold, x, start, fresh, key, steps, records,
+        temperature, step_size, eps, box, positive=how.kinetic,
+    )  # fmt: skip
     return AnnealResult(state.best_x, state.best_value, state, trajectory)
 
 
@@ -255,15 +250,15 @@ def _run(
     x: jax.Array,
     start: AnnealState | None,
     key: jax.Array,
+    ends: jax.Array,
     step_size: ArrayLike,
     eps: ArrayLike | None,
     box: Any,
-    ends: jax.Array,
 ) -> tuple[AnnealState, Trajectory]:
     energy, schedule = functions
     method, scheme, shape, threshold, at_bounds = settings
-    arguments.check_energy(energy, x)
     how, dtype = METHODS[method], x.dtype
+    arguments.check_energy(energy, jax.ShapeDtypeStruct(x.shape[1:], dtype))
     value_and_grad = jax.value_and_grad(lambda x: jnp.asarray(energy(x), dtype))
     # Chains last: with few dimensions, a CPU can vectorize only along them.
     evaluate = jax.vmap(value_and_grad, in_axes=-1, out_axes=(0, -1))
@@ -374,13 +369,6 @@ def _initial(x: jax.Array, how: Method, threshold: Threshold) -> AnnealState:
         best_value=for_each(each, infinite),
         died=for_each(each, jnp.asarray(-1, jnp.int32)),
     )
-
-
-def _checked_start(
-    start: AnnealState, x: jax.Array, how: Method, threshold: Threshold, steps: int
-) -> Any:
-    fresh = jax.eval_shape(lambda x: _transposed(_initial(x, how, threshold)), x)
-    return arguments.checked_start(start, fresh, steps, "method, threshold")
 
 
 def _transposed(state: AnnealState) -> AnnealState:
