@@ -383,6 +383,14 @@ def updated(
     return jax.tree.map(lambda n, o: jnp.where(known, n, o), new, (c, state))
 
 
+def updated_chains(
+    threshold: Threshold, state: Any, value: jax.Array, c: jax.Array
+) -> tuple[jax.Array, Any]:
+    """`updated` for many chains at once, the first axis of everything."""
+    update = functools.partial(updated, threshold)
+    return jax.vmap(update, axis_name=CHAINS)(state, value, c)
+
+
 def _fits(new: Any, state: Any) -> bool:
     if not isinstance(new, tuple) or len(new) != 2 or not isinstance(new[0], jax.Array):
         return False

@@ -17,7 +17,7 @@ from jax.typing import ArrayLike
 from landmod_jax import _shapes as shapes
 from landmod_jax._landscape import integral_between
 from landmod_jax._numerics import at_height, for_each, held, held_eps, widened
-from landmod_jax._thresholds import CHAINS, Threshold, updated
+from landmod_jax._thresholds import Threshold, updated_chains
 from landmod_jax.annealing import _noise as noise
 from landmod_jax.annealing._moves import (
     Acceptance,
@@ -143,7 +143,7 @@ def initial(x: Any, value: jax.Array, law: Law) -> MetropolisState:
     c, kept = fill(jnp.asarray(jnp.inf, value.dtype)), ()
     if law.shape is not None:
         kept = jax.tree.map(fill, law.threshold.init(value.dtype))
-        c, kept = _updated(law, kept, value, c)
+        c, kept = updated_chains(law.threshold, kept, value, c)
     return MetropolisState(
         step=jnp.zeros((), jnp.int32),
         x=x,
@@ -153,21 +153,6 @@ def initial(x: Any, value: jax.Array, law: Law) -> MetropolisState:
         best_x=x,
         best_value=jnp.where(seen, value, jnp.inf),
         accepted=fill(jnp.zeros((), jnp.int32)),
-    )
-
-
-def _updated(law: Law, kept: Any, value: jax.Array, c: jax.Array) -> tuple[Any, Any]:
-    """c and the threshold's state of all chains; unchanged for a non-finite value."""
-    update = jax.vmap(functools.partial(updated, law.threshold), axis_name=CHAINS)
-    if law.threshold.share is not None:
-        return update(kept, value, c)
-    seen = jnp.isfinite(value)
-    new_c, new = update(kept, jnp.where(seen, value, 1), c)
-    return jnp.where(seen, new_c, c), jax.tree.map(
-        # In the threshold's state, the chains come first.
-        lambda n, o: jnp.where(seen, n.T, o.T).T,
-        new,
-        kept,
     )
 
 
@@ -214,7 +199,7 @@ def run(
         accepted = (likely | ~jnp.isfinite(value)) & jnp.isfinite(new_value)
         value = jnp.where(accepted, new_value, value)
         if law.shape is not None:
-            c, kept = _updated(law, kept, value, c)
+            c, kept = updated_chains(law.threshold, kept, value, c)
         better = accepted & (value < state.best_value)
         following = state._replace(
             step=state.step + 1,

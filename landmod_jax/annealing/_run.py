@@ -12,7 +12,7 @@ from jax.typing import ArrayLike
 from landmod_jax import _checks
 from landmod_jax import _shapes as shapes
 from landmod_jax._numerics import for_each, held, held_eps
-from landmod_jax._thresholds import CHAINS, Threshold, running_min, updated
+from landmod_jax._thresholds import Threshold, running_min, updated_chains
 from landmod_jax._transform import _checked_threshold
 from landmod_jax.annealing import _arguments as arguments
 from landmod_jax.annealing import _driver as driver
@@ -262,7 +262,6 @@ def _run(
     value_and_grad = jax.value_and_grad(lambda x: jnp.asarray(energy(x), dtype))
     # Chains last: with few dimensions, a CPU can vectorize only along them.
     evaluate = jax.vmap(value_and_grad, in_axes=-1, out_axes=(0, -1))
-    threshold_update = jax.vmap(functools.partial(updated, threshold), axis_name=CHAINS)
     integrator = how.schemes[scheme]
     dt = jnp.asarray(step_size, dtype)
     key_words = noise.words(key)
@@ -282,21 +281,19 @@ def _run(
     def arrive(state: AnnealState, new_x: jax.Array, new_y: Any) -> AnnealState:
         """The state at new_x, with c, the best points and the dead chains updated."""
         new_value, new_grad = evaluate(new_x)
-        new_c, kept = state.c, state.threshold
-        if how.modified:
-            # What dead chains would have reached does not count for a population.
-            told = new_value
-            if threshold.share is not None:
-                told = jnp.where(state.alive, new_value, jnp.nan)
-            new_c, kept = threshold_update(kept, told, new_c)
         fine = jnp.isfinite(new_value) & jnp.isfinite(new_x).all(0)
         better = state.alive & fine & (new_value < state.best_value)
         fine &= jnp.isfinite(new_grad).all(0)
         alive = state.alive & fine
-        x, y, value, grad, c = jax.tree.map(
+        c, kept = state.c, state.threshold
+        if how.modified:
+            # What dead chains would have reached does not count for a population.
+            told = jnp.where(alive, new_value, jnp.nan)
+            c, kept = updated_chains(threshold, kept, told, c)
+        x, y, value, grad = jax.tree.map(
             lambda new, old: jnp.where(alive, new, old),
-            (new_x, new_y, new_value, new_grad, new_c),
-            (state.x, state.y, state.value, state.grad, state.c),
+            (new_x, new_y, new_value, new_grad),
+            (state.x, state.y, state.value, state.grad),
         )
         return AnnealState(
             step=state.step,
@@ -305,10 +302,7 @@ def _run(
             value=value,
             grad=grad,
             c=c,
-            # In the threshold's state, the chains come first.
-            threshold=jax.tree.map(
-                lambda n, o: jnp.where(alive, n.T, o.T).T, kept, state.threshold
-            ),
+            threshold=kept,
             best_x=jnp.where(better, new_x, state.best_x),
             best_value=jnp.where(better, new_value, state.best_value),
             died=jnp.where(state.alive & ~fine, state.step, state.died),

@@ -117,6 +117,31 @@ def test_a_best_point_is_finite():
     assert np.isfinite(result.best_x).all()
 
 
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_threshold_receives_finite_values_only(shared):
+    received = []
+
+    def update(state, value):
+        jax.debug.callback(lambda value: received.append(float(value)), value)
+        c = jnp.minimum(state, value)
+        return c, c
+
+    threshold = lm.Threshold(lambda dtype: jnp.asarray(9.0, dtype), update)
+    if shared:
+        threshold = lm.population("mean", rule=threshold)
+    U = lambda x: jnp.where(x[0] > 1, jnp.nan, -x[0])
+    result = annealing.anneal(
+        U, jnp.zeros((3, 1)), KEY, method="improved", threshold=threshold, steps=30,
+        step_size=0.1, temperature=0.5, records=30,
+    )  # fmt: skip
+    jax.effects_barrier()
+    assert (result.state.died > 0).any()
+    assert np.isfinite(received).all()
+    if not shared:  # c is the least of the finite values
+        least = np.minimum(result.trajectory.value.min(0), 0)
+        np.testing.assert_array_equal(result.state.c, least)
+
+
 # --- bounds as SciPy has them ---
 
 
