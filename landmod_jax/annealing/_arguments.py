@@ -132,9 +132,7 @@ def schedule_of(temperature: Any, first: Any, steps: int, positive: bool) -> Cal
                     f"temperature({step}) must be a finite real number of at least 0; "
                     f"got {T}"
                 )
-    if isinstance(temperature, jax.tree_util.Partial):
-        return temperature
-    return jax.tree_util.Partial(temperature)
+    return temperature
 
 
 def _temperature(schedule: Callable, step: Any) -> float | None:

@@ -105,7 +105,8 @@ def metropolis(
       steps: proposals for each chain, at least 1.
       temperature: T ≥ 0 in units of U, or a function of the step count: `logarithmic`,
         `geometric`, or any `optax.Schedule`. The smallest T used is 1.1e-19 in float32.
-      f: shape of the modification, as in `landscape_modify`. By default there is none.
+      f: shape of the modification, as in `landscape_modify`. The default differs: there
+        is none, because chains on U itself are what most callers sample.
       threshold: the rule that sets c for each chain; by default `running_min()`. Use
         `constant` to sample: while c moves, there is no stationary distribution.
         `landmod_jax.population()` makes one c for all chains. Only with f.

@@ -160,8 +160,9 @@ def anneal(
       temperature: T ≥ 0 in units of U, or a function of the step count: `logarithmic`,
         `geometric`, or any `optax.Schedule`. T > 0 for the kinetic methods. A schedule
         that ends at 0 stays there, or for the kinetic methods at 1.1e-19 in float32.
-      f: shape of the modification, as in `landscape_modify`; by default "bounded", as
-        the theory requires. For the improved methods only.
+      f: shape of the modification, as in `landscape_modify`. The default differs: it is
+        "bounded", because the theory of annealing requires a bounded f. For the
+        improved methods only.
       eps: ε > 0 of (2.9), for "improved_kinetic" only; by default ε = T(t).
       threshold: the rule that sets c for each chain; by default `running_min()`. For
         the improved methods only. `landmod_jax.population()` makes one c for all

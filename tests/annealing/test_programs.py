@@ -1,5 +1,6 @@
 """What `anneal` and `metropolis` compile, how often, and how long they keep it."""
 
+import functools
 import gc
 import weakref
 
@@ -14,6 +15,9 @@ from landmod_jax.annealing import _compiled
 
 KEY = jax.random.key(0)
 X0 = jnp.ones((3, 2))
+
+
+HALF = functools.partial(lambda T, step: T, 0.5)
 
 
 def bowl(x):
@@ -56,6 +60,7 @@ def counting(traces):
         lambda: {"threshold": lm.windowed_min(n=2)},
         lambda: {"threshold": lm.population("mean")},
         lambda: {"temperature": annealing.geometric(1.0, 0.1, 5)},
+        lambda: {"temperature": HALF},
     ],
 )
 def test_equal_settings_compile_once(run, options):
