@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-_FIRST, _MOST = 8, 128  # panels: at the start, and for the hardest f
+_FIRST, _MOST = 4, 128  # panels: at the start, and for the hardest f
 _TOLERANCE = 1e-9
 
 
