@@ -30,13 +30,13 @@ def run(study: Study, config: Any) -> None:
         raise UserError("choose --resume or --overwrite: they exclude each other")
     if config.time_budget is not None and config.time_budget <= 0:
         raise UserError(f"--time-budget must be greater than 0: {config.time_budget}")
-    from experiments.study import document, measure, store
+    from experiments.study import document, measure, start, store
 
     out, parts = config.out, study.parts(config)
     asked = study.options(config), config.resume, config.overwrite
     if config.dry_run:
         print("\n".join(_outline(study, config)))
-    store.refuse(study, out, *asked)
+    start.refuse(study, out, *asked)
     if config.dry_run:
         return
     from experiments.machine import log
@@ -51,7 +51,7 @@ def run(study: Study, config: Any) -> None:
         names = list(store.unfinished(study, out, names))
     study.prepare(config, names)
     stop = Stop(config.time_budget, saves="finishing what is being measured")
-    with store.working(study, out, *asked) as id_:
+    with start.working(study, out, *asked) as id_:
         log.LOG.keep(out / log.FILE, f"$ {provenance.command()}")
         with stop.listening(), progress(failed=stop.output_failed) as shown:
             measure.run(study, config, out, id_, stop, shown)

@@ -10,8 +10,6 @@ import contextlib
 import hashlib
 import json
 import math
-import os
-import secrets
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -21,7 +19,6 @@ from experiments.errors import UserError
 from experiments.machine import files, untrusted
 from experiments.machine.locks import is_held, locked
 from experiments.runs import checks
-from experiments.study import registry
 from experiments.study.record import Column, Frames, Index, Rows, Study, Table
 
 if TYPE_CHECKING:
@@ -31,11 +28,6 @@ LOCK = ".study.lock"  # held while the index is written
 COMMAND = "command-"  # a lock that a command holds all the while
 PIECES = "parts"
 RECORD = "study"  # the index's entry about the study itself
-# JAX's settings on which a part's numbers depend.
-SETTINGS = (
-    "jax_default_prng_impl", "jax_threefry_partitionable", "jax_enable_x64",
-    "jax_default_matmul_precision",
-)  # fmt: skip
 
 
 # --- reading ---
@@ -185,7 +177,11 @@ def running(out: Path) -> list[str]:
 
 def interrupted(out: Path) -> Mapping[str, int]:
     """How many pieces an interrupted attempt has left of each part."""
-    return Counter(path.name.split(".")[0] for path in _pieces(out))
+    return Counter(path.name.split(".")[0] for path in pieces(out))
+
+
+def pieces(out: Path) -> list[Path]:
+    return sorted((out / PIECES).glob("*.npz"))
 
 
 def below(study: Study, root: Path) -> list[Path]:
@@ -194,145 +190,30 @@ def below(study: Study, root: Path) -> list[Path]:
     return sorted(path for path in named if path.name != PIECES)
 
 
-# --- starting and resuming ---
-
-
-def refuse(
-    study: Study,
-    out: Path,
-    options: dict[str, Any],
-    resume: bool,
-    overwrite: bool,
-) -> None:
-    """Raise UserError where the directory does not allow to measure such a study."""
-    for other in registry.studies():
-        if other.index != study.index and (out / other.index).exists():
-            raise UserError(f"{out} has a {other.name}: choose another --out")
-    if (out / "runs").is_dir() or (out / "runs.csv").exists():
-        raise UserError(f"{out} has training runs: choose another --out")
-    if not (out / study.index).exists():
-        return
-    if overwrite:
-        if _busy(out):
-            raise UserError(f"{out}: another command is measuring this {study.name}")
-        return
-    if not _begun(study, out):
-        return
-    if not resume:
-        raise UserError(
-            f"{out} has a {study.name}: add --resume to measure the {study.noun}s that "
-            "it lacks, --overwrite to replace it, or choose another --out"
-        )
-    content = index(study, out)
-    known = content.study.get("options")
-    if not known:
-        lacking = unfinished(study, out, content.parts)
-        intact = {
-            part: rows_of(study, out, part, about)
-            for part, about in content.parts.items()
-            if part not in lacking
-        }
-        known = study.recall(content, intact)
-    for name, wanted in json.loads(json.dumps(options)).items():
-        if name in known and known[name] != wanted:
-            raise UserError(
-                f"--{name.replace('_', '-')} was {_shown(known[name])} in {out}, not "
-                f"{_shown(wanted)}: resume the study with the options that it was "
-                "started with, or choose another --out"
-            )
-    for name, value in _settings().items():
-        before = content.study.get("jax", {}).get(name, value)
-        if before != value:
-            raise UserError(
-                f"{name} was {before!r} in {out}, not {value!r}: resume the study with "
-                "JAX's settings that it was started with, or choose another --out"
-            )
-
-
-def _shown(value: Any) -> str:
-    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _settings() -> dict[str, Any]:
-    import jax
-
-    return {name: getattr(jax.config, name) for name in SETTINGS}
-
-
-def _pieces(out: Path) -> list[Path]:
-    return sorted((out / PIECES).glob("*.npz"))
-
-
-def _begun(study: Study, out: Path) -> bool:
-    """Whether there is more of a study than its record."""
-    content = index(study, out)
-    return bool(content.parts or content.damaged or _pieces(out) or _busy(out))
-
-
-def _busy(out: Path) -> bool:
-    return any(is_held(path) for path in out.glob(".*.lock") if path.name != LOCK)
+# --- writing ---
 
 
 @contextlib.contextmanager
-def working(
-    study: Study,
-    out: Path,
-    options: dict[str, Any],
-    resume: bool,
-    overwrite: bool,
-) -> Iterator[str]:
-    """Record what the study is, before anything is measured; gives its id.
-
-    While this lasts, no other command replaces the study.
-
-    Raises:
-      UserError: see `refuse`; or the directory cannot be written to.
-    """
-    with contextlib.ExitStack() as stack:
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-            with _locked(out):
-                refuse(study, out, options, resume, overwrite)
-                entries = {} if overwrite else _entries(study, out)
-                asked = {"kind": study.name, "options": options, "jax": _settings()}
-                asked = json.loads(json.dumps(asked))
-                record = entries.get(RECORD)
-                if record is None or not (
-                    _begun(study, out) or asked.items() <= record.items()
-                ):
-                    record = {"id": secrets.token_hex(4)} | asked
-                old = [*_files(study, out), *_pieces(out)] if overwrite else []
-                _write(study, out, {RECORD: record} | entries)
-                # Files without an entry count for nothing.
-                for path in old:
-                    path.unlink(missing_ok=True)
-                stack.enter_context(locked(out / f".{COMMAND}{os.getpid()}.lock"))
-        except OSError as error:
-            raise UserError(f"cannot write a {study.name} to {out}: {error}") from error
-        yield str(record["id"])
-
-
-@contextlib.contextmanager
-def _locked(out: Path) -> Iterator[None]:
+def index_locked(out: Path) -> Iterator[None]:
     with locked(out / LOCK, waits=lambda: None):
         yield
 
 
-def _entries(study: Study, out: Path) -> dict[str, Any]:
+def entries_of(study: Study, out: Path) -> dict[str, Any]:
     if not (out / study.index).exists():
         return {}
     content = untrusted.read_bytes(out / study.index)
     return study.upgrade(untrusted.json_object(study.index, content))
 
 
-def _files(study: Study, out: Path) -> list[Path]:
+def files_of(study: Study, out: Path) -> list[Path]:
     with contextlib.suppress(UserError):
         tables = [study.tables(part) for part in index(study, out).parts]
         return [out / table.file for of in tables for table in of.values()]
     return []
 
 
-def _write(study: Study, out: Path, entries: dict[str, Any]) -> None:
+def write_index(study: Study, out: Path, entries: dict[str, Any]) -> None:
     files.write_text(out / study.index, json.dumps(entries, indent=1) + "\n")
 
 
@@ -345,8 +226,8 @@ def write(
       UserError: another command has replaced the study.
     """
     digests = {}
-    with _locked(out):
-        entries = _entries(study, out)
+    with index_locked(out):
+        entries = entries_of(study, out)
         if entries.get(RECORD, {}).get("id") != id_:
             raise UserError(f"another command has replaced the {study.name} in {out}")
         for name, table in study.tables(part).items():
@@ -360,4 +241,4 @@ def write(
             digests[table.file] = hashlib.sha256(content).hexdigest()
         # What is written can be read.
         rows_of(study, out, part, {"files": digests})
-        _write(study, out, entries | {part: about | {"files": digests}})
+        write_index(study, out, entries | {part: about | {"files": digests}})

@@ -11,7 +11,7 @@ from experiments.commands.cli import main
 from experiments.machine import setup, stopping
 from experiments.runs import committed, single, sweep
 from experiments.runs.run_directory import find_runs
-from experiments.study import measure, registry, store
+from experiments.study import measure, registry, start
 from tests.helpers import CONFIG, PAIRS, VGG, written
 
 GIVEN = ["--seeds", "0", "10", "20", "--epochs", "2"]  # PAIRS has seeds 0 and 10
@@ -205,7 +205,7 @@ def test_anneal(tmp_path, capsys, monkeypatch):
 
     config = anneal.Config()
     study, out = registry.study("anneal"), tmp_path / "annealing"
-    with store.working(study, out, study.options(config), False, False) as id_:
+    with start.working(study, out, study.options(config), False, False) as id_:
         pieces = measure.Pieces(out, id_, "annealing", stopping.Stop())
         for number in range(138):
             pieces.kept(f"piece-{number}", dict)

@@ -276,7 +276,11 @@ def test_a_spent_time_budget_measures_nothing(name, tmp_path):
     assert command(name, tmp_path / "x", "--time-budget", "1e-9") == 75
     assert not store.index(registry.study(name), tmp_path / "x").parts
     # Nothing is lost when it starts anew, with whatever options.
-    assert command(name, tmp_path / "x", "--time-budget", "1e-9") == 75
+    other = EXAMPLES[name].other
+    assert command(name, tmp_path / "x", "--time-budget", "1e-9", *other) == 75
+    record = store.index(registry.study(name), tmp_path / "x").study
+    option = other[0].removeprefix("--").removeprefix("no-").replace("-", "_")
+    assert str(record["options"][option]) == (*other, "False")[1]
 
 
 def test_a_directory_that_cannot_be_written_to_is_named_first(

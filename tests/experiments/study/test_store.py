@@ -15,7 +15,7 @@ from experiments.errors import UserError
 from experiments.machine import stopping
 from experiments.machine.locks import locked
 from experiments.runs import provenance
-from experiments.study import document, measure, registry, store
+from experiments.study import document, measure, registry, start, store
 from tests.experiments.study.examples import at_reduced_scale
 from tests.helpers import Quiet
 
@@ -236,7 +236,7 @@ def test_a_request_to_stop_is_asked_before_a_piece(tmp_path):
 def test_progress_has_the_time_that_is_left(tmp_path):
     shown, study = Quiet(), registry.study("walks")
     config = sys.modules["experiments.walks"].Config(walks=50, out=tmp_path)
-    with store.working(study, tmp_path, study.options(config), False, False) as id_:
+    with start.working(study, tmp_path, study.options(config), False, False) as id_:
         measure.run(study, config, tmp_path, id_, stopping.Stop(), shown)
     assert shown.lines[0] == "3 of 3 parts to measure"
     assert shown.lines[1].startswith("1/3 steps2: ")

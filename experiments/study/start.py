@@ -1,0 +1,138 @@
+"""Starting and resuming a study: what it is, and whether its directory allows it."""
+
+import contextlib
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from experiments.errors import UserError
+from experiments.machine.locks import is_held, locked
+from experiments.study import registry, store
+from experiments.study.record import Study
+
+# JAX's settings on which a part's numbers depend.
+SETTINGS = (
+    "jax_default_prng_impl", "jax_threefry_partitionable", "jax_enable_x64",
+    "jax_default_matmul_precision",
+)  # fmt: skip
+
+
+def refuse(
+    study: Study,
+    out: Path,
+    options: dict[str, Any],
+    resume: bool,
+    overwrite: bool,
+) -> None:
+    """Raise UserError where the directory does not allow to measure such a study."""
+    for other in registry.studies():
+        if other.index != study.index and (out / other.index).exists():
+            raise UserError(f"{out} has a {other.name}: choose another --out")
+    if (out / "runs").is_dir() or (out / "runs.csv").exists():
+        raise UserError(f"{out} has training runs: choose another --out")
+    if not (out / study.index).exists():
+        return
+    if overwrite:
+        if _busy(out):
+            raise UserError(f"{out}: another command is measuring this {study.name}")
+        return
+    if not _begun(study, out):
+        return
+    if not resume:
+        raise UserError(
+            f"{out} has a {study.name}: add --resume to measure the {study.noun}s that "
+            "it lacks, --overwrite to replace it, or choose another --out"
+        )
+    content = store.index(study, out)
+    known = content.study.get("options")
+    if not known:
+        lacking = store.unfinished(study, out, content.parts)
+        intact = {
+            part: store.rows_of(study, out, part, about)
+            for part, about in content.parts.items()
+            if part not in lacking
+        }
+        known = study.recall(content, intact)
+    for name, wanted in json.loads(json.dumps(options)).items():
+        if name in known and known[name] != wanted:
+            raise UserError(
+                f"--{name.replace('_', '-')} was {_shown(known[name])} in {out}, not "
+                f"{_shown(wanted)}: resume the study with the options that it was "
+                "started with, or choose another --out"
+            )
+    for name, value in _settings().items():
+        before = content.study.get("jax", {}).get(name, value)
+        if before != value:
+            raise UserError(
+                f"{name} was {before!r} in {out}, not {value!r}: resume the study with "
+                "JAX's settings that it was started with, or choose another --out"
+            )
+
+
+def _shown(value: Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _settings() -> dict[str, Any]:
+    import jax
+
+    return {name: getattr(jax.config, name) for name in SETTINGS}
+
+
+def _begun(study: Study, out: Path) -> bool:
+    """Whether there is more of a study than its record."""
+    content = store.index(study, out)
+    return bool(content.parts or content.damaged or store.pieces(out) or _busy(out))
+
+
+def _busy(out: Path) -> bool:
+    return any(is_held(path) for path in out.glob(".*.lock") if path.name != store.LOCK)
+
+
+@contextlib.contextmanager
+def working(
+    study: Study,
+    out: Path,
+    options: dict[str, Any],
+    resume: bool,
+    overwrite: bool,
+) -> Iterator[str]:
+    """Record what the study is, before anything is measured; gives its id.
+
+    While this lasts, no other command replaces the study.
+
+    Raises:
+      UserError: see `refuse`; or the directory cannot be written to.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            with store.index_locked(out):
+                refuse(study, out, options, resume, overwrite)
+                entries = {} if overwrite else store.entries_of(study, out)
+                asked = {"kind": study.name, "options": options, "jax": _settings()}
+                asked = json.loads(json.dumps(asked))
+                record = entries.get(store.RECORD)
+                if (
+                    record is None
+                    or "id" not in record
+                    or not (_begun(study, out) or asked.items() <= record.items())
+                ):
+                    record = {"id": secrets.token_hex(4)} | asked
+                old = (
+                    [*store.files_of(study, out), *store.pieces(out)]
+                    if overwrite
+                    else []
+                )
+                entries = {store.RECORD: record} | entries | {store.RECORD: record}
+                store.write_index(study, out, entries)
+                # Files without an entry count for nothing.
+                for path in old:
+                    path.unlink(missing_ok=True)
+                stack.enter_context(locked(out / f".{store.COMMAND}{os.getpid()}.lock"))
+        except OSError as error:
+            raise UserError(f"cannot write a {study.name} to {out}: {error}") from error
+        yield str(record["id"])
