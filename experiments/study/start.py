@@ -10,6 +10,7 @@ from typing import Any
 
 from experiments.errors import UserError
 from experiments.machine.locks import is_held, locked
+from experiments.runs.result_directory import MARK
 from experiments.study import registry, store
 from experiments.study.record import Study
 
@@ -31,7 +32,7 @@ def refuse(
     for other in registry.studies():
         if other.index != study.index and (out / other.index).exists():
             raise UserError(f"{out} has a {other.name}: choose another --out")
-    if (out / "runs").is_dir() or (out / "runs.csv").exists():
+    if any((out / name).exists() for name in ("runs", "runs.csv", MARK)):
         raise UserError(f"{out} has training runs: choose another --out")
     if not (out / study.index).exists():
         return

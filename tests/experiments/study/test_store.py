@@ -92,6 +92,7 @@ def test_a_kill_at_any_moment_leaves_a_study_that_resumes(
     assert moments > 10
 
 
+@pytest.mark.slow
 def test_a_killed_process_leaves_a_study_that_resumes(tmp_path):
     """A real SIGKILL, before the index is in its place."""
     code = """
