@@ -312,6 +312,19 @@ def test_what_is_not_finite_is_not_entered():
     assert np.isinf(result.best_value[3]) or result.best_value[3] <= 0.3
 
 
+def test_moves_stay_in_a_forbidden_state_that_they_start_in():
+    def walled(s):
+        return jnp.where(s[0] == 1, jnp.inf, ISING(s))
+
+    x0 = jnp.asarray([[1] * N, [-1] * N], jnp.int8)
+    state = annealing.metropolis(
+        walled, ISING.flips(), x0, KEY, steps=500, temperature=5.0
+    ).state
+    np.testing.assert_array_equal(state.x[0], x0[0])
+    assert state.accepted[0] == 0 < state.accepted[1]
+    assert np.isposinf(state.best_value[0])
+
+
 def test_off_is_plain():
     plain = run(temperature=0.7)
     off = run(temperature=0.7, f="linear", threshold=lm.constant(float("inf")))
