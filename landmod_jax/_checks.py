@@ -98,7 +98,8 @@ def number(
     kind = "a real number" if infinite else "a finite real number"
     limits = ""
     if below < math.inf:
-        limits = f" in [{least:g}, {below:g})"
+        low = f"[{least:g}" if least > above else f"({above:g}"
+        limits = f" in {low}, {below:g})"
     elif above > -math.inf:
         limits = f" greater than {above:g}"
     elif least > -math.inf:
