@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 JOBS ?= 2
 NEWEST ?= python3
+MINIMUM ?= python3.10
 
-.PHONY: help demo test test-slow newest parity results lint format docs clean
+.PHONY: help demo test test-slow newest minimum parity results lint format docs clean
 .DELETE_ON_ERROR:
 
 help:
@@ -14,6 +15,7 @@ help:
 	@echo "make test     the tests, but for the slow ones"
 	@echo "make test-slow  larger cases, kill campaigns, several hosts, full disks, notebook"
 	@echo "make newest   the library's tests on the newest JAX (NEWEST=python3.13)"
+	@echo "make minimum  some of them on the oldest Python and JAX (MINIMUM=python3.10)"
 	@echo "make parity   the tests against PyTorch (installs torch)"
 	@echo "make results  the tables and pictures of results/, from its rows"
 	@echo "make lint     ruff and mypy"
@@ -53,6 +55,14 @@ newest:
 	.venv-newest/bin/python -m pip install --quiet --disable-pip-version-check '.[experiments,test]'
 	.venv-newest/bin/python -m pytest -n $(JOBS) -m "not slow" \
 	  tests/library landmod_jax $(PYTEST_ARGS)
+
+minimum:
+	test -x .venv-minimum/bin/python || $(MINIMUM) -m venv .venv-minimum
+	.venv-minimum/bin/python -m pip install --quiet --disable-pip-version-check \
+	  '.[test]' scipy jax==0.6.2 jaxlib==0.6.2 optax==0.2.8
+	.venv-minimum/bin/python -m pytest -n $(JOBS) -m "not slow" landmod_jax \
+	  tests/library/test_transform.py tests/library/test_landscape.py \
+	  tests/annealing/test_numpy_loop.py $(PYTEST_ARGS)
 
 parity: $(VENV)/.experiments+test+parity
 	$(BIN)/python -c "import torch"

@@ -1,5 +1,6 @@
 """Compiled programs, forgotten together with the functions that they were made for."""
 
+import functools
 import inspect
 import weakref
 from collections.abc import Callable, Hashable, Iterable
@@ -7,8 +8,14 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.extend.core import get_opaque_trace_state
 from jax.tree_util import Partial
+
+try:
+    from jax.extend.core import get_opaque_trace_state
+except ImportError:  # jax 0.7 and older
+    from jax import core
+
+    get_opaque_trace_state = functools.partial(core.get_opaque_trace_state, "")
 
 _NUMBERS = (jax.Array, np.ndarray, np.generic, float, int)
 _MOST = 64
