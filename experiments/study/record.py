@@ -157,7 +157,7 @@ class Study:
     outline: Callable[[Any, Sequence[str]], Sequence[str]]
     line: Callable[[str, Frames], str]
     words: Callable[[Rows, Index], str]
-    draw: Callable[[Rows, Index, Path, "Drawing"], None]
+    draw: Callable[[Rows, Index, Path, "Drawing"], Any]
     title: Callable[[Rows], str]
     captions: Mapping[str, str]
     prepare: Callable[[Any, Sequence[str]], None] = lambda config, parts: None

@@ -19,7 +19,9 @@ from tests.experiments.study.examples import EXAMPLES, at_reduced_scale
 @pytest.fixture(scope="module", autouse=True)
 def registered(tmp_path_factory):
     with at_reduced_scale(tmp_path_factory.mktemp("example")):
-        assert set(registry.STUDIES) == set(EXAMPLES)
+        assert set(registry.STUDIES) == set(EXAMPLES), (
+            "each study needs an Example in tests/experiments/study/examples.py"
+        )
         yield
 
 
