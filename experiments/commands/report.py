@@ -41,7 +41,12 @@ def run(config: Config) -> None:
         below = {p: s for root in config.runs for p, s in studies.below(root).items()}
         find = run_directory.find_runs if below else run_directory.find_some_runs
         runs = find(config.runs)
-        rows = {path: (study, store.read(study, path)) for path, study in below.items()}
+    rows, damaged = {}, []
+    for path, study in below.items():
+        try:
+            rows[path] = study, store.read(study, path)
+        except UserError as error:
+            damaged.append(str(error))
     sections = studies.sections(rows)
     drawing = style.Drawing()
     try:
@@ -54,4 +59,4 @@ def run(config: Config) -> None:
 
         write_events(runs, config.tensorboard)
     print(config.out / "report.html")
-    drawing.raise_failures()
+    studies.raise_failures(damaged, drawing)

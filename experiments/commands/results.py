@@ -30,17 +30,21 @@ def run(config: Config) -> None:
     if not config.root.exists():
         raise UserError(f"{config.root} does not exist")
     drawing = style.Drawing()
-    measured = {}
+    measured, damaged = {}, []
     for path, study in studies.below(config.root).items():
-        measured[path] = study, studies.write_with(drawing, study, path)
+        try:
+            measured[path] = study, studies.write_with(drawing, study, path)
+        except UserError as error:
+            damaged.append(str(error))
+            continue
         print(f"{text.printable(path.name)}: tables.md, pictures")
     stored = rows.studies(config.root)
-    if not (stored or measured):
+    if not (stored or measured or damaged):
         raise UserError(
             f"there is no study (runs.csv) under {config.root}: see `collect`"
         )
     if not stored:
-        drawing.raise_failures()
+        studies.raise_failures(damaged, drawing)
         return
     runs_of = {path: rows.read(path) for path in stored}
     everything = run_directory.distinct(
@@ -60,7 +64,7 @@ def run(config: Config) -> None:
         raise UserError(f"cannot write to {config.root}: {error}") from error
     names = ", ".join(text.printable(path.name) for path in stored)
     print(f"{names}: tables.md, curves; {config.root}: effects.png, report.html")
-    drawing.raise_failures()
+    studies.raise_failures(damaged, drawing)
 
 
 def tables_of(runs: Sequence[Run]) -> str:

@@ -43,6 +43,13 @@ def below(root: Path) -> dict[Path, Study]:
     }
 
 
+def raise_failures(damaged: Sequence[str], drawing: style.Drawing) -> None:
+    """At the end of a command: the studies that it had to leave out, or pictures."""
+    if damaged:
+        raise UserError("; ".join(damaged))
+    drawing.raise_failures()
+
+
 def sections(rows: Mapping[Path, tuple[Study, Rows]]) -> list[str]:
     """The sections of a report's page about studies, with their pictures."""
     titles = [study.title(of) for study, of in rows.values()]

@@ -62,7 +62,7 @@ def metropolis(
     it is exp(−H) at constant T and c. Below c, both are the same; above it, hills are
     lower. A chain tends to its law if it can get from each state to each other one in
     every large enough number of steps. So it should now and then stay where it is: with
-    this rule, two uncoupled spins change at every step, for ever.
+    this rule, two uncoupled spins change at every step, forever.
 
     The flips of spin models use the heat bath instead, with probability
     1 / (1 + exp(ΔH)). They have the same stationary law, and tend to it from every

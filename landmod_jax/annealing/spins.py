@@ -61,7 +61,7 @@ class _Model:
             accepts with min(1, exp(−ΔH)), the rule of Choi's theory. It flips more
             often, and needs the random order: sequential sweeps with it have further
             stationary laws. On a ring of equal couplings, they carry domain walls
-            around for ever.
+            around forever.
 
         Raises:
           ValueError: order or acceptance is none of these.

@@ -223,7 +223,7 @@ def ring_of(n, coupling=1.0):
     ids=["ring", "complete graph with LM", "uncoupled", "Potts ring"],
 )
 def test_chains_that_start_alike_have_the_enumerated_law(model, at, c, order):
-    """Walls that go around for ever, cycles of states and parities would be kept."""
+    """Walls that go around forever, cycles of states and parities would be kept."""
     q = len(colors(model))
     states = np.array(list(itertools.product(colors(model), repeat=model.n)))
     H = np.asarray(jax.vmap(model)(jnp.asarray(states)), np.float64) / at

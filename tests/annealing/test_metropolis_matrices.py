@@ -152,7 +152,7 @@ def test_uncoupled_spins_have_one_law(modified):
 
 
 def test_with_the_acceptance_of_metropolis_sweeps_have_several_laws():
-    """Domain walls go around a ring for ever: what is checked here does happen."""
+    """Domain walls go around a ring forever: what is checked here does happen."""
     ring = np.roll(np.eye(4), 1, 0) + np.roll(np.eye(4), -1, 0)
     flips = spins.ising(ring).flips(acceptance="metropolis")
     matrices = site_matrices(flips, (-1, 1), None)

@@ -103,6 +103,27 @@ def test_list_and_report_show_a_study(name, whole, tmp_path, capsys):
     assert "data:image/png" in page
 
 
+@pytest.mark.parametrize("make", ["report", "results"])
+def test_a_damaged_study_is_named_and_the_others_are_shown(
+    name, whole, copy, tmp_path, capsys, make
+):
+    damaged = shutil.copytree(whole, copy.parent / "a damaged one")
+    file = next(iter(rows(name, damaged)))
+    (damaged / file).write_bytes(b"")
+    (copy / "tables.md").unlink()
+    command_line = {
+        "report": ["report", str(copy), str(damaged), "--out", str(tmp_path / "out")],
+        "results": ["results", "--root", str(tmp_path)],
+    }
+    assert main(command_line[make]) == 2
+    said = capsys.readouterr().err
+    assert f"{damaged} does not contain" in said
+    assert str(copy) not in said
+    page = tmp_path / "out" / "report.html"
+    made = copy / "tables.md" if make == "results" else page
+    assert made.is_file()
+
+
 def test_list_finds_what_a_command_writes_by_default(
     name, whole, tmp_path, capsys, monkeypatch
 ):
