@@ -20,10 +20,10 @@ CLAIMS = {path.stem: path for path in sorted((ROOT / "tests/docs/claims").glob("
 # These quote the thesis.
 QUOTES = "What the other tables' numbers suggest", "What has been run, and what has not"
 NAMES = [  # of data, networks, devices, programs, tables, equations, papers
+    r"\b(jax|optax|Python|PyTorch|glibc|CUDA) \d[\d.]*(?: and \d[\d.]*\d)?",
     r"(CIFAR|ResNet|Apache|TensorFloat|PreResNet|ResNet|VGG|NN)-?\d+(\.\d|/\d+)?",
     r"\b(H[12]00|TF32|b?float(16|32|64)|x86|C\.1|\d\.\d+ or newer|python3)\b",
     r"[Tt]ables? \d\.\d+(, | and )?(\d\.\d+)?|\(\d\.\d\d?\)",
-    r"\b(jax|PyTorch|glibc|CUDA) \d[\d.]*(?: and \d[\d.]*\d)?",
     r"\(?\b(19|20)\d\d\b[),]?|November \d+|arXiv:\S+|\d+ \(\d{4}\) \d+–\d+",
 ]
 FORMULAS = [
