@@ -14,7 +14,7 @@ SHAPES, THRESHOLDS = spelled.shapes(), spelled.thresholds()
 
 @pytest.mark.parametrize("name", sorted(lm.SHAPES))
 def test_every_named_shape_can_be_spelled(name):
-    assert spelled.make("--f", name, SHAPES) is lm.SHAPES[name]
+    assert spelled.make("--f", name, SHAPES) == lm.SHAPES[name]
 
 
 @pytest.mark.parametrize(
