@@ -67,6 +67,8 @@ def draw_search(
     trials: pd.DataFrame, known: Mapping[str, Family], path: Path
 ) -> Sequence[Path]:
     """Ratios of times to solution to plain Metropolis's, in sweeps and in seconds."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
     summary = analysis.summary(trials)
     names = list(dict.fromkeys(summary["family"]))
     methods = [m for m in LABELS if m in set(summary["method"]) and m != "plain"]
@@ -89,6 +91,10 @@ def draw_search(
             axis.set_xscale("log")
             low, high = axis.get_xlim()
             axis.set_xlim(max(low, SHOWN[0]), min(high, SHOWN[1]))
+            # Labels such as 3 × 10⁻¹ would run into each other.
+            axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+            axis.xaxis.set_minor_formatter(NullFormatter())
             axis.set_yticks(-np.arange(len(names)), [known[n].label for n in names])
             axis.set_xlabel(f"{words} to solution, over Metropolis's")
         axes[0, 1].set_yticklabels([])
