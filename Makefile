@@ -7,7 +7,7 @@ JOBS ?= 2
 NEWEST ?= python3
 MINIMUM ?= python3.10
 
-.PHONY: help demo test test-slow newest minimum parity results lint format docs clean
+.PHONY: help demo test test-slow newest minimum parity results lint format docs package clean
 .DELETE_ON_ERROR:
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo "make results  the tables and pictures of results/, from its rows"
 	@echo "make lint     ruff and mypy"
 	@echo "make docs     the documentation as HTML in docs/_build/html"
+	@echo "make package  dist/, checked and tried alone; TAG=v0.2.0 must be its version"
 
 # Too old a Python would stay in $(VENV), and so would half of one.
 SUPPORTED := -c 'import sys; v = sys.version_info[:2]; sys.exit(v < (3, 11) and \
@@ -53,6 +54,8 @@ test-slow: $(VENV)/.experiments+data+test
 newest:
 	test -x .venv-newest/bin/python || $(NEWEST) -m venv .venv-newest
 	.venv-newest/bin/python -m pip install --quiet --disable-pip-version-check '.[experiments,test]'
+	test -z "$(NIGHTLY)" || .venv-newest/bin/python -m pip install --quiet --upgrade --pre \
+	  --extra-index-url "$(NIGHTLY)" jax jaxlib
 	.venv-newest/bin/python -m pytest -n $(JOBS) -m "not slow" \
 	  tests/library landmod_jax $(PYTEST_ARGS)
 
@@ -84,5 +87,18 @@ format: $(VENV)/.experiments+test+lint
 docs: $(VENV)/.experiments+docs
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
 
+# From the wheel, in an environment that has nothing else.
+package: $(VENV)/.package
+	rm -rf dist .venv-package
+	$(BIN)/python -m build --installer pip >/dev/null
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/check-wheel-contents dist/*.whl
+	$(PYTHON) -m venv .venv-package
+	.venv-package/bin/python -m pip install --quiet --disable-pip-version-check dist/*.whl
+	.venv-package/bin/python -I examples/plain_jax.py
+	.venv-package/bin/python -I -c 'import landmod_jax, sys; \
+	  version = "v" + landmod_jax.__version__; print(version, landmod_jax.__file__); \
+	  sys.exit(sys.argv[1] not in ("", version) and "the tag is %s" % sys.argv[1])' "$(TAG)"
+
 clean:
-	rm -rf $(VENV) demo docs/_build .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) demo dist docs/_build .pytest_cache .mypy_cache .ruff_cache
