@@ -4,7 +4,7 @@ Anybody may have written a run directory or a study. Its text never reaches a re
 markup or a terminal as control sequences.
 """
 
-import html as _html
+import html
 import io
 import os
 import re
@@ -35,16 +35,20 @@ def printable(text: object, keep: str = "") -> str:
     )
 
 
+def plural(number: float, noun: str) -> str:
+    return noun if number == 1 else f"{noun}s"
+
+
+def p(value: float) -> str:
+    """A p-value to three decimals."""
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
 def replace_what_cannot_be_shown() -> None:
     """Print "?" for characters that a terminal or log without UTF-8 lacks."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-
-
-def html(text: object) -> str:
-    """The text as HTML that shows it as it is, in an element or an attribute."""
-    return _html.escape(printable(text))
 
 
 def link(path: str | Path) -> str:
@@ -55,7 +59,7 @@ def link(path: str | Path) -> str:
 def markdown(text: object) -> str:
     """The text as Markdown that shows it as it is, on one line."""
     escaped = _MARKUP.sub(r"\\\g<0>", printable(text))
-    return _html.escape(escaped, quote=False)
+    return html.escape(escaped, quote=False)
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -53,13 +53,8 @@ def figure_1_1(path: Path) -> list[Path]:
     with style.figure(1, 2) as (fig, axes):
         left, right = axes[0]
         left.plot(X, U, color="0.6")
-        _path(
-            left,
-            wave,
-            descend(wave, 3.9, lm.torch_optim.sgd(0.03), 25),
-            "#0072B2",
-            "descent",
-        )
+        points = descend(wave, 3.9, lm.torch_optim.sgd(0.03), 25)
+        _path(left, wave, points, "#0072B2", "descent")
         left.set_title("a local minimum")
         xs = np.linspace(-1, 1.2, 200)
         right.plot(xs, cubic(xs), color="0.6")
@@ -69,8 +64,7 @@ def figure_1_1(path: Path) -> list[Path]:
         for axis in axes[0]:
             axis.set_xlabel("x")
         left.set_ylabel("U(x)")
-        style.save(fig, path)
-    return [path]
+        return style.save(fig, path)
 
 
 def figure_1_2(path: Path) -> list[Path]:
@@ -85,18 +79,12 @@ def figure_1_2(path: Path) -> list[Path]:
             axes[0], ((1.06, 1.5, 6, "too large"), (0.01, 2.8, 12, "too small"))
         ):
             axis.plot(xs, bowl(xs), color="0.6")
-            _path(
-                axis,
-                bowl,
-                descend(bowl, start, lm.torch_optim.sgd(lr), steps),
-                "#D55E00",
-                "",
-            )
+            points = descend(bowl, start, lm.torch_optim.sgd(lr), steps)
+            _path(axis, bowl, points, "#D55E00", "")
             axis.set_title(f"{name} a step, η = {lr}")
             axis.set_xlabel("x")
         axes[0][0].set_ylabel("U(x)")
-        style.save(fig, path)
-    return [path]
+        return style.save(fig, path)
 
 
 def figure_2_1(path: Path) -> list[Path]:
@@ -104,30 +92,21 @@ def figure_2_1(path: Path) -> list[Path]:
     u = np.asarray(U)
     minimum = int(u.argmin())
     # The point with the highest climb to the minimum, and the top of that climb.
-    tops = np.array(
-        [u[min(i, minimum) : max(i, minimum) + 1].max() for i in range(len(u))]
-    )
+    ways = [sorted((i, minimum)) for i in range(len(u))]
+    tops = np.array([u[first : last + 1].max() for first, last in ways])
     worst = int((tops - u).argmax())
     with style.figure(1, 1, width=4.5, height=2.8) as (fig, axes):
         axis = axes[0][0]
         axis.plot(X, u, color="black")
         axis.hlines([u[worst], tops[worst]], X[0], X[-1], color="0.7", lw=0.8)
-        axis.annotate(
-            "",
-            (X[worst], tops[worst]),
-            (X[worst], u[worst]),
-            arrowprops={"arrowstyle": "<->", "color": "#D55E00"},
-        )
-        axis.text(
-            X[worst] - 0.35,
-            tops[worst] + 0.1,
-            f"E* = {lm.critical_height(u):.2f}",
-            color="#D55E00",
-        )
+        color, words = "#D55E00", f"E* = {lm.critical_height(u):.2f}"
+        arrow = {"arrowstyle": "<->", "color": color}
+        climb = (X[worst], tops[worst]), (X[worst], u[worst])
+        axis.annotate("", *climb, arrowprops=arrow)
+        axis.text(X[worst] - 0.35, tops[worst] + 0.1, words, color=color)
         axis.plot(X[minimum], u[minimum], "*", color="#0072B2", ms=11)
         axis.set(xlabel="x", ylabel="U(x)")
-        style.save(fig, path)
-    return [path]
+        return style.save(fig, path)
 
 
 def figure_2_2(path: Path) -> list[Path]:
@@ -145,8 +124,7 @@ def figure_2_2(path: Path) -> list[Path]:
         bottom.axhline(plain, color="black", ls="--", lw=1, label="√(2T)")
         bottom.set(xlabel="x", ylabel="noise")
         style.legend(fig)
-        style.save(fig, path)
-    return [path]
+        return style.save(fig, path)
 
 
 def _landscapes(path: Path, curves) -> list[Path]:
@@ -156,8 +134,7 @@ def _landscapes(path: Path, curves) -> list[Path]:
             axis.plot(X, values, color=color, label=label)
         axis.set_xlabel("x")
         fig.legend(loc="outside right center")
-        style.save(fig, path)
-    return [path]
+        return style.save(fig, path)
 
 
 def figure_2_3(path: Path) -> list[Path]:
@@ -218,8 +195,7 @@ def relatives(path: Path) -> list[Path]:
         axis.set_ylabel("scale")
         axis.set_ylim(-1.1, 2)
         fig.legend(loc="outside right center")
-        style.save(fig, path)
-    return [path]
+        return style.save(fig, path)
 
 
 def himmelblau(point):
@@ -256,8 +232,7 @@ def trajectories(path: Path) -> list[Path]:
             axis.set(xlim=(-5, 5), ylim=(-5, 5), xticks=(-4, 0, 4), yticks=(-4, 0, 4))
         axes[0][0].set_ylabel("on U")
         axes[1][0].set_ylabel("on H, c = 0")
-        style.save(fig, path)
-    return [path]
+        return style.save(fig, path)
 
 
 DRAWINGS = {

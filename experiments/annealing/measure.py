@@ -3,7 +3,7 @@
 import functools
 import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,7 +15,6 @@ import pandas as pd
 from experiments.annealing import escape, search
 from experiments.annealing.options import Plan
 from experiments.annealing.problems import Problem, problem
-from experiments.annealing.rows import PROBLEM
 from experiments.study.record import Arrays, Context
 from landmod_jax import annealing
 from landmod_jax.annealing import METHODS
@@ -32,37 +31,34 @@ def measure(config: Plan, context: Context) -> dict[str, pd.DataFrame]:
     ]
     cases = [(p, method) for p in problems for method in search.ALL]
 
-    def tune(case: tuple[Problem, str]) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
+    def tune(case: tuple[Problem, str]) -> list[Arrays]:
         p, method = case
-        pairs = []
+        pieces = []
         for i in range(config.tunings):
             name = _tuning(p.name, p.dimension, method, i)
-            tuned = functools.partial(_tuned, p, method, i, sizes)
-            pairs.append(_pair(context.kept(name, tuned)))
-        rates = [(chains["evaluations"] > 0).mean() for _, chains in pairs]
+            tuned = functools.partial(search.tuned, p, method, i, sizes)
+            pieces.append(context.kept(name, tuned))
+        rates = [(piece["evaluations"] > 0).mean() for piece in pieces]
         percent = ", ".join(f"{100 * rate:.0f}%" for rate in rates)
         context.say(f"{p.name}, d = {p.dimension}, {method}: {percent}")
-        return pairs
+        return pieces
 
     # XLA releases the interpreter's lock, and a trial is too small for two cores.
     pool = ThreadPoolExecutor(os.cpu_count())
     wait = True
     try:
-        tuned = [pair for pairs in pool.map(tune, cases) for pair in pairs]
+        tuned = list(pool.map(tune, cases))
         escapes = _escapes(config, pool.map, context)
     except KeyboardInterrupt:  # a second Ctrl-C
         wait = False
         raise
     finally:
         pool.shutdown(wait, cancel_futures=True)
-    chains = pd.concat([chains for _, chains in tuned], ignore_index=True)
+    of_cases = [_frames(*case, of, sizes) for case, of in zip(cases, tuned)]
     return {
-        "chains": chains.drop(columns="curve"),
-        "settings": pd.concat([tried for tried, _ in tuned], ignore_index=True),
-        "curves": _curves(chains, sizes),
-        "escapes": escapes,
-        "paths": _paths(),
-    }
+        name: pd.concat([frames[name] for frames in of_cases], ignore_index=True)
+        for name in ("chains", "settings", "curves")
+    } | {"escapes": escapes, "paths": _paths()}
 
 
 def tunings(config: Plan) -> Iterator[str]:
@@ -83,53 +79,32 @@ def places(config: Plan) -> list[tuple[str, float, float]]:
 
 
 def _tuning(objective: str, dimension: int, method: str, number: int) -> str:
-    return f"{objective}-{dimension}-{method}-{number}"
+    return f"tuning-{objective}-{dimension}-{method}-{number}"
 
 
-def _tuned(p: Problem, method: str, tuning: int, sizes: search.Sizes) -> Arrays:
-    return _arrays(search.tuned(p, method, tuning, sizes))
-
-
-def _arrays(pair: tuple[pd.DataFrame, pd.DataFrame]) -> Arrays:
-    """Columns of the settings and of the chains, as arrays of numbers and text."""
-    arrays = {}
-    for kind, frame in zip(("settings", "chains"), pair):
-        for column in frame:
-            values = frame[column]
-            array = np.stack(values.to_list()) if column == "curve" else values.array
-            text = values.dtype.kind == "O" and column != "curve"
-            arrays[f"{kind}.{column}"] = np.asarray(array, str if text else None)
-    return arrays
-
-
-def _pair(arrays: Mapping[str, np.ndarray]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Undo `_arrays`."""
-    frames: dict[str, dict[str, Any]] = {"settings": {}, "chains": {}}
-    for name, array in arrays.items():
-        kind, column = name.split(".")
-        frames[kind][column] = list(array) if column == "curve" else array
-    settings, chains = map(pd.DataFrame, frames.values())
-    return settings, chains
-
-
-def _curves(chains: pd.DataFrame, sizes: search.Sizes) -> pd.DataFrame:
+def _frames(
+    p: Problem, method: str, pieces: Sequence[Arrays], sizes: search.Sizes
+) -> dict[str, pd.DataFrame]:
+    """The tables of a problem and a method, from its tunings."""
+    what = {"objective": p.name, "dimension": p.dimension, "method": method}
+    chains, settings = [], []
+    for tuning, piece in enumerate(pieces):
+        names = ("gap", "evaluations")
+        of_chains = {"chain": np.arange(len(piece["gap"]))}
+        of_chains |= {name: piece[name] for name in names}
+        of_settings = {k: x for k, x in piece.items() if k not in (*names, "curve")}
+        chains.append(pd.DataFrame(what | {"tuning": tuning} | of_chains))
+        settings.append(pd.DataFrame(what | {"tuning": tuning} | of_settings))
+    gaps = np.concatenate([piece["curve"] for piece in pieces])
     every = sizes.steps // sizes.records
-    parts = []
-    for key, group in chains.groupby([*PROBLEM, "method"], sort=False):
-        gaps = np.stack(group["curve"].to_list())
-        low, middle, high = np.quantile(gaps, (0.25, 0.5, 0.75), axis=0)
-        parts.append(
-            pd.DataFrame(
-                dict(zip([*PROBLEM, "method"], key))
-                | {
-                    "evaluations": every * np.arange(1, sizes.records + 1),
-                    "quarter": low,
-                    "median": middle,
-                    "three_quarters": high,
-                }
-            )
-        )
-    return pd.concat(parts, ignore_index=True)
+    curve = {"evaluations": every * np.arange(1, sizes.records + 1)}
+    quartiles = ("quarter", "median", "three_quarters")
+    curve |= dict(zip(quartiles, np.quantile(gaps, (0.25, 0.5, 0.75), axis=0)))
+    return {
+        "chains": pd.concat(chains),
+        "settings": pd.concat(settings),
+        "curves": pd.DataFrame(what | curve),
+    }
 
 
 def _escapes(

@@ -4,7 +4,6 @@ Each function maps a point (d,) to a real scalar and is differentiable everywher
 """
 
 import dataclasses
-import itertools
 import math
 from collections.abc import Callable
 
@@ -133,72 +132,7 @@ def _styblinski_tang(x: jax.Array) -> jax.Array:
     return jnp.sum(square * square - 16 * square + 5 * x) / 2
 
 
-def rosenbrock(d: int = 2) -> Objective:
-    """Σ 100 (xᵢ₊₁ − xᵢ²)² + (1 − xᵢ)² on [−5, 10]ᵈ: one curved, nearly level valley.
-
-    Raises:
-      ValueError: d is 1, where the sum is empty.
-    """
-    if d < 2:
-        raise ValueError(f"d must be at least 2 for rosenbrock, got {d}")
-    return Objective("rosenbrock", _rosenbrock, d, -5.0, 10.0, ((1.0,) * d,), 0.0)
-
-
-def _rosenbrock(x: jax.Array) -> jax.Array:
-    return jnp.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
-
-
-def himmelblau() -> Objective:
-    """(x² + y − 11)² + (x + y² − 7)² on [−5, 5]²: four minima, all of them global."""
-    minimizers = (
-        (3.0, 2.0),
-        (-2.805118086952745, 3.131312518250573),
-        (-3.779310253377747, -3.283185991286170),
-        (3.584428340330492, -1.848126526964404),
-    )
-    return Objective("himmelblau", _himmelblau, 2, -5.0, 5.0, minimizers, 0.0)
-
-
-def _himmelblau(x: jax.Array) -> jax.Array:
-    return (x[0] ** 2 + x[1] - 11) ** 2 + (x[0] + x[1] ** 2 - 7) ** 2
-
-
-def double_well(d: int = 1) -> Objective:
-    """Σ (x² − 1)² on [−2, 2]ᵈ: wells at ±1, the critical height is 1."""
-    minimizers = tuple(itertools.product((-1.0, 1.0), repeat=d))
-    return Objective("double_well", _double_well, d, -2.0, 2.0, minimizers, 0.0)
-
-
-def _double_well(x: jax.Array) -> jax.Array:
-    return jnp.sum((x * x - 1) ** 2)
-
-
-_SINES_MINIMIZER = 5.145735285687302
-
-
-def sines() -> Objective:
-    """sin x + sin(10x/3) on [2.7, 7.5], the example of section 2.2."""
-    x = _SINES_MINIMIZER
-    minimum = math.sin(x) + math.sin(10 * x / 3)
-    return Objective("sines", _sines, 1, 2.7, 7.5, ((x,),), minimum)
-
-
-def _sines(x: jax.Array) -> jax.Array:
-    return jnp.sum(jnp.sin(x) + jnp.sin(10 * x / 3))
-
-
-OBJECTIVES: dict[str, Callable[..., Objective]] = {
+OBJECTIVES: dict[str, Callable[[int], Objective]] = {
     make.__name__: make
-    for make in (
-        ackley,
-        rastrigin,
-        griewank,
-        schwefel,
-        levy,
-        styblinski_tang,
-        rosenbrock,
-        himmelblau,
-        double_well,
-        sines,
-    )
+    for make in (ackley, rastrigin, griewank, schwefel, levy, styblinski_tang)
 }

@@ -43,33 +43,20 @@ def draw(rows: Tables, out: Path, drawing: style.Drawing) -> None:
 def draw_curves(curves: pd.DataFrame, path: Path) -> list[Path]:
     """Median gap of the best value so far, quartiles shaded, the target dashed."""
     groups = list(curves.groupby(PROBLEM, sort=False))
-    columns = min(4, len(groups))
-    with style.figure(-(-len(groups) // columns), columns, 2.5, 2.1) as (fig, axes):
+    with style.panels(len(groups), 4, 2.5, 2.1) as (fig, axes):
         for axis, ((name, d), group) in zip(axes.flat, groups):
             for method, part in group.groupby("method", sort=False):
-                color = COLORS[method]
-                label = WORDS[method]
-                axis.plot(part["evaluations"], part["median"], color=color, label=label)
-                axis.fill_between(
-                    part["evaluations"],
-                    part["quarter"],
-                    part["three_quarters"],
-                    color=color,
-                    alpha=0.12,
-                    lw=0,
-                )
+                names = ("evaluations", "median", "quarter", "three_quarters")
+                look = {"color": COLORS[method], "label": WORDS[method]}
+                style.band(axis, *(part[name] for name in names), **look)
             axis.axhline(problem(name, int(d)).tolerance, color="0.4", lw=0.8, ls="--")
             axis.set_yscale("log")
             axis.set_title(f"{name}, d = {d}", fontsize=9)
-        for axis in axes.flat[len(groups) :]:
-            axis.set_axis_off()
-        for axis in axes.flat[len(groups) - columns : len(groups)]:
             axis.set_xlabel("evaluations")
         for row in axes:
             row[0].set_ylabel("best U − minimum")
         style.legend(fig)
-        style.save(fig, path)
-    return [path]
+        return style.save(fig, path)
 
 
 def draw_success(table: pd.DataFrame, path: Path) -> list[Path]:
@@ -99,8 +86,7 @@ def draw_success(table: pd.DataFrame, path: Path) -> list[Path]:
         axis.set_xlim(-2, 102)
         axis.set_xlabel("chains that found the global minimum's valley, %")
         style.legend(fig)
-        style.save(fig, path)
-    return [path]
+        return style.save(fig, path)
 
 
 def draw_escapes(escapes: pd.DataFrame, path: Path) -> list[Path]:
@@ -127,8 +113,7 @@ def draw_escapes(escapes: pd.DataFrame, path: Path) -> list[Path]:
                 axis.set_title(kind)
             row[0].set_ylabel("mean time to the other well")
         style.legend(fig)
-        style.save(fig, path)
-    return [path]
+        return style.save(fig, path)
 
 
 def _escape_curve(axis: Any, sweep: str, share: float, case: Any, index: int) -> None:
@@ -172,5 +157,4 @@ def draw_paths(paths: pd.DataFrame, path: Path) -> list[Path]:
             axis.set_title(WORDS[method], fontsize=8)
             axis.set_aspect("equal")
             axis.grid(False)
-        style.save(fig, path)
-    return [path]
+        return style.save(fig, path)

@@ -10,7 +10,6 @@ import numpy as np
 
 from experiments.annealing.objectives import OBJECTIVES, Objective
 
-FIXED = {"himmelblau": 2, "sines": 1}  # those with only one dimension
 _SAMPLE = 4096
 _ROUNDING = 1e-5  # of the spread; lower dents count as the minimum itself
 
@@ -61,9 +60,8 @@ class Problem:
 
 @functools.cache
 def problem(name: str, dimension: int) -> Problem:
-    """The problem of that name in d dimensions, which FIXED may prescribe."""
-    make: Callable[..., Objective] = OBJECTIVES[name]
-    objective = make(dimension) if name not in FIXED else make()
+    """The problem of that name in d dimensions."""
+    objective = OBJECTIVES[name](dimension)
     values = jax.jit(jax.vmap(objective.function))
     sample = values(objective.sample(jax.random.key(0), _SAMPLE))
     spread = float(np.std(sample))

@@ -11,7 +11,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pandas as pd
 
 from experiments.annealing.problems import Problem
 from landmod_jax import annealing
@@ -118,12 +117,14 @@ def score(gaps: np.ndarray, problem: Problem) -> tuple[float, float]:
 
 def tuned(
     problem: Problem, method: str, tuning: int, sizes: Sizes
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+) -> dict[str, np.ndarray]:
     """One method on one problem, tuned and then run on fresh chains.
 
     Returns:
-      The settings with their scores and which was chosen; and the chosen one's chains:
-      a row each, with the gap at each record.
+      Of each setting, its parameters (except in random search), success, median_gap and
+      whether it was chosen. Of each of the chosen one's chains, gap at the end,
+      evaluations until it reached the target (0: not within the budget), and curve, the
+      gap at each record.
     """
     tuning_key, fresh_key = jax.random.split(jax.random.key(tuning))
     settings = draw(method, tuning, 1 if method == RANDOM else sizes.settings)
@@ -133,27 +134,15 @@ def tuned(
     ]
     best = max(range(len(scores)), key=scores.__getitem__)
     gaps = trial(problem, method, settings[best], fresh_key, sizes)
-    what = {
-        "objective": problem.name,
-        "dimension": problem.dimension,
-        "method": method,
-        "tuning": tuning,
-    }
-    tried = pd.DataFrame(
-        what
-        | ({} if method == RANDOM else dataclasses.asdict(setting))
-        | {"success": success, "median_gap": -median, "chosen": i == best}
-        for i, (setting, (success, median)) in enumerate(zip(settings, scores))
-    )
+    success, median = np.array(scores).T
     reached = gaps <= problem.tolerance
     first = np.where(reached.any(0), reached.argmax(0) + 1, 0)
-    chains = pd.DataFrame(
-        what
-        | {
-            "chain": np.arange(gaps.shape[1]),
-            "gap": gaps[-1],
-            # 0: not reached within the budget.
-            "evaluations": first * (sizes.steps // sizes.records),
-        }
-    )
-    return tried, chains.assign(curve=list(gaps.T))
+    names = () if method == RANDOM else [f.name for f in dataclasses.fields(Setting)]
+    return {name: np.array([getattr(s, name) for s in settings]) for name in names} | {
+        "success": success,
+        "median_gap": -median,
+        "chosen": np.arange(len(settings)) == best,
+        "gap": gaps[-1],
+        "evaluations": first * (sizes.steps // sizes.records),
+        "curve": gaps.T,
+    }

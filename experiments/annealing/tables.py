@@ -69,7 +69,7 @@ def verdict(row: Any) -> str:
     """The last cell of a row of `summarize`."""
     if np.isnan(row["p_holm"]):
         return ""
-    points = f"{100 * row['difference']:+.1f} points, p {_p(row['p_holm'])}"
+    points = f"{100 * row['difference']:+.1f} points, p {text.p(row['p_holm'])}"
     if row["p_holm"] < 0.05 and not row["agree"]:
         return f"cannot tell ({points}, the tunings differ)"
     if not told(row):
@@ -109,64 +109,44 @@ def _totals(table: pd.DataFrame) -> str:
     for method, plain in PLAIN.items():
         compared = table[(table["method"] == method) & table["p_holm"].notna()]
         sure = compared[compared.apply(told, axis=1).astype(bool)]
-        counts = [
-            (sure["difference"] > 0).sum(),
-            (sure["difference"] < 0).sum(),
-            len(compared) - len(sure),
-            len(compared),
-        ]
-        cells = [WORDS[method], WORDS[plain], *map(str, counts)]
-        lines.append(cells)
+        better = int((sure["difference"] > 0).sum())
+        counts = better, len(sure) - better, len(compared) - len(sure), len(compared)
+        lines.append([WORDS[method], WORDS[plain], *map(str, counts)])
     return text.table(names, lines)
 
 
 def _table(table: pd.DataFrame) -> str:
     names = (
-        "Objective",
-        "d",
-        "Method",
-        "Success",
-        "95% interval",
-        "By tuning",
-        "Median gap",
-        "Evaluations per success",
-        "Against the plain one",
-    )
-    lines = []
-    for _, row in table.iterrows():
-        spent = row["evaluations"]
-        cells = (
-            row["objective"],
-            str(row["dimension"]),
-            WORDS[row["method"]],
+        "Objective", "d", "Method", "Success", "95% interval", "By tuning",
+        "Median gap", "Evaluations per success", "Against the plain one",
+    )  # fmt: skip
+    lines = [
+        [
+            row["objective"], str(row["dimension"]), WORDS[row["method"]],
             f"{100 * row['successes'] / row['n']:.1f}%",
             f"{100 * row['low']:.1f} … {100 * row['high']:.1f}",
             f"{100 * row['worst']:.0f} … {100 * row['best']:.0f}",
             f"{row['median_gap']:.3g}",
-            "—" if np.isinf(spent) else f"{spent:,.0f}",
+            f"{row['evaluations']:,.0f}" if row["successes"] else "—",
             verdict(row),
-        )
-        lines.append(cells)
+        ]
+        for row in table.to_dict("records")
+    ]  # fmt: skip
     return text.table(names, lines)
 
 
 def _escapes(escapes: pd.DataFrame) -> str:
     names = ("Method", "c / barrier", "Barrier", "T", "Over", "Mean time", "Exact")
     lines = []
-    for _, row in escapes.iterrows():
+    for row in escapes.to_dict("records"):
         error = row["mean_time"] / np.sqrt(max(row["escapes"], 1))
         cells = (
             WORDS[row["method"]],
             "" if np.isnan(row["share"]) else f"{row['share']:g}",
-            f"{row['barrier']:g}",
-            f"{row['temperature']:g}",
+            f"{row['barrier']:g}", f"{row['temperature']:g}",
             f"{row['escapes']}/{row['chains']}",
-            "—" if row["escapes"] == 0 else f"{row['mean_time']:.4g} ± {error:.2g}",
+            f"{row['mean_time']:.4g} ± {error:.2g}" if row["escapes"] else "—",
             "" if np.isnan(row["exact"]) else f"{row['exact']:.4g}",
-        )
+        )  # fmt: skip
         lines.append(cells)
     return text.table(names, lines)
-
-
-def _p(p: float) -> str:
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"

@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar
 import tyro
 
 from experiments.errors import UserError
-from experiments.text import printable
+from experiments.text import plural, printable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,4 +78,4 @@ def _lines(runs: Sequence) -> Iterator[str]:
     if runs:
         counts = Counter(state.word for state in runs)
         words = ", ".join(f"{count} {word}" for word, count in counts.items())
-        yield f"{len(runs)} run{'s' * (len(runs) != 1)}: {words}"
+        yield f"{len(runs)} {plural(len(runs), 'run')}: {words}"

@@ -50,7 +50,7 @@ def run(config: Config) -> None:
     sections = studies.sections(rows)
     drawing = style.Drawing()
     try:
-        document.write_markdown(runs, config.out, config.title, config)
+        document.write_markdown(runs, config.out, config.title, config, sections)
         document.write_page(runs, config.out, config.title, drawing, config, sections)
     except OSError as error:
         raise UserError(f"cannot write a report to {config.out}: {error}") from error

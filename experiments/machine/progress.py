@@ -15,7 +15,7 @@ def _raise(error: OSError) -> None:
 
 
 class Progress(Protocol):
-    def begin(self, label: str, steps: int) -> None:
+    def begin(self, label: str, steps: int, unit: str = "steps") -> None:
         """A run of this many steps starts."""
 
     def advance(self, steps: int = 1) -> None:
@@ -34,7 +34,7 @@ class Progress(Protocol):
 class Silent:
     """Prints nothing, because the first process reports."""
 
-    def begin(self, label: str, steps: int) -> None:
+    def begin(self, label: str, steps: int, unit: str = "steps") -> None:
         pass
 
     def advance(self, steps: int = 1) -> None:
@@ -61,9 +61,9 @@ class Plain(Silent):
         self._failed = failed
         self._label = ""
 
-    def begin(self, label: str, steps: int) -> None:
+    def begin(self, label: str, steps: int, unit: str = "steps") -> None:
         self._label = label
-        self.line(f"{label}: {steps} steps")
+        self.line(f"{label}: {steps} {unit}")
 
     def compiling(self, now: bool) -> None:
         if now and self._label:
@@ -82,20 +82,20 @@ class Bar(Silent):
     """A rich progress bar; lines scroll above it.
 
     Args:
-      bar: a rich.progress.Progress, whose task has the fields `now` and `whole`.
+      bar: a rich.progress.Progress, whose task has the fields `unit`, `now` and
+        `whole`.
       failed: called if the terminal is gone.
     """
 
     def __init__(self, bar: Any, failed: Failed):
         self._bar = bar
         self._failed = failed
-        self._task = bar.add_task("", total=None, now="", whole="")
+        self._task = bar.add_task("", total=None, unit="steps", now="", whole="")
 
-    def begin(self, label: str, steps: int) -> None:
-        now, whole = "", self._bar.tasks[0].fields["whole"]
-        self._bar.reset(
-            self._task, total=steps, description=label, now=now, whole=whole
-        )
+    def begin(self, label: str, steps: int, unit: str = "steps") -> None:
+        whole = self._bar.tasks[0].fields["whole"]
+        fields = {"description": label, "unit": unit, "now": "", "whole": whole}
+        self._bar.reset(self._task, total=steps, **fields)
 
     def advance(self, steps: int = 1) -> None:
         self._bar.advance(self._task, steps)
@@ -160,7 +160,7 @@ def bar(console: Any = None, failed: Failed = _raise) -> Iterator[Bar]:
         rich_progress.TextColumn("{task.description}", table_column=label),
         rich_progress.BarColumn(bar_width=None, table_column=Column(ratio=1)),
         rich_progress.MofNCompleteColumn(),
-        rich_progress.TextColumn("steps"),
+        rich_progress.TextColumn("{task.fields[unit]}"),
         Remaining(),
     )
     rich_bar = TwoLines(

@@ -76,32 +76,18 @@ def draw_quantity(axis, runs: Sequence[Run], name: str) -> None:
     apart = groups.apart(rows)
     arms = [row.arm for row in rows]
     positive = False
-    for place, (row, same) in enumerate(rows.items()):
-        table = pd.concat([_curve(run, name) for run in same], axis=1)
+    for place, (row, of_row) in enumerate(rows.items()):
+        table = pd.concat([_curve(run, name) for run in of_row], axis=1)
         if table.isna().all(axis=None):  # c and scale of an arm without a landscape
             continue
         positive |= bool((table > 0).any(axis=None))
         # The rows of an arm share its color and differ in line style.
         kind = _LINES[arms[:place].count(row.arm) % len(_LINES)]
-        color = style.color(row.arm)
         label = ARMS[row.arm].label + (f" ({apart[row]})" if apart[row] else "")
         marker = "o" if len(table) == 1 else kind
-        axis.plot(
-            table.index,
-            table.mean(axis=1),
-            marker,
-            color=color,
-            label=style.words(label),
-            lw=1.3,
-        )
-        axis.fill_between(
-            table.index,
-            table.min(axis=1),
-            table.max(axis=1),
-            color=color,
-            alpha=0.2,
-            lw=0,
-        )
+        mean, low, high = table.mean(axis=1), table.min(axis=1), table.max(axis=1)
+        look = {"color": style.color(row.arm), "label": style.words(label), "lw": 1.3}
+        style.band(axis, table.index, mean, low, high, marker, **look)
     if QUANTITIES[name][1] and positive:
         axis.set_yscale("log")
     axis.set_xlabel("epoch")
@@ -147,8 +133,15 @@ def draw_effects(tables: Sequence[Sequence[Run]], path: Path) -> list[Path]:
         labels = []
         for place, row in enumerate(rows):
             color = style.color(row["arm"])
-            each = row["differences"]
-            axis.plot(each, [place] * len(each), "x", color=color, ms=4, alpha=0.6)
+            differences = row["differences"]
+            axis.plot(
+                differences,
+                [place] * len(differences),
+                "x",
+                color=color,
+                ms=4,
+                alpha=0.6,
+            )
             if not math.isnan(row["low"]):
                 axis.plot([row["low"], row["high"]], [place] * 2, color=color, lw=1.5)
             axis.plot(row["difference"], place, "o", color=color, ms=5)
@@ -165,5 +158,4 @@ def draw_effects(tables: Sequence[Sequence[Run]], path: Path) -> list[Path]:
             "accuracy minus the plain optimizer's (points)\n"
             "bar: 95% interval of the mean, cut at the frame"
         )
-        style.save(fig, path)
-    return [path]
+        return style.save(fig, path)

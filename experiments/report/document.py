@@ -1,8 +1,13 @@
-"""The report on any number of runs: report.md, and report.html with its pictures."""
+"""The report on any number of runs: report.md, and report.html with its pictures.
 
+Both begin with the studies: for each, its title, path and captions (by picture).
+"""
+
+import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from experiments import text
 from experiments.config.asked import Asked
@@ -13,12 +18,32 @@ from experiments.runs.run_directory import Run
 
 
 def write_markdown(
-    runs: Sequence[Run], out: Path, title: str, asked: Asked = notes.NOTHING
+    runs: Sequence[Run],
+    out: Path,
+    title: str,
+    asked: Asked = notes.NOTHING,
+    studies: Sequence[Mapping[str, Any]] = (),
 ) -> None:
-    """Write report.md, the tables, to the directory `out`."""
+    """Write report.md, the studies and tables, to the directory `out`."""
     out.mkdir(parents=True, exist_ok=True)
-    markdown = "\n".join(tables.markdown(group, asked) for group in grouped(runs))
-    files.write_text(out / "report.md", f"# {text.markdown(title)}\n\n{markdown}")
+    parts = [_markdown(study, out) for study in studies]
+    parts += [tables.markdown(group, asked) for group in grouped(runs)]
+    markdown = "\n".join([f"# {text.markdown(title)}\n", *parts])
+    files.write_text(out / "report.md", markdown)
+
+
+def _markdown(study: Mapping[str, Any], out: Path) -> str:
+    """A study's pictures, and a link to its tables."""
+
+    def linked(path: Path) -> str:
+        return text.link(os.path.relpath(path, out))
+
+    lines = [f"## {text.markdown(study['title'])}\n"]
+    for path, caption in study["captions"].items():
+        lines.append(f"![{text.markdown(caption)}]({linked(path)})\n")
+    path = study["path"] / "tables.md"
+    name = text.markdown(f"{study['path'].name}/tables.md")
+    return "\n".join([*lines, f"Tables and comparisons: [{name}]({linked(path)}).\n"])
 
 
 def write_page(
@@ -27,13 +52,9 @@ def write_page(
     title: str,
     drawing: style.Drawing,
     asked: Asked = notes.NOTHING,
-    studies: Sequence[str] = (),
+    studies: Sequence[Mapping[str, Any]] = (),
 ) -> None:
-    """Write report.html, without pictures that could not be drawn.
-
-    Args:
-      studies: HTML about the studies, which comes first.
-    """
+    """Write report.html, without pictures that could not be drawn."""
     groups = grouped(runs)
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:

@@ -66,23 +66,23 @@ def by_row(runs: Iterable[Run]) -> dict[Row, list[Run]]:
     Raises:
       UserError: two runs of a row have the same seed.
     """
-    found: dict[Row, list[Run]] = {}
+    rows: dict[Row, list[Run]] = {}
     for run in runs:
-        found.setdefault(row(run.config), []).append(run)
-    for same in found.values():
+        rows.setdefault(row(run.config), []).append(run)
+    for of_row in rows.values():
         seeds: dict[int, Run] = {}
-        for run in same:
+        for run in of_row:
             other = seeds.setdefault(run.config.seed, run)
             if other is not run:
                 raise UserError(
                     f"{other.path} and {run.path} have the same optimizer, arm, "
                     f"settings and seed {run.config.seed}: a table can show only one"
                 )
-    arms = list(dict.fromkeys(row.arm for row in found))
+    arms = list(dict.fromkeys(row.arm for row in rows))
     optimizers = list(OPTIMIZERS)
     return dict(
         sorted(
-            found.items(),
+            rows.items(),
             key=lambda item: (
                 optimizers.index(_plain(item[0].optimizer)),
                 item[0].optimizer,
@@ -116,14 +116,14 @@ def settings(row: Row) -> str:
 def apart(rows: Iterable[Row]) -> dict[Row, str]:
     """What distinguishes each row from others of its optimizer and arm; "" if none."""
     alike: dict[tuple[str, str], list[Row]] = {}
-    for each in rows:
-        alike.setdefault((each.optimizer, each.arm), []).append(each)
-    found = {}
-    for same in alike.values():
-        constant = set(same[0].settings).intersection(*(r.settings for r in same))
-        for each in same:
-            found[each] = _in_words(s for s in each.settings if s not in constant)
-    return found
+    for row in rows:
+        alike.setdefault((row.optimizer, row.arm), []).append(row)
+    words = {}
+    for group in alike.values():
+        constant = set(group[0].settings).intersection(*(r.settings for r in group))
+        for row in group:
+            words[row] = _in_words(s for s in row.settings if s not in constant)
+    return words
 
 
 def _in_words(settings: Iterable[tuple[str, Any]]) -> str:

@@ -7,24 +7,25 @@ import pandas as pd
 from experiments.config.arms import BASE
 from experiments.config.asked import Asked
 from experiments.report import statistics
+from experiments.text import plural
 
 NOTHING = Asked()  # but the defaults
 
 
 def notes(summary: pd.DataFrame, asked: Asked = NOTHING) -> list[str]:
     """What a reader must know about the table: its figures' meaning and limits."""
-    found = [
+    lines = [
         "Mean ± standard deviation over the n seeds. Average last loss: the mean over "
         "the last complete window of 20 mini-batches. The difference is the arm's test "
         "accuracy minus the plain optimizer's over the same seeds, in points, "
         "with a 95% interval and the p of a sign-flip test, adjusted by Holm over the "
         "table; the answer is yes or no only if p is below 0.05."
     ]
-    found += _notes_on_columns(summary, asked)
+    lines += _notes_on_columns(summary, asked)
     if "pairs" in summary:
         fewest = summary["pairs"].min()
         if statistics.smallest_p(int(fewest)) >= 1 - statistics.CONFIDENCE:
-            found.append(
+            lines.append(
                 f"n = {fewest:.0f} is too small to tell: a sign-flip test of so few "
                 f"pairs cannot give a p below "
                 f"{statistics.smallest_p(int(fewest)):.3g}, whatever the differences."
@@ -39,38 +40,38 @@ def notes(summary: pd.DataFrame, asked: Asked = NOTHING) -> list[str]:
                 words += f" the difference is {row['apart_difference']:+.2f}"
             else:
                 words = f"{name}: in every pair a run collapsed"
-            found.append(
+            lines.append(
                 f"{words}; McNemar's p of the collapses {row['collapse_p']:.3g}."
             )
-    found += _notes_on_bases(summary)
-    found += [f"{mark} {doubt}." for doubt, mark in doubt_marks(summary).items()]
-    return found
+    lines += _notes_on_bases(summary)
+    lines += [f"{mark} {doubt}." for doubt, mark in doubt_marks(summary).items()]
+    return lines
 
 
 def _notes_on_columns(summary: pd.DataFrame, asked: Asked) -> list[str]:
-    found = []
+    lines = []
     if "pairs_needed" in summary:
-        found.append(
+        lines.append(
             f"Pairs to detect {points(asked)}: how many seeds a paired t test needs to "
             "detect such a difference with 80% power, if the differences spread as "
             "they do here."
         )
     if "spread" in summary:
-        found.append(
+        lines.append(
             "Spread over rates: the best minus the worst mean test accuracy over the "
             "learning rates of the arm, in points; the smaller, the less sensitive."
         )
     if "reached" in summary:
-        found.append(
+        lines.append(
             f"Epochs to {asked.target:g}%: the first epoch after which the test "
             "accuracy is that high, and its last step; the median over the seeds. A "
             "run that does not reach it counts as infinitely late."
         )
-    return found
+    return lines
 
 
 def _notes_on_bases(summary: pd.DataFrame) -> list[str]:
-    found = []
+    lines = []
     compared = summary[summary["arm"] != BASE.name].to_dict("records")
     for row in compared:
         base_rate = row.get("base_rate", math.nan)
@@ -78,20 +79,20 @@ def _notes_on_bases(summary: pd.DataFrame) -> list[str]:
             summary["optimizer"] == row["optimizer"]
         )
         if math.isnan(base_rate) and plain.any():
-            found.append(
+            lines.append(
                 f"{row['name']}: there is no plain run with its momentum, weight decay "
                 "and learning rate to compare it with."
             )
         elif not math.isnan(base_rate) and base_rate != row["rate"]:
-            found.append(
+            lines.append(
                 f"{row['name']} has a learning rate of {row['rate']:g}, the plain "
                 f"optimizer that it is compared with one of {base_rate:g}."
             )
-    return found
+    return lines
 
 
 def points(asked: Asked) -> str:
-    return f"{asked.difference:g} point{'' if asked.difference == 1 else 's'}"
+    return f"{asked.difference:g} {plural(asked.difference, 'point')}"
 
 
 def has_thesis(summary: pd.DataFrame) -> bool:

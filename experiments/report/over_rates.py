@@ -32,10 +32,10 @@ def spreads(rows: Mapping[groups.Row, Sequence[Run]]) -> dict[groups.Row, float]
         rest = tuple(s for s in row.settings if s[0] != groups.RATE)
         arms.setdefault((row.optimizer, row.arm, rest), []).append(row)
     return {
-        row: _spread([rows[each] for each in same])
-        for same in arms.values()
-        if len(same) > 1
-        for row in same
+        row: _spread([rows[other] for other in group])
+        for group in arms.values()
+        if len(group) > 1
+        for row in group
     }
 
 
@@ -55,21 +55,21 @@ def reached(runs: Sequence[Run], target: float) -> Reached:
     """When runs first reach a test accuracy of at least `target` percent."""
     epochs, steps = [], []
     for run in runs:
-        there = run.epochs["epoch"][run.epochs["test_accuracy"] >= target]
-        first = math.inf if there.empty else float(there.iloc[0])
+        epochs_above = run.epochs["epoch"][run.epochs["test_accuracy"] >= target]
+        first = math.inf if epochs_above.empty else float(epochs_above.iloc[0])
         epochs.append(first)
         upto = run.steps["epoch"] <= first
-        steps.append(math.inf if there.empty else float(upto.sum()))
-    found = int(np.isfinite(epochs).sum())
-    return Reached(found, float(np.median(epochs)), float(np.median(steps)))
+        steps.append(math.inf if epochs_above.empty else float(upto.sum()))
+    count = int(np.isfinite(epochs).sum())
+    return Reached(count, float(np.median(epochs)), float(np.median(steps)))
 
 
-def in_words(found: Reached, n: int) -> str:
+def in_words(when: Reached, n: int) -> str:
     """Such as "3 (135 steps)", "3 (135 steps), not reached 1/5", "not reached"."""
-    if not found.runs:
+    if not when.runs:
         return "not reached"
-    missed = f"not reached {n - found.runs}/{n}" if found.runs < n else ""
-    if math.isinf(found.epochs):
+    missed = f"not reached {n - when.runs}/{n}" if when.runs < n else ""
+    if math.isinf(when.epochs):
         return missed
-    shown = f"{found.epochs:g} ({found.steps:,.10g} steps)"
+    shown = f"{when.epochs:g} ({when.steps:,.10g} steps)"
     return f"{shown}, {missed}" if missed else shown

@@ -173,8 +173,8 @@ def wilson(
     successes: int, n: int, confidence: float = CONFIDENCE
 ) -> tuple[float, float]:
     """Wilson's interval for a rate of `successes` in n trials."""
-    found = stats.binomtest(successes, n).proportion_ci(confidence, method="wilson")
-    return float(found.low), float(found.high)
+    ends = stats.binomtest(successes, n).proportion_ci(confidence, method="wilson")
+    return float(ends.low), float(ends.high)
 
 
 def mcnemar_p(first: Sequence[bool], second: Sequence[bool]) -> float:

@@ -27,6 +27,17 @@ _SETTINGS: Any = {
 
 
 @contextmanager
+def panels(number: int, columns: int, width: float, height: float) -> Iterator:
+    """Like `figure`, with this number of axes in rows of `columns`."""
+    columns = min(columns, number)
+    rows = -(-number // columns)
+    with figure(rows, columns, width, height) as (fig, axes):
+        for axis in axes.flat[number:]:
+            axis.set_axis_off()
+        yield fig, axes
+
+
+@contextmanager
 def figure(
     rows: int, columns: int, width: float = 3.2, height: float = 2.3
 ) -> Iterator:
@@ -62,10 +73,11 @@ def _matplotlib() -> Any:
     return matplotlib
 
 
-def save(fig: Any, path: Path) -> None:
-    """Write a figure to a file, which is replaced atomically."""
+def save(fig: Any, path: Path) -> list[Path]:
+    """Write a figure to a file, which is replaced atomically; gives [path]."""
     with files.replacing(path) as part:
         fig.savefig(part)
+    return [path]
 
 
 def heading(fig: Any, text: object, size: float = 9) -> None:
@@ -90,6 +102,14 @@ def legend(fig: Any) -> None:
     longest = max(map(len, shown)) * 5 + 40  # points: letters, and a line sample
     columns = max(1, min(len(shown), int(fig.get_figwidth() * 72 / longest)))
     fig.legend(shown.values(), shown, loc="outside lower center", ncols=columns)
+
+
+def band(
+    axis: Any, x: Any, middle: Any, low: Any, high: Any, *form: str, **look: Any
+) -> None:
+    """A curve and a band around it in its color; `form` and `look` are of `plot`."""
+    (line,) = axis.plot(x, middle, *form, **look)
+    axis.fill_between(x, low, high, color=line.get_color(), alpha=0.15, lw=0)
 
 
 def words(text: object) -> str:

@@ -46,11 +46,11 @@ def summarize(runs: Sequence[Run], asked: Asked = NOTHING) -> pd.DataFrame:
     spreads = over_rates.spreads(by_row)
     bases = [row for row in by_row if row.arm == BASE.name]
     summary = []
-    for row, same in by_row.items():
-        config = same[0].config
+    for row, of_row in by_row.items():
+        config = of_row[0].config
         name = row_name(row.optimizer, row.arm)
-        part = rows(same).set_index("seed")
-        found = {
+        part = rows(of_row).set_index("seed")
+        entry = {
             "dataset": config.dataset,
             "model": config.model,
             "optimizer": row.optimizer,
@@ -61,13 +61,13 @@ def summarize(runs: Sequence[Run], asked: Asked = NOTHING) -> pd.DataFrame:
         base = None if row.arm == BASE.name else _base_of(row, bases)
         if base is not None:
             plain = rows(by_row[base]).set_index("seed")
-            found |= _against(plain, part, asked.difference)
-            found["base_rate"] = base.of_optimizer()[groups.RATE]
+            entry |= _against(plain, part, asked.difference)
+            entry["base_rate"] = base.of_optimizer()[groups.RATE]
         if spreads:
-            found["spread"] = spreads.get(row, math.nan)
+            entry["spread"] = spreads.get(row, math.nan)
         if asked.target is not None:
-            found["reached"] = over_rates.reached(same, asked.target)
-        summary.append(found | {"rate": config.learning_rate} | _published(config, row))
+            entry["reached"] = over_rates.reached(of_row, asked.target)
+        summary.append(entry | {"rate": config.learning_rate} | _published(config, row))
     result = pd.DataFrame(summary)
     if "p" in result:
         result["p_holm"] = statistics.holm(result["p"].to_numpy(float))
@@ -83,9 +83,9 @@ def _base_of(row: groups.Row, bases: Sequence[groups.Row]) -> groups.Row | None:
         if base.optimizer == row.optimizer
         and base.of_optimizer(*kept) == row.of_optimizer(*kept)
     ]
-    same = [base for base in fitting if base.of_optimizer() == row.of_optimizer()]
+    equal = [base for base in fitting if base.of_optimizer() == row.of_optimizer()]
     # Each arm's learning rate may have been chosen separately.
-    choice = same or fitting
+    choice = equal or fitting
     return choice[0] if len(choice) == 1 else None
 
 
@@ -110,8 +110,8 @@ def _against(base: pd.DataFrame, part: pd.DataFrame, asked: float) -> dict[str, 
     whole = statistics.paired(difference)
     needed = math.nan
     if whole.n > 1:
-        found = statistics.pairs_needed(float(difference.std()), asked)
-        needed = math.inf if found is None else found
+        pairs = statistics.pairs_needed(float(difference.std()), asked)
+        needed = math.inf if pairs is None else pairs
     apart = difference[~(base["collapsed"] | part["collapsed"]).astype(bool)]
     return {
         "differences": tuple(difference),
@@ -129,16 +129,16 @@ def _against(base: pd.DataFrame, part: pd.DataFrame, asked: float) -> dict[str, 
 
 def _published(config: RunConfig, row: groups.Row) -> dict[str, Any]:
     key = (config.dataset, config.model, row.optimizer, row.arm)
-    found: Published | None = published().get(key)
+    numbers: Published | None = published().get(key)
     as_published = (config.f, config.eps, config.c) == ("linear", 1.0, None)
     if row.arm == LM.name and not as_published:
         return {}
-    if found is None:
+    if numbers is None:
         return {}
     return {
-        "thesis_loss": found.average_last_loss,
-        "thesis_accuracy": found.test_accuracy,
-        "thesis_doubt": "; ".join(found.contradictions),
+        "thesis_loss": numbers.average_last_loss,
+        "thesis_accuracy": numbers.test_accuracy,
+        "thesis_doubt": "; ".join(numbers.contradictions),
     }
 
 
@@ -170,7 +170,7 @@ def header(summary: pd.DataFrame, asked: Asked = NOTHING) -> tuple[str, ...]:
 def cells(summary: pd.DataFrame) -> list[tuple[str, ...]]:
     """The table's rows as text, in the order of `header`."""
     marks = notes.doubt_marks(summary)
-    found = []
+    lines = []
     for row in summary.to_dict("records"):
         texts = [
             row["name"],
@@ -191,8 +191,8 @@ def cells(summary: pd.DataFrame) -> list[tuple[str, ...]]:
             texts.append(over_rates.in_words(row["reached"], row["n"]))
         if notes.has_thesis(summary):
             texts += _thesis(row, marks)
-        found.append(tuple(texts))
-    return found
+        lines.append(tuple(texts))
+    return lines
 
 
 def title(runs: Sequence[Run]) -> str:
@@ -200,15 +200,15 @@ def title(runs: Sequence[Run]) -> str:
     configs = [run.config for run in runs]
     first = configs[0]
 
-    def each(name: str) -> str:
+    def several(name: str) -> str:
         values = sorted({getattr(config, name) for config in configs})
         return " and ".join(map(str, values))
 
-    epochs = each("epochs")
+    epochs = several("epochs")
     parts = [
-        f"{each('model')} on {each('dataset')}",
+        f"{several('model')} on {several('dataset')}",
         f"{epochs} epoch{'' if epochs == '1' else 's'}",
-        f"batches of {each('batch_size')}",
+        f"batches of {several('batch_size')}",
         "seeds " + ", ".join(map(str, sorted({config.seed for config in configs}))),
     ]
     if first.limit_train is not None:

@@ -30,22 +30,22 @@ class Published:
     @property
     def contradictions(self) -> list[str]:
         """What is impossible in this row, in words."""
-        found = []
+        words = []
         chance = math.log(CLASSES[self.dataset])
         if (
             abs(self.average_last_loss - chance) < 0.005
             and self.test_accuracy > 200 / CLASSES[self.dataset]
         ):
-            found.append(
+            words.append(
                 f"a mean loss of {self.average_last_loss:.2f} is that of guessing "
                 f"(ln {CLASSES[self.dataset]}), the accuracy is not"
             )
         if not self._is_a_mean_of_three():
-            found.append(
+            words.append(
                 f"{self.digits}% is not a mean of {RUNS} accuracies on "
                 f"{TEST_IMAGES:,} images"
             )
-        return found
+        return words
 
     def _is_a_mean_of_three(self) -> bool:
         """Whether some number of correct answers rounds or truncates to the digits."""

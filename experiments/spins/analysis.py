@@ -21,17 +21,19 @@ def judged(trials: pd.DataFrame) -> pd.DataFrame:
       family, method, instance; p; to_solution, in sweeps; seconds of processor time
       until then; shape, first, last, length (sweeps of a run).
     """
-    own = trials[trials["stage"] == "judged"].copy()
-    own["p"] = own["successes"] / own["chains"]
-    own["to_solution"] = [
+    finals = trials[trials["stage"] == "judged"].copy()
+    finals["p"] = finals["successes"] / finals["chains"]
+    finals["to_solution"] = [
         to_solution(int(k), int(n), float(s))
-        for k, n, s in zip(own["successes"], own["chains"], own["sweeps"], strict=True)
+        for k, n, s in zip(
+            finals["successes"], finals["chains"], finals["sweeps"], strict=True
+        )
     ]
     # A method's least disturbed trial shows what a sweep costs.
-    each = own["seconds"] / (own["chains"] * own["sweeps"])
-    cost = each.groupby([own["family"], own["method"]]).transform("min")
-    own["to_solution_seconds"] = own["to_solution"] * cost
-    return own
+    seconds = finals["seconds"] / (finals["chains"] * finals["sweeps"])
+    cost = seconds.groupby([finals["family"], finals["method"]]).transform("min")
+    finals["to_solution_seconds"] = finals["to_solution"] * cost
+    return finals
 
 
 def summary(trials: pd.DataFrame, base: str = "plain") -> pd.DataFrame:
@@ -47,13 +49,13 @@ def summary(trials: pd.DataFrame, base: str = "plain") -> pd.DataFrame:
       over all (sign-flip test of logarithms, paired by instance). The same in seconds,
       as seconds_time and so on. Intervals are 95%, over instances.
     """
-    found = judged(trials)
+    finals = judged(trials)
     rows = []
-    for family in dict.fromkeys(found["family"]):
-        own = found[found["family"] == family]
-        reference = own[own["method"] == base].set_index("instance")
-        for method in (m for m in LABELS if m in set(own["method"])):
-            part = own[own["method"] == method].set_index("instance")
+    for family in dict.fromkeys(finals["family"]):
+        of_family = finals[finals["family"] == family]
+        reference = of_family[of_family["method"] == base].set_index("instance")
+        for method in (m for m in LABELS if m in set(of_family["method"])):
+            part = of_family[of_family["method"] == method].set_index("instance")
             part = part.loc[reference.index]
             row: dict[str, Any] = {
                 "family": family,
@@ -88,8 +90,8 @@ def summary(trials: pd.DataFrame, base: str = "plain") -> pd.DataFrame:
 
 def deviations(times: pd.DataFrame) -> pd.Series:
     """(mean − exact) / standard error of the cases that were simulated."""
-    own = times[times["chains"] > 0]
-    return (own["mean"] - own["exact"]) / own["error"]
+    simulated = times[times["chains"] > 0]
+    return (simulated["mean"] - simulated["exact"]) / simulated["error"]
 
 
 def pooled(times: pd.DataFrame, again: pd.DataFrame) -> pd.DataFrame:
@@ -138,19 +140,19 @@ def speeds(runs: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for problem in dict.fromkeys(runs["problem"]):
-        own = runs[runs["problem"] == problem]
-        rate = own["chains"] * own["sweeps"] / own["processor"]
-        table = own.assign(rate=rate).pivot(
+        of_problem = runs[runs["problem"] == problem]
+        rate = of_problem["chains"] * of_problem["sweeps"] / of_problem["processor"]
+        table = of_problem.assign(rate=rate).pivot(
             index="repetition", columns="program", values="rate"
         )
-        for program in dict.fromkeys(own["program"]):
+        for program in dict.fromkeys(of_problem["program"]):
             ours = "metropolis, LM" if program.endswith("LM") else "metropolis"
             ratio = table[ours] / table[program]
             rows.append(
                 {
                     "problem": problem,
-                    "n": int(own["n"].iloc[0]),
-                    "chains": int(own["chains"].iloc[0]),
+                    "n": int(of_problem["n"].iloc[0]),
+                    "chains": int(of_problem["chains"].iloc[0]),
                     "program": program,
                     "rate": table[program].median(),
                     "ratio": ratio.median(),

@@ -29,9 +29,9 @@ def anneal(
     J = dict(zip(pairs, (-instance.J).tolist(), strict=True))
     sampler = SimulatedAnnealingSampler()
     began = time.process_time()
-    found = sampler.sample_ising(
+    samples = sampler.sample_ising(
         {}, J, num_reads=chains, num_sweeps=sweeps, seed=seed,
         beta_range=(1 / first, 1 / last), beta_schedule_type="geometric",
     )  # fmt: skip
     seconds = time.process_time() - began
-    return np.asarray(found.record.energy, np.float64), seconds
+    return np.asarray(samples.record.energy, np.float64), seconds

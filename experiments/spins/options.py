@@ -14,7 +14,8 @@ class Plan:
     and more chains), search (time to solution), speed (sweeps per second against NumPy
     and dwave-samplers)."""
     quick: bool = False
-    """Fewer chains, settings and instances, smaller systems: about a minute."""
+    """About a minute instead: fewer chains, settings, instances, temperatures and
+    repetitions, and smaller systems."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -37,30 +37,31 @@ def draw(
 def draw_tunnelling(times: pd.DataFrame, path: Path) -> Sequence[Path]:
     """A panel per n: exact means over 1/T, measured ones with 2 standard errors."""
     sizes = sorted(set(times["n"]))
-    columns = min(2, len(sizes))
-    with style.figure(-(-len(sizes) // columns), columns, 4.0, 2.7) as (fig, axes):
+    with style.panels(len(sizes), 2, 4.0, 2.7) as (fig, axes):
         for axis, n in zip(axes.flat, sizes, strict=False):
             for place, landscape in enumerate(LANDSCAPES):
-                own = times[(times["n"] == n) & (times["landscape"] == landscape)]
-                own = own.sort_values("temperature")
+                case = times[(times["n"] == n) & (times["landscape"] == landscape)]
+                case = case.sort_values("temperature")
                 color = "0.35" if landscape == "plain" else style.OTHER_COLORS[place]
-                beta = 1 / own["temperature"]
+                beta = 1 / case["temperature"]
                 # Side by side, where several means are measured at one temperature.
                 beside = beta * (1 + 0.006 * (place - (len(LANDSCAPES) - 1) / 2))
-                axis.plot(beta, own["exact"], color=color, lw=1.2, label=landscape)
+                axis.plot(beta, case["exact"], color=color, lw=1.2, label=landscape)
                 axis.errorbar(
-                    beside, own["mean"], 2 * own["error"], fmt="o", ms=3.5, color=color
+                    beside,
+                    case["mean"],
+                    2 * case["error"],
+                    fmt="o",
+                    ms=3.5,
+                    color=color,
                 )
             axis.set_yscale("log")
             axis.set_title(f"n = {n:.0f}")
             axis.set_xlabel("1/T")
-        for axis in axes.flat[len(sizes) :]:
-            axis.set_axis_off()
         for line in axes:
             line[0].set_ylabel("mean steps to\nthe mirror image")
         style.legend(fig)
-        style.save(fig, path)
-    return [path]
+        return style.save(fig, path)
 
 
 def draw_search(
@@ -77,12 +78,15 @@ def draw_search(
             axes[0], (("", "sweeps"), ("seconds_", "processor time")), strict=True
         ):
             for place, method in enumerate(methods):
-                own = (
+                of_method = (
                     summary[summary["method"] == method].set_index("family").loc[names]
                 )
                 y = -np.arange(len(names)) - 0.14 * (place - (len(methods) - 1) / 2)
-                value = own[f"{name}ratio"]
-                ends = [value - own[f"{name}low"], own[f"{name}high"] - value]
+                value = of_method[f"{name}ratio"]
+                ends = [
+                    value - of_method[f"{name}low"],
+                    of_method[f"{name}high"] - value,
+                ]
                 axis.errorbar(
                     value, y, xerr=ends, fmt="o", ms=4, color=COLORS[method],
                     label=LABELS[method],
@@ -99,5 +103,4 @@ def draw_search(
             axis.set_xlabel(f"{words} to solution, over Metropolis's")
         axes[0, 1].set_yticklabels([])
         style.legend(fig)
-        style.save(fig, path)
-    return [path]
+        return style.save(fig, path)

@@ -37,9 +37,9 @@ class Family:
 
 def dense(n: int, seed: int) -> Instance:
     """Sherrington–Kirkpatrick: Gaussian couplings of variance 1/n between all pairs."""
-    found = dense_of(n, seed)
-    matrix = np.asarray(found.model.couplings.matrix)
-    return dataclasses.replace(found, target=lowest(matrix))
+    instance = dense_of(n, seed)
+    matrix = np.asarray(instance.model.couplings.matrix)
+    return dataclasses.replace(instance, target=lowest(matrix))
 
 
 def dense_of(n: int, seed: int = 0) -> Instance:

@@ -63,8 +63,8 @@ Runner = Callable[[Instance, Setting, int, int], Trial]
 
 def _timed(run: Callable[[], Any]) -> tuple[Any, float]:
     began = time.process_time()
-    found = jax.block_until_ready(run())
-    return found, time.process_time() - began
+    result = jax.block_until_ready(run())
+    return result, time.process_time() - began
 
 
 def cooling(setting: Setting) -> np.ndarray:
@@ -96,7 +96,7 @@ def _annealed(
     temperature = jax.tree_util.Partial(
         _interpolated, jnp.asarray(table, jnp.float32), jnp.float32(steps)
     )
-    found, seconds = _timed(
+    result, seconds = _timed(
         lambda: annealing.metropolis(
             model,
             model.flips(),
@@ -108,8 +108,8 @@ def _annealed(
             **options,
         )
     )
-    best = np.asarray(found.best_value) - float(model.offset)
-    return Trial(best, seconds, setting.sweeps), found.trajectory
+    best = np.asarray(result.best_value) - float(model.offset)
+    return Trial(best, seconds, setting.sweeps), result.trajectory
 
 
 def plain(instance: Instance, setting: Setting, chains: int, seed: int) -> Trial:
@@ -176,18 +176,18 @@ LABELS = {
 def draw(family: Family, sizes: Sizes) -> list[Setting]:
     """Draw the settings that all methods share; only LM uses the shape."""
     rng = np.random.default_rng(FIRST_SETTING)
-    found = []
+    settings = []
     for i in range(sizes.settings):
         first = float(np.exp(rng.uniform(np.log(0.3), np.log(3.0)))) * family.unit
         last = float(np.exp(rng.uniform(np.log(0.02), np.log(0.3)))) * family.unit
         names = list(SHAPES)
-        found.append(
+        settings.append(
             Setting(
                 first, last, sizes.sweeps[i % len(sizes.sweeps)],
                 names[rng.integers(len(names))],
             )
         )  # fmt: skip
-    return found
+    return settings
 
 
 def to_solution(successes: int, n: int, sweeps: float) -> float:
@@ -251,11 +251,11 @@ def study(name: str, family: Family, sizes: Sizes) -> Iterator[dict[str, Any]]:
             for number, instance in enumerate(train):
                 seed = FIRST_TRAINING + 100 * place + number
                 trial = METHODS[method](instance, setting, sizes.chains, seed)
-                found = row(method, "tuning", number, instance, setting, trial)
+                tried = row(method, "tuning", number, instance, setting, trial)
                 total += math.log(
-                    to_solution(found["successes"], found["chains"], trial.sweeps)
+                    to_solution(tried["successes"], tried["chains"], trial.sweeps)
                 )
-                yield found
+                yield tried
             scores.append(total)
         chosen[method] = settings[int(np.argmin(scores))]
     table = np.mean(

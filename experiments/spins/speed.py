@@ -86,7 +86,7 @@ def measure(sizes: Sizes, small: bool) -> Iterator[dict[str, Any]]:
             run()
         for repetition in range(sizes.repetitions):
             for program, run in programs.items():
-                began, own = time.perf_counter(), time.process_time()
+                began, used = time.perf_counter(), time.process_time()
                 run()
                 yield {
                     "problem": name,
@@ -96,7 +96,7 @@ def measure(sizes: Sizes, small: bool) -> Iterator[dict[str, Any]]:
                     "chains": sizes.speed_chains,
                     "sweeps": sizes.speed_sweeps,
                     "wall": time.perf_counter() - began,
-                    "processor": time.process_time() - own,
+                    "processor": time.process_time() - used,
                 }
 
 
@@ -128,14 +128,14 @@ def _programs(instance: Instance, sizes: Sizes) -> dict[str, Callable[[], Any]]:
             slope,
         )
 
-    found: dict[str, Callable[[], Any]] = {
+    programs: dict[str, Callable[[], Any]] = {
         "metropolis": lambda: ours(None),
         "metropolis, LM": lambda: ours("linear"),
         "NumPy": lambda: numpy(0.0),
         "NumPy, LM": lambda: numpy(1.0),
     }
     if dwave.installed():
-        found["dwave-samplers"] = lambda: dwave.anneal(
+        programs["dwave-samplers"] = lambda: dwave.anneal(
             instance, FIRST, LAST, sizes.speed_sweeps, chains, 0
         )
-    return found
+    return programs

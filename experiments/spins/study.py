@@ -162,7 +162,8 @@ def _outline(config: Plan, missing: Sequence[str]) -> list[str]:
         f"  {part}: {amounts[part]}{'' if part in missing else '; finished'}"
         for part in config.parts
     ]
-    return ["", *lines, f"  to measure: {', '.join(missing)}"]
+    head = ", --quick: smaller systems" if config.quick else ""
+    return [head, *lines, f"  to measure: {', '.join(missing)}"]
 
 
 def _line(part: str, frames: Frames) -> str:

@@ -34,7 +34,7 @@ def tables(parts: Mapping[str, pd.DataFrame], index: Index, quick: bool) -> str:
 
 def _tunnelling(samples: dict[str, pd.DataFrame]) -> str:
     """The samples against the exact means, then the rows of each."""
-    found = (
+    words = (
         "## Curie–Weiss tunneling times\n\nMean steps from all spins down to the "
         "mirror image of the most probable state: exact from the transition matrix, "
         f"and measured if the exact mean is at most {LONGEST:,}. *Longer cases* have "
@@ -47,8 +47,8 @@ def _tunnelling(samples: dict[str, pd.DataFrame]) -> str:
     for part, times in samples.items():
         # Both samples have the same exact means.
         shown = times if part == "tunnelling" else times[times["chains"] > 0]
-        found += f"### {SAMPLES[part].capitalize()} sample\n\n{_times(shown)}\n"
-    return found.rstrip("\n") + "\n"
+        words += f"### {SAMPLES[part].capitalize()} sample\n\n{_times(shown)}\n"
+    return words.rstrip("\n") + "\n"
 
 
 def _agreement(samples: dict[str, pd.DataFrame]) -> str:
@@ -69,13 +69,13 @@ def _agreement(samples: dict[str, pd.DataFrame]) -> str:
     for name, times in groups.items():
         if not times["chains"].any():
             continue
-        found = analysis.agreement(times)
+        fit = analysis.agreement(times)
         lines.append(
             [
-                name, f"{times['chains'].max():,.0f}", f"{found['n']}",
-                f"{found['within']}", f"{100 * found['few']:.0f}%",
-                f"{found['squares']:.1f}", f"{100 * found['large']:.0f}%",
-                f"{found['farthest']:+.2f}",
+                name, f"{times['chains'].max():,.0f}", f"{fit['n']}",
+                f"{fit['within']}", f"{100 * fit['few']:.0f}%",
+                f"{fit['squares']:.1f}", f"{100 * fit['large']:.0f}%",
+                f"{fit['farthest']:+.2f}",
             ]
         )  # fmt: skip
     return text.table(head, lines)
@@ -103,13 +103,13 @@ def _search(trials: pd.DataFrame, known: Mapping[str, Family]) -> str:
     summary = analysis.summary(trials)
     parts = ["## Time to solution\n", _how_to_read(trials)]
     for family in dict.fromkeys(summary["family"]):
-        own = summary[summary["family"] == family]
+        of_family = summary[summary["family"] == family]
         record = known[family]
         parts.append(
-            f"### {record.label} ({record.known}, {own['n'].iloc[0]} instances)\n"
+            f"### {record.label} ({record.known}, {of_family['n'].iloc[0]} instances)\n"
         )
         lines = []
-        for row in own.to_dict("records"):
+        for row in of_family.to_dict("records"):
             lines.append(
                 [
                     LABELS[row["method"]],
@@ -185,8 +185,7 @@ def _ratio(row: Any, name: str, base: str = "plain") -> str:
     word = "cannot tell"
     if p < SURE:
         word = "**faster**" if value < 1 else "**slower**"
-    p_text = "< 0.001" if p < 0.001 else f"{p:.3f}"
-    return f"{_short(value)} ({_short(low)} … {_short(high)}), {word} (p {p_text})"
+    return f"{_short(value)} ({_short(low)} … {_short(high)}), {word} (p {text.p(p)})"
 
 
 def _short(ratio: float) -> str:

@@ -26,7 +26,7 @@ def run(model: Any, x: jax.Array, key: jax.Array, T: jax.Array, sweeps: Any) -> 
     x = chains_last(x)
     chains = x.shape[1]
     value = jax.vmap(model, in_axes=-1)(x)
-    each = jnp.tile(T, chains // REPLICAS)
+    temperature = jnp.tile(T, chains // REPLICAS)
     words = noise.words(key)
     order = jnp.arange(chains)
     rung = order % REPLICAS
@@ -37,7 +37,7 @@ def run(model: Any, x: jax.Array, key: jax.Array, T: jax.Array, sweeps: Any) -> 
         x = moves.apply(x, move, accepted)
         move = moves.propose(draws(words, sweep * n + place, chains), x, place)
         change = moves.change(x, move)
-        accepted = u[place] <= probability(change / each, moves.acceptance)
+        accepted = u[place] <= probability(change / temperature, moves.acceptance)
         value = value + jnp.where(accepted, change, 0)
         return x, move, accepted, value, jnp.minimum(best, value), u, sweep
 
@@ -48,7 +48,7 @@ def run(model: Any, x: jax.Array, key: jax.Array, T: jax.Array, sweeps: Any) -> 
         partner = order + jnp.where(above, 1, -1)
         exists = jnp.where(above, rung + 1 < REPLICAS, rung > 0)
         partner = jnp.where(exists, partner, order)
-        gain = (1 / each - 1 / each[partner]) * (value - value[partner])
+        gain = (1 / temperature - 1 / temperature[partner]) * (value - value[partner])
         # Both replicas of a pair decide by the lower one's random number.
         swap = exists & (jnp.log(u[jnp.minimum(order, partner)]) <= gain)
         source = jnp.where(swap, partner, order)

@@ -174,8 +174,8 @@ def row(case: Case, chains: int, seed: int, few: int = 0) -> dict[str, Any]:
         chains = few if exact <= LONGER else 0
     if not chains:
         return row | {"mean": np.nan, "error": np.nan, "arrived": 0, "chains": 0}
-    found = times(case, chains, seed)
-    arrived = found[found >= 0]
+    steps = times(case, chains, seed)
+    arrived = steps[steps >= 0]
     return row | {
         "mean": arrived.mean(),
         "error": arrived.std(ddof=1) / np.sqrt(len(arrived)),

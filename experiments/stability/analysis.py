@@ -45,27 +45,27 @@ def summary(runs: pd.DataFrame) -> pd.DataFrame:
         base = arms.get(BASE.name)
         for arm, part in arms.items():
             table, rates = grid(part, "collapsed")
-            found = margins.margin(table, rates)
+            margin = margins.margin(table, rates)
             against = margins.Margin(np.nan, np.nan, np.nan)
             if base is not None and arm != BASE.name:
                 against = margins.ratio(table, grid(base, "collapsed")[0], rates)
             rate = chosen(part)
-            there = part[part["rate"] == rate]
+            at_rate = part[part["rate"] == rate]
             rows.append(
                 dict(zip(KEYS, (task, optimizer, arm), strict=True))
                 | {
                     "n": len(table),
-                    "margin": found.value,
-                    "low": found.low,
-                    "high": found.high,
+                    "margin": margin.value,
+                    "low": margin.low,
+                    "high": margin.high,
                     "ratio": against.value,
                     "ratio_low": against.low,
                     "ratio_high": against.high,
                     "ratio_bound": against.bound,
                     "chosen": rate,
-                    "accuracy": there["test_accuracy"].mean(),
-                    "deviation": there["test_accuracy"].std(),
-                    "collapsed": int(there["collapsed"].sum()),
+                    "accuracy": at_rate["test_accuracy"].mean(),
+                    "deviation": at_rate["test_accuracy"].std(),
+                    "collapsed": int(at_rate["collapsed"].sum()),
                 }
             )
     return pd.DataFrame(rows)
@@ -156,9 +156,11 @@ def groups(runs: pd.DataFrame) -> Iterator[tuple[str, str, dict[str, pd.DataFram
     """Each task and optimizer with its arms' rows, in order."""
     names = (tasks(runs), OPTIMIZERS, ARMS)
     order = {name: i for known in names for i, name in enumerate(known)}
-    found: dict[Any, Any] = dict(iter(runs.groupby(_GROUP, sort=False)))
-    for task, optimizer in sorted(found, key=lambda key: [order[name] for name in key]):
-        arms = dict(iter(found[task, optimizer].groupby("arm")))
+    by_key: dict[Any, Any] = dict(iter(runs.groupby(_GROUP, sort=False)))
+    for task, optimizer in sorted(
+        by_key, key=lambda key: [order[name] for name in key]
+    ):
+        arms = dict(iter(by_key[task, optimizer].groupby("arm")))
         yield (
             task,
             optimizer,

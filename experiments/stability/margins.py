@@ -81,9 +81,9 @@ def crossing(shares: np.ndarray, rates: Sequence[float]) -> np.ndarray:
     above = np.take_along_axis(shares, upper[..., None], -1)[..., 0]
     below = np.take_along_axis(shares, lower[..., None], -1)[..., 0]
     part = (AT_MOST - below) / np.where(above > below, above - below, 1)
-    found = np.exp(x[lower] + part * (x[upper] - x[lower]))
-    found = np.where(upper == 0, 0.0, found)
-    return np.where(over.any(axis=-1), found, np.inf)
+    crossings = np.exp(x[lower] + part * (x[upper] - x[lower]))
+    crossings = np.where(upper == 0, 0.0, crossings)
+    return np.where(over.any(axis=-1), crossings, np.inf)
 
 
 def _over(first: np.ndarray, second: np.ndarray, rates: Sequence[float]) -> np.ndarray:

@@ -78,7 +78,9 @@ class Plan:
     seeds: int | None = None
     """Number of seeds, which count from 2000; by default, 48, or 8 with --quick."""
     quick: bool = False
-    """Four arms, 8 seeds and every second learning rate: minutes on two cores."""
+    """A plan of minutes on two cores instead: mlp12 with sgd and adam, four arms, every
+    second learning rate, and 8 seeds. Other options choose from it, or replace its arms
+    and seeds."""
 
     def cases(self) -> list[Case]:
         """The requested cases of the plan; `arms`, if given, replace the plan's.

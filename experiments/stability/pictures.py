@@ -45,7 +45,9 @@ def draw(
         telling = set(arms) - {BASE.name, LM.name}
         some = [g for g in analysis.groups(runs) if telling & set(g[2])]
         if some:
-            kept = pd.concat([part for *_, own in some for part in own.values()])
+            kept = pd.concat(
+                [part for *_, arms_runs in some for part in arms_runs.values()]
+            )
             drawing.of(draw_collapse, kept, arms, out / name)
     drawing.of(draw_how, runs[main], curves, out / "how.png")
 
@@ -54,36 +56,23 @@ def draw_collapse(runs: pd.DataFrame, arms: Sequence[str], path: Path) -> list[P
     """A panel per task and optimizer: collapsed runs over rates, with Wilson's band."""
     table = analysis.collapse(runs[runs["arm"].isin(arms)])
     panels = [(task, optimizer) for task, optimizer, _ in analysis.groups(runs)]
-    columns = min(2, len(panels))
-    with style.figure(-(-len(panels) // columns), columns, 4.4, 2.9) as (fig, axes):
+    with style.panels(len(panels), 2, 4.4, 2.9) as (fig, axes):
         for axis, (task, optimizer) in zip(axes.flat, panels, strict=False):
-            own = table[(table["task"] == task) & (table["optimizer"] == optimizer)]
-            for arm in (name for name in arms if name in set(own["arm"])):
-                part = own[own["arm"] == arm].sort_values("rate")
-                share = 100 * part["collapsed"] / part["n"]
-                axis.plot(
-                    part["rate"],
-                    share,
-                    "o-",
-                    ms=3,
-                    color=ARMS[arm].color,
-                    label=ARMS[arm].label,
-                )
-                low, high = 100 * part["low"], 100 * part["high"]
-                axis.fill_between(
-                    part["rate"], low, high, color=ARMS[arm].color, alpha=0.13, lw=0
-                )
-            _rate_axis(axis, own["rate"])
+            counts = table[(table["task"] == task) & (table["optimizer"] == optimizer)]
+            for arm in (name for name in arms if name in set(counts["arm"])):
+                part = counts[counts["arm"] == arm].sort_values("rate")
+                share = part["collapsed"] / part["n"]
+                percent = (100 * x for x in (share, part["low"], part["high"]))
+                look = {"color": ARMS[arm].color, "label": ARMS[arm].label, "ms": 3}
+                style.band(axis, part["rate"], *percent, "o-", **look)
+            _rate_axis(axis, counts["rate"])
             axis.set_ylim(-3, 103)
             axis.set_title(f"{TASKS[task].label}, {OPTIMIZERS[optimizer].label}")
             axis.set_xlabel("learning rate")
-        for axis in axes.flat[len(panels) :]:
-            axis.set_axis_off()
         for row in axes:
             row[0].set_ylabel("runs that collapse, %")
         style.legend(fig)
-        style.save(fig, path)
-    return [path]
+        return style.save(fig, path)
 
 
 def _rate_axis(axis: Any, rates: pd.Series) -> None:
@@ -99,20 +88,20 @@ def draw_how(runs: pd.DataFrame, curves: pd.DataFrame, path: Path) -> list[Path]
     For each optimizer: the smallest rate at which the plain run of a kept seed
     collapses and one of SHOWN does not.
     """
-    panels = [found for group in analysis.groups(runs) if (found := _telling(*group))]
+    panels = [panel for group in analysis.groups(runs) if (panel := _telling(*group))]
     if not panels:
         return []
     with style.figure(2, len(panels), 4.4, 2.3) as (fig, axes):
         for (top, bottom), panel in zip(axes.T, panels, strict=True):
             task, optimizer, seed, rate = panel
-            own = curves[
+            run = curves[
                 (curves["task"] == task)
                 & (curves["optimizer"] == optimizer)
                 & (curves["seed"] == seed)
                 & (curves["rate"] == rate)
             ]
             for arm in (BASE.name, *SHOWN):
-                part = own[own["arm"] == arm].sort_values("step")
+                part = run[run["arm"] == arm].sort_values("step")
                 if part.empty:
                     continue
                 color, label = ARMS[arm].color, ARMS[arm].label
@@ -127,8 +116,7 @@ def draw_how(runs: pd.DataFrame, curves: pd.DataFrame, path: Path) -> list[Path]
         axes[0, 0].set_ylabel("loss (dotted: guessing)")
         axes[1, 0].set_ylabel("LM's scale")
         style.legend(fig)
-        style.save(fig, path)
-    return [path]
+        return style.save(fig, path)
 
 
 def _telling(

@@ -67,7 +67,7 @@ def run(
         assert scales is not None
         replayed = np.array(
             [
-                [reorder(own, what.steps, seed) for own in of_seed]
+                [reorder(of_rate, what.steps, seed) for of_rate in of_seed]
                 for seed, of_seed in zip(seeds, scales, strict=True)
             ],
             np.float32,
@@ -80,11 +80,11 @@ def run(
         by_seed = jax.device_put(by_seed, spread)
     compiling(True)
     # Returns once it is compiled, before it has run.
-    found = _program(task, optimizer, arm)(
+    outcome = _program(task, optimizer, arm)(
         images, *by_seed, np.asarray(rates, np.float32)
     )
     compiling(False)
-    return Outcome(*jax.device_get(found))
+    return Outcome(*jax.device_get(outcome))
 
 
 @functools.cache
@@ -100,7 +100,7 @@ def _program(task: str, optimizer: str, arm: str) -> Any:
         if jax.default_backend() != "cpu" or len(jax.local_devices()) > 1:
             return jax.vmap(one)(keys, order, replayed)
         # Seed by seed, so that the weights of one seed's rates stay in a CPU's caches.
-        return jax.lax.map(lambda own: one(*own), (keys, order, replayed))
+        return jax.lax.map(lambda of_one: one(*of_one), (keys, order, replayed))
 
     return whole
 

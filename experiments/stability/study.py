@@ -127,7 +127,8 @@ def _outline(config: Plan, missing: Sequence[str]) -> list[str]:
     groups: dict[tuple[str, str], list[Case]] = {}
     for case in cases:
         groups.setdefault((case.task, case.optimizer), []).append(case)
-    lines = [f" of {seeds} seeds"]
+    quick = ", --quick: every second learning rate" if config.quick else ""
+    lines = [f" of {seeds} seeds{quick}"]
     for (task, optimizer), alike in groups.items():
         done = [case.arm for case in alike if case.name not in missing]
         lines.append(

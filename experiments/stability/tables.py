@@ -24,15 +24,15 @@ def tables(runs: pd.DataFrame, cases: dict[str, Any]) -> str:
     if len(overview := _overview(summary)):
         parts.append(overview)
     for task, optimizer, arms in analysis.groups(runs):
-        own = (runs["task"] == task) & (runs["optimizer"] == optimizer)
-        n = runs[own]["seed"].nunique()
+        chosen = (runs["task"] == task) & (runs["optimizer"] == optimizer)
+        n = runs[chosen]["seed"].nunique()
         title = f"{TASKS[task].label}, {OPTIMIZERS[optimizer].label}"
         parts.append(f"## {title}\n")
         parts.append(f"Collapsed of {n} seeds, by learning rate:\n")
-        parts.append(_collapse(runs[own], list(arms)))
+        parts.append(_collapse(runs[chosen], list(arms)))
         parts.append(_summary(_of(summary, task, optimizer)))
-        if len(compared) and len(found := _of(compared, task, optimizer)):
-            parts.append(_comparisons(found))
+        if len(compared) and len(pairs := _of(compared, task, optimizer)):
+            parts.append(_comparisons(pairs))
     parts.append(_missing(cases))
     parts.append(document.origin(cases))
     return "\n".join(parts)
@@ -67,15 +67,10 @@ def _overview(summary: pd.DataFrame) -> str:
     if known.empty:
         return ""
     rows = []
-    for (task, optimizer), own in known.groupby(["task", "optimizer"], sort=False):
-        ratios = {row["arm"]: _ratio(row, "ratio") for row in own.to_dict("records")}
-        rows.append(
-            [
-                TASKS[task].label,
-                OPTIMIZERS[optimizer].label,
-                *(ratios.get(arm, "") for arm in OVERVIEW),
-            ]
-        )
+    for (task, optimizer), cases in known.groupby(["task", "optimizer"], sort=False):
+        ratios = {row["arm"]: _ratio(row, "ratio") for row in cases.to_dict("records")}
+        names = TASKS[task].label, OPTIMIZERS[optimizer].label
+        rows.append([*names, *(ratios.get(arm, "") for arm in OVERVIEW)])
     head = ("Network", "Optimizer", *(ARMS[arm].label for arm in OVERVIEW))
     title = "The margin over the plain optimizer's, with its 90% interval:\n"
     return f"{title}\n{MARKS[0]}\n\n{text.table(head, rows)}\n{MARKS[1]}\n"
@@ -92,44 +87,36 @@ def _collapse(runs: pd.DataFrame, arms: Sequence[str]) -> str:
 
 
 def _summary(summary: pd.DataFrame) -> str:
-    rows = []
-    for row in summary.to_dict("records"):
-        ratio = "" if np.isnan(row["ratio_low"]) else _ratio(row, "ratio")
-        rows.append(
-            [
-                ARMS[row["arm"]].label,
-                _margin(row),
-                ratio,
-                f"{row['chosen']:g}",
-                f"{row['accuracy']:.2f} ± {row['deviation']:.2f}",
-                str(row["collapsed"]),
-            ]
-        )
     head = ("Arm", "Margin", "Over plain's", "Chosen", "Test accuracy", "Collapsed")
+    rows = [
+        [
+            ARMS[row["arm"]].label, _margin(row),
+            "" if np.isnan(row["ratio_low"]) else _ratio(row, "ratio"),
+            f"{row['chosen']:g}", f"{row['accuracy']:.2f} ± {row['deviation']:.2f}",
+            str(row["collapsed"]),
+        ]
+        for row in summary.to_dict("records")
+    ]  # fmt: skip
     return text.table(head, rows)
 
 
 def _comparisons(compared: pd.DataFrame) -> str:
-    rows = []
-    for row in compared.to_dict("records"):
-        rows.append(
-            [
-                f"{ARMS[row['arm']].label} against {ARMS[row['other']].label}",
-                _ratio(row, "ratio"),
-                f"{collapses(row)} ({100 * row['collapse']:+.1f}%, "
-                f"p {_p(row['p_collapse'])})",
-                f"{accuracy(row)} ({row['points']:+.2f}, {row['points_low']:+.2f} … "
-                f"{row['points_high']:+.2f}, p {_p(row['p_points'])})",
-                "more than a million" if np.isnan(p := _number(row)) else f"{p:.0f}",
-            ]
-        )
     pairs = f"Pairs to detect {EQUIVALENT:g} point"
     head = ("Comparison", "Ratio of margins", "Collapses", "Accuracy, points", pairs)
+    rows = [
+        [
+            f"{ARMS[row['arm']].label} against {ARMS[row['other']].label}",
+            _ratio(row, "ratio"),
+            f"{collapses(row)} ({100 * row['collapse']:+.1f}%, "
+            f"p {text.p(row['p_collapse'])})",
+            f"{accuracy(row)} ({row['points']:+.2f}, {row['points_low']:+.2f} … "
+            f"{row['points_high']:+.2f}, p {text.p(row['p_points'])})",
+            # pandas makes None a NaN in a column with numbers.
+            "more than a million" if pd.isna(row["pairs"]) else f"{row['pairs']:.0f}",
+        ]
+        for row in compared.to_dict("records")
+    ]
     return text.table(head, rows)
-
-
-def _number(row: dict[Any, Any]) -> float:
-    return np.nan if row["pairs"] is None else float(row["pairs"])
 
 
 def collapses(row: Any) -> str:
@@ -186,7 +173,3 @@ def _ratio(row: dict[Any, Any], name: str) -> str:
     if row[name + "_bound"]:
         return f"{row[name + '_bound']} {value:.2f} ({low:.2f} … {high:.2f})"
     return f"{value:.2f} ({low:.2f} … {high:.2f})"
-
-
-def _p(p: float) -> str:
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"

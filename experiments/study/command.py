@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from experiments.errors import UserError
 from experiments.machine.setup import Cache, Process
 from experiments.study.record import Study
+from experiments.text import plural
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,18 +64,21 @@ def _outline(study: Study, config: Any) -> list[str]:
     from experiments.study import pace, store
 
     parts, out = study.parts(config), config.out
-    missing = [part.name for part in parts]
+    lacking = dict.fromkeys((part.name for part in parts), "")
     if not config.overwrite:
-        missing = list(store.unfinished(study, out, missing))
-    head, *lines, left = study.outline(config, missing)
+        lacking = store.unfinished(study, out, lacking)
+    head, *lines, left = study.outline(config, list(lacking))
     lines = [f"{out}: {study.count(len(parts))}{head}", *lines]
-    if not missing:
+    if not lacking:
         return [*lines, "  nothing is left to measure"]
     begun = store.interrupted(out) if config.resume else {}
     to_do = []
-    for part in (part for part in parts if part.name in missing):
+    for part in (part for part in parts if part.name in lacking):
+        if reason := lacking[part.name]:
+            lines.append(f"  damaged: {part.name} ({reason})")
         if done := min(begun.get(part.name, 0), part.pieces):
-            lines.append(f"  begun: {part.name}, {done} of {part.pieces} pieces")
+            pieces = plural(part.pieces, "piece")
+            lines.append(f"  begun: {part.name}, {done} of {part.pieces} {pieces}")
         share = 1 - done / part.pieces
         to_do.append(part._replace(amount=part.amount * share))
     return [*lines, f"{left}; {pace.time(study, to_do, out)}"]

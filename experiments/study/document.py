@@ -1,5 +1,6 @@
 """tables.md and the pictures of a study, from its rows; its section of a report."""
 
+import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from experiments import text
 from experiments.errors import UserError
 from experiments.machine import files
-from experiments.report import page, style
+from experiments.report import style
 from experiments.runs import provenance
 from experiments.study import registry, store
 from experiments.study.record import Rows, Study
@@ -25,11 +26,13 @@ def write_with(drawing: style.Drawing, study: Study, out: Path) -> Rows:
     rows, index = store.read(study, out), store.index(study, out)
     try:
         words = study.words(rows, index)
-    # What rows may lack of each other shows in many ways.
+    # What rows may lack of each other shows in many ways, and so does a bug.
     except (LookupError, ValueError, TypeError, ArithmeticError) as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
         raise UserError(
-            f"{out} does not contain the rows of a whole {study.name}: "
-            f"{type(error).__name__}: {error}"
+            f"{out}: tables.md cannot be made: {type(error).__name__}: {error} "
+            f"({Path(place.filename).name}, line {place.lineno}): its rows contradict "
+            f"each other, or the {study.name} has a bug"
         ) from error
     files.write_text(out / "tables.md", words)
     study.draw(rows, index, out, drawing)
@@ -50,30 +53,24 @@ def raise_failures(damaged: Sequence[str], drawing: style.Drawing) -> None:
     drawing.raise_failures()
 
 
-def sections(rows: Mapping[Path, tuple[Study, Rows]]) -> list[str]:
-    """The sections of a report's page about studies, with their pictures."""
+def sections(rows: Mapping[Path, tuple[Study, Rows]]) -> list[dict[str, Any]]:
+    """Title, path and captions (by picture) of each study, for a report."""
     titles = [study.title(of) for study, of in rows.values()]
     names = [path.name for path in rows]
     if len(set(zip(titles, names))) < len(names):
         names = [str(path) for path in rows]
     return [
-        _section(path, study, title, name if titles.count(title) > 1 else "")
+        {
+            "title": f"{title} ({name})" if titles.count(title) > 1 else title,
+            "path": path,
+            "captions": {
+                path / file: caption
+                for file, caption in study.captions.items()
+                if (path / file).is_file()
+            },
+        }
         for (path, (study, _)), title, name in zip(rows.items(), titles, names)
     ]
-
-
-def _section(path: Path, study: Study, title: str, name: str) -> str:
-    pictures = "".join(
-        page.figure(path / file, caption)
-        for file, caption in study.captions.items()
-        if (path / file).is_file()
-    )
-    of = f" ({name})" if name else ""
-    return f"""
-<h2>{text.html(title + of)}</h2>
-<div class="figures">{pictures}</div>
-<p class="note">Tables and comparisons are in {text.html(path.name)}/tables.md.</p>
-"""
 
 
 def origin(parts: Mapping[str, Mapping[str, Any]]) -> str:
@@ -104,6 +101,7 @@ def lines(study: Study, out: Path) -> Sequence[str]:
     states += [f"  damaged   {part} ({reason})" for part, reason in lacking.items()]
     states += [f"  running   {part}" for part in store.running(out)]
     for part, count in store.interrupted(out).items():
-        states.append(f"  begun     {part}: {count} pieces (--resume continues it)")
+        pieces = text.plural(count, "piece")
+        states.append(f"  begun     {part}: {count} {pieces} (--resume continues it)")
     finished = len(index.parts.keys() - lacking.keys())
     return [f"{out}: {study.name}, {study.count(finished)}", *states]

@@ -4,7 +4,7 @@ import hashlib
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,15 @@ from experiments.machine.files import replacing
 from experiments.machine.locks import locked
 from experiments.machine.progress import Progress
 from experiments.machine.stopping import Stop
-from experiments.runs.provenance import provenance
+from experiments.runs import provenance
 from experiments.runs.remaining import in_words
 from experiments.runs.rows import without_places
 from experiments.study import store
-from experiments.study.record import Arrays, Context, Study
+from experiments.study.pace import Pace
+from experiments.study.record import Arrays, Context, Part, Study
+from experiments.text import plural
+
+MINUTE = 60  # seconds
 
 
 def run(
@@ -34,44 +38,51 @@ def run(
       Stopped: on a request to stop; `out` has the finished parts.
       UserError: `out` cannot be written to.
     """
-    origin = provenance()
+    origin = provenance.provenance()
     origin |= {"command": without_places(origin["command"])}
-    parts = [part.name for part in study.parts(config)]
+    parts = {part.name: part for part in study.parts(config)}
     missing = store.unfinished(study, out, parts)
-    for part, reason in missing.items():
+    for name, reason in missing.items():
         if reason:
-            untrusted.leave_out(f"{part}, which is measured again: {reason}")
-    shown.line(f"{len(missing)} of {study.count(len(parts))} to measure")
-    shown.begin(f"{study.noun}s", len(missing))
+            untrusted.leave_out(f"{name}, which is measured again: {reason}")
+    left = [parts[name] for name in missing]
+    shown.begin(str(out), len(left), f"{plural(len(left), study.noun)} to measure")
+    pace = Pace.of(study, out)
     memory: dict[Any, Any] = {}
-    spent = 0.0
-    for number, part in enumerate(missing, start=1):
+    while left:
         if stop():
             raise stop.stopped()
-        with locked(store.lock(out, part)) as mine:
+        part, *left = left
+        with locked(store.lock(out, part.name)) as mine:
             if not mine:
-                shown.line(f"{part}: another command is measuring it")
+                shown.line(f"{part.name}: another command is measuring it")
                 continue
             # Another command may have finished it since.
-            if not store.unfinished(study, out, [part]):
+            if not store.unfinished(study, out, [part.name]):
                 continue
-            pieces = Pieces(out, id_, part, stop)
+            shown.line(part.name + _words(pace, [part], "takes {}"))
+            pieces = Pieces(out, id_, part, stop, shown)
             context = Context(
                 pieces.kept, pieces.check, shown.line, shown.compiling, memory
             )
-            frames = study.measure(config, part, context)
+            frames = study.measure(config, part.name, context)
             about = {"seconds": pieces.seconds} | origin
             try:
-                store.write(study, out, id_, part, about, frames)
+                store.write(study, out, id_, part.name, about, frames)
                 pieces.remove()
             except OSError as error:
-                raise UserError(f"cannot write {part} to {out}: {error}") from error
+                raise UserError(
+                    f"cannot write {part.name} to {out}: {error}"
+                ) from error
+        pace.add(part.sort, part.amount, pieces.seconds, provenance.device(about))
         shown.advance()
-        shown.line(f"{number}/{len(missing)} {study.line(part, frames)}")
-        spent += pieces.seconds
-        if rest := len(missing) - number:
-            left = in_words(spent / number * rest)
-            shown.line(f"{left} left, if all {study.noun}s are alike")
+        rest = _words(pace, left, f"{{}} for {study.count(len(left))}") if left else ""
+        shown.line(f"{study.line(part.name, frames)}{rest}")
+
+
+def _words(pace: Pace, parts: Sequence[Part], words: str) -> str:
+    seconds = pace.seconds(parts)
+    return "" if seconds is None else f"; {words.format(in_words(seconds))}"
 
 
 class Pieces:
@@ -81,11 +92,13 @@ class Pieces:
     own name, the seconds until then, and a digest of the arrays.
     """
 
-    def __init__(self, out: Path, id_: str, part: str, stop: Stop):
+    def __init__(self, out: Path, id_: str, part: Part, stop: Stop, shown: Progress):
         self._folder, self._part, self._stop = out / store.PIECES, part, stop
-        self._origin = {"study": id_, "part": part}
+        self._origin = {"study": id_, "part": part.name}
+        self._shown, self._count = shown, 0
         self._lock = threading.Lock()
         self._before, self._began = 0.0, time.perf_counter()
+        self._said = self._began
 
     @property
     def seconds(self) -> float:
@@ -98,17 +111,30 @@ class Pieces:
         Raises:
           Stopped: the piece has to be measured, and there is a request to stop.
         """
-        path = self._folder / f"{self._part}.{name}.npz"
+        path = self._folder / f"{self._part.name}.{name}.npz"
         origin = self._origin | {"piece": name}
-        if path.exists() and (arrays := self._read(path, origin)) is not None:
-            return arrays
-        self.check()
-        arrays = {key: np.asarray(array) for key, array in measure().items()}
-        about = origin | {"seconds": self.seconds, "digest": _digest(arrays)}
-        self._folder.mkdir(exist_ok=True)
-        with replacing(path) as part, open(part, "wb") as file:
-            np.savez_compressed(file, about=json.dumps(about), **arrays)  # type: ignore[arg-type]
+        arrays = self._read(path, origin) if path.exists() else None
+        if arrays is None:
+            self.check()
+            arrays = {key: np.asarray(array) for key, array in measure().items()}
+            about = origin | {"seconds": self.seconds, "digest": _digest(arrays)}
+            self._folder.mkdir(exist_ok=True)
+            with replacing(path) as part, open(part, "wb") as file:
+                np.savez_compressed(file, about=json.dumps(about), **arrays)  # type: ignore[arg-type]
+        self._show()
         return arrays
+
+    def _show(self) -> None:
+        """How far the part is: below a bar, and as a line about once a minute."""
+        with self._lock:
+            self._count += 1
+            count = self._part.pieces
+            pieces = plural(count, "piece")
+            reached = f"{self._part.name}: {self._count} of {count} {pieces}"
+            self._shown.whole(reached)
+            if time.perf_counter() - self._said > MINUTE:
+                self._said = time.perf_counter()
+                self._shown.line(reached)
 
     def check(self) -> None:
         """Raise Stopped on a request to stop."""
@@ -116,7 +142,7 @@ class Pieces:
             raise self._stop.stopped()
 
     def remove(self) -> None:
-        for path in self._folder.glob(f"{self._part}.*.npz"):
+        for path in self._folder.glob(f"{self._part.name}.*.npz"):
             path.unlink()
         if self._folder.is_dir() and not any(self._folder.iterdir()):
             self._folder.rmdir()
@@ -138,9 +164,9 @@ class Pieces:
 
 
 def _digest(arrays: Arrays) -> str:
-    found = hashlib.sha256()
+    sha = hashlib.sha256()
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])
-        found.update(f"{name} {array.dtype} {array.shape}".encode())
-        found.update(array.tobytes())
-    return found.hexdigest()
+        sha.update(f"{name} {array.dtype} {array.shape}".encode())
+        sha.update(array.tobytes())
+    return sha.hexdigest()

@@ -1,8 +1,7 @@
-"""How long the parts that are missing take, at the pace of finished ones."""
+"""How long parts take, at the pace of finished ones."""
 
 import contextlib
-import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from experiments.errors import UserError
@@ -17,35 +16,53 @@ def time(study: Study, parts: Sequence[Part], out: Path) -> str:
 
     If these do not tell, at the pace of the committed study.
     """
-    amounts: dict[str, float] = {}
-    for part in parts:
-        amounts[part.sort] = amounts.get(part.sort, 0) + part.amount
-    for place in (out, study.committed):
-        paces = _paces(study, place)
-        if amounts.keys() <= paces.keys():
-            seconds = sum(n * paces[sort][0] for sort, n in amounts.items())
-            machines = dict.fromkeys(paces[sort][1] for sort in amounts)
-            of = f"of results/{place.name} ({'; '.join(machines)})"
-            at = "here" if place == out else of
-            return f"{in_words(seconds)}, at the pace of the finished parts {at}"
-    return "the time is not known until some of it is finished"
+    if (seconds := Pace.of(study, out).seconds(parts)) is not None:
+        return f"{in_words(seconds)}, at the pace of the finished parts here"
+    pace = Pace.of(study, study.committed)
+    if (seconds := pace.seconds(parts)) is None:
+        return "the time is not known until some of it is finished"
+    machines = "; ".join(dict.fromkeys(pace.machine(part.sort) for part in parts))
+    of = f"results/{study.committed.name} ({machines})"
+    return f"{in_words(seconds)}, at the pace of the finished parts of {of}"
 
 
-def _paces(study: Study, out: Path) -> Mapping[str, tuple[float, str]]:
-    """The seconds per unit of each sort, on the machine with the most parts of it."""
-    measured: dict[str, dict[str, list[float]]] = {}
-    with contextlib.suppress(UserError):
-        index = store.index(study, out)
-        for part, about in index.parts.items():
-            # A damaged part tells nothing.
-            with contextlib.suppress(OSError, ValueError):
-                rows = store.rows_of(study, out, part, about)
-                sort, amount = study.size(part, index, rows)
-                machines = measured.setdefault(sort, {})
-                seconds = machines.setdefault(provenance.device(about), [])
-                seconds.append(about.get("seconds", 0.0) / amount)
-    paces = {}
-    for sort, machines in measured.items():
-        where = max(machines, key=lambda machine: len(machines[machine]))
-        paces[sort] = statistics.fmean(machines[where]), where
-    return paces
+class Pace:
+    """What finished parts took, by sort and machine."""
+
+    def __init__(self) -> None:
+        # (amount, seconds) of each part.
+        self._spent: dict[str, dict[str, list[tuple[float, float]]]] = {}
+
+    @classmethod
+    def of(cls, study: Study, out: Path) -> "Pace":
+        pace = cls()
+        with contextlib.suppress(UserError):
+            index = store.index(study, out)
+            for part, about in index.parts.items():
+                # A damaged part tells nothing.
+                with contextlib.suppress(OSError, ValueError):
+                    rows = store.rows_of(study, out, part, about)
+                    sort, amount = study.size(part, index, rows)
+                    seconds = about.get("seconds", 0.0)
+                    pace.add(sort, amount, seconds, provenance.device(about))
+        return pace
+
+    def add(self, sort: str, amount: float, seconds: float, machine: str) -> None:
+        machines = self._spent.setdefault(sort, {})
+        machines.setdefault(machine, []).append((amount, seconds))
+
+    def machine(self, sort: str) -> str:
+        """The machine with the most parts of a sort, whose pace counts."""
+        machines = self._spent[sort]
+        return max(machines, key=lambda name: len(machines[name]))
+
+    def seconds(self, parts: Iterable[Part]) -> float | None:
+        """The seconds that parts take; None if the pace of one is not known."""
+        total = 0.0
+        for part in parts:
+            if part.sort not in self._spent:
+                return None
+            spent = self._spent[part.sort][self.machine(part.sort)]
+            amount, seconds = map(sum, zip(*spent))
+            total += part.amount * seconds / amount
+        return total

@@ -3,11 +3,13 @@
 import dataclasses
 import math
 import sys
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+
+from experiments.text import plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 Arrays = Mapping[str, np.ndarray]
 Frames = Mapping[str, "pd.DataFrame"]  # a part's rows, by table
 Rows = dict[str, dict[str, "pd.DataFrame"]]  # the same for each finished part
+
+_LARGEST = sys.float_info.max
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,11 +34,23 @@ class Column:
       choices: the texts that a column of texts may have; None for numbers.
     """
 
-    low: float = -sys.float_info.max
-    high: float = sys.float_info.max
+    low: float = -_LARGEST
+    high: float = _LARGEST
     whole: bool = False
     empty: bool = False
-    choices: Container[Any] | None = None
+    choices: Collection[Any] | None = None
+
+    def __str__(self) -> str:
+        """Such as "a whole number from 0 to 100, or empty"."""
+        if self.choices is not None:
+            words = f"one of {', '.join(map(str, self.choices))}"
+        else:
+            words = "a whole number" if self.whole else "a number"
+            if self.low > -_LARGEST:
+                words += f" from {self.low:.16g}"
+            if self.high < _LARGEST:
+                words += f" to {self.high:.16g}"
+        return f"{words}, or empty" if self.empty else words
 
 
 NUMBER = Column()
@@ -166,4 +182,4 @@ class Study:
     upgrade: Callable[[dict[str, Any]], dict[str, Any]] = lambda content: content
 
     def count(self, number: int) -> str:
-        return f"{number} {self.noun}{'s' * (number != 1)}"
+        return f"{number} {plural(number, self.noun)}"

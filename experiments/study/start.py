@@ -133,6 +133,10 @@ def working(
                 # Files without an entry count for nothing.
                 for path in old:
                     path.unlink(missing_ok=True)
+                for path in out.glob(".*.lock"):
+                    if path.name != store.LOCK:
+                        with locked(path):  # deletes it if a killed command left it
+                            pass
                 stack.enter_context(locked(out / f".{store.COMMAND}{os.getpid()}.lock"))
         except OSError as error:
             raise UserError(f"cannot write a {study.name} to {out}: {error}") from error

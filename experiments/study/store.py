@@ -115,7 +115,7 @@ def _frame(path: Path, table: Table, digest: object) -> "pd.DataFrame":
     frame = untrusted.numbers(table.file, content, numbers, texts)
     check(table, frame)
     for name in numbers:
-        if columns[name].whole:
+        if columns[name].whole and not columns[name].empty:
             frame[name] = frame[name].astype(int)
     return frame
 
@@ -127,10 +127,18 @@ def check(table: Table, frame: "pd.DataFrame") -> None:
     for name, column in table.columns.items():
         if name not in frame:
             raise ValueError(f"{table.file} has no column {name}")
-        if not _fits(frame[name], column).all():
-            raise ValueError(f"{table.file}: {name} has a value that is not possible")
-    if table.keys and frame.duplicated(list(table.keys)).any():
-        raise ValueError(f"{table.file} has a row twice")
+        fits = _fits(frame[name], column)
+        if not fits.all():
+            place = int(fits.argmin())
+            value = frame[name].tolist()[place]
+            raise ValueError(
+                f"{_line(table, place)}: {name} is {value!r:.60}, not {column}"
+            )
+    keys = list(table.keys)
+    if keys and (again := frame.duplicated(keys)).any():
+        place = int(again.argmax())
+        row = ", ".join(f"{key} {frame[key].iloc[place]}" for key in keys)
+        raise ValueError(f"{_line(table, place)} is another row of {row}")
     if table.check is not None:
         try:
             table.check(frame)
@@ -138,12 +146,17 @@ def check(table: Table, frame: "pd.DataFrame") -> None:
             raise ValueError(f"{table.file}: {error}") from error
 
 
+def _line(table: Table, place: int) -> str:
+    return f"{table.file}, line {place + 2}"  # the first line has the columns' names
+
+
 def _fits(values: "pd.Series", column: Column) -> "pd.Series":
     if column.choices is not None:
-        return values.map(lambda value: value in column.choices)
-    fits = values.between(column.low, column.high)
-    if column.whole:
-        fits &= values % 1 == 0
+        fits = values.map(lambda value: value in column.choices)
+    else:
+        fits = values.between(column.low, column.high)
+        if column.whole:
+            fits &= values % 1 == 0
     return fits | values.isna() if column.empty else fits
 
 
@@ -225,12 +238,17 @@ def write(
     Raises:
       UserError: another command has replaced the study.
     """
-    digests = {}
+    tables, digests = study.tables(part), {}
+    if frames.keys() != tables.keys():
+        raise ValueError(
+            f"measuring {part} gave the tables {_names(frames)}; the {study.name} "
+            f"declares {_names(tables)}"
+        )
     with index_locked(out):
         entries = entries_of(study, out)
         if entries.get(RECORD, {}).get("id") != id_:
             raise UserError(f"another command has replaced the {study.name} in {out}")
-        for name, table in study.tables(part).items():
+        for name, table in tables.items():
             path = out / table.file
             path.parent.mkdir(exist_ok=True)
             with files.replacing(path) as being_written:
@@ -242,3 +260,7 @@ def write(
         # What is written can be read.
         rows_of(study, out, part, {"files": digests})
         write_index(study, out, entries | {part: about | {"files": digests}})
+
+
+def _names(tables: Iterable[str]) -> str:
+    return ", ".join(map(repr, tables)) or "(none)"

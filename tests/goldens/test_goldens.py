@@ -25,12 +25,17 @@ def test_what_the_code_gives_is_what_it_gave(name):
     ],
     ids=["small", "large"],
 )
-def test_rows_and_the_tables_made_of_them_are_those_of_before(names, tmp_path):
+def test_committed_rows_are_those_of_before_and_give_the_committed_tables(
+    names, tmp_path
+):
     before = [
         line for line in kept("results") if line.split("  ")[1].split("/")[0] in names
     ]
     assert before
     assert list(record.of_results(tmp_path, names)) == before
+    for name in names:
+        committed = (record.ROOT / "results" / name / "tables.md").read_bytes()
+        assert (tmp_path / name / "tables.md").read_bytes() == committed, name
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """The annealing study: its problems, its statistics, its rows and tables."""
 
 import math
-from pathlib import Path
 
 import jax
 import numpy as np
@@ -13,8 +12,6 @@ from experiments.annealing.problems import problem
 from experiments.commands.cli import main
 from experiments.study import store
 
-ROOT = Path(__file__).resolve().parents[3]
-STUDIES = store.below(study.STUDY, ROOT / "results")
 SIZES = search.Sizes(steps=40, chains=6, settings=2, records=4)
 
 
@@ -147,26 +144,9 @@ def test_one_figure_that_fails_does_not_keep_the_others_from_it(
     assert (tmp_path / "figure-2.1.png").read_bytes() == b"picture"
 
 
-@pytest.mark.parametrize(
-    ("argv", "message"),
-    [
-        (["--objectives", "rastrign"], "unknown objective 'rastrign'"),
-        (["--objectives", "himmelblau"], "himmelblau has 2 dimension(s), not 5"),
-        (["--steps", "70"], "must be a multiple of --records 50"),
-        (["--chains", "0"], "--chains must be at least 1"),
-        (["--barriers", "-1"], "--barriers must be greater than 0"),
-    ],
-)
-def test_bad_options_are_named(tmp_path, capsys, argv, message):
-    assert main(["anneal", "--out", str(tmp_path / "x"), *argv]) == 2
-    assert message in capsys.readouterr().err
-    assert not (tmp_path / "x").exists()
-
-
-@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.name)
-def test_committed_tables_are_those_of_the_rows(path):
+def test_the_committed_study_has_one_choice_for_each_tuning():
+    path = study.STUDY.committed
     of = rows.of(store.read(study.STUDY, path), store.index(study.STUDY, path))
-    assert (path / "tables.md").read_text() == tables.tables(of)
     chosen = of.settings[of.settings["chosen"]]
     keys = [*rows.PROBLEM, "method", "tuning"]
     assert not chosen.duplicated(keys).any()

@@ -9,6 +9,7 @@ import pytest
 from experiments.commands import anneal
 from experiments.commands.cli import main
 from experiments.machine import setup, stopping
+from experiments.machine.progress import Silent
 from experiments.runs import committed, single, sweep
 from experiments.runs.run_directory import find_runs
 from experiments.study import measure, registry, start
@@ -206,7 +207,8 @@ def test_anneal(tmp_path, capsys, monkeypatch):
     config = anneal.Config()
     study, out = registry.study("anneal"), tmp_path / "annealing"
     with start.working(study, out, study.options(config), False, False) as id_:
-        pieces = measure.Pieces(out, id_, "annealing", stopping.Stop())
+        (part,) = study.parts(config)
+        pieces = measure.Pieces(out, id_, part, stopping.Stop(), Silent())
         for number in range(138):
             pieces.kept(f"piece-{number}", dict)
     status, shown, error = dry(["anneal"], capsys, tmp_path)

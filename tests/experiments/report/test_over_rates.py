@@ -47,9 +47,9 @@ def with_tests(run, *accuracies):
 
 def test_the_spread_is_of_means_over_the_rates(tmp_path):
     runs = at_rates(tmp_path, BY_RATE)
-    found = over_rates.spreads(groups.by_row(runs))
-    assert len(found) == 6
-    for row, spread in found.items():
+    spreads = over_rates.spreads(groups.by_row(runs))
+    assert len(spreads) == 6
+    for row, spread in spreads.items():
         assert spread == pytest.approx(SPREAD[row.arm])
     summary = tables.summarize(runs)
     column = tables.header(summary).index("Spread over rates")
@@ -103,8 +103,8 @@ def test_epochs_and_steps_to_a_target(tests, words, tmp_path):
         with_tests(make_run(tmp_path, "lm", seed, 50.0), *accuracies)
         for seed, accuracies in enumerate(tests)
     ]
-    found = over_rates.reached(runs, 80.0)
-    assert over_rates.in_words(found, len(runs)) == words
+    reached = over_rates.reached(runs, 80.0)
+    assert over_rates.in_words(reached, len(runs)) == words
 
 
 def test_a_target_is_a_column(tmp_path):

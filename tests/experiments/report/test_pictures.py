@@ -12,7 +12,7 @@ ARMS = ("base", "lm", "clip", "warmup", "shuffled_scale", "lm_after", "momo")
 
 
 def runs(path, arms, optimizers=("sgd",), rates=(0.01,), **changes):
-    found = [
+    made = [
         make_run(path, arm, seed, 80.0 + seed, optimizer=optimizer)
         for optimizer in optimizers
         for arm in arms
@@ -22,7 +22,7 @@ def runs(path, arms, optimizers=("sgd",), rates=(0.01,), **changes):
         dataclasses.replace(
             run, config=dataclasses.replace(run.config, learning_rate=rate, **changes)
         )
-        for run in found
+        for run in made
         for rate in rates
     ]
 

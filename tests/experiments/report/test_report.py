@@ -41,9 +41,9 @@ def test_a_page_is_one_file_with_the_thesis_beside_ours(tmp_path, capsys):
 def test_runs_of_different_scale_do_not_share_a_table(tmp_path):
     written(tmp_path, PAIRS, **VGG)
     written(tmp_path, PAIRS, limit_train=1000, **VGG)
-    found = groups.grouped(find_runs([tmp_path]))
-    assert [len(group) for group in found] == [4, 4]
-    assert len({run.config.limit_train for group in found for run in group}) == 2
+    tables = groups.grouped(find_runs([tmp_path]))
+    assert [len(group) for group in tables] == [4, 4]
+    assert len({run.config.limit_train for group in tables for run in group}) == 2
 
 
 def test_a_run_and_its_copies_count_once(tmp_path, capsys):

@@ -49,8 +49,8 @@ def test_what_cannot_be_told_is_nan():
     assert (one.n, one.mean, one.p) == (1, 2.0, 1.0)
     assert math.isnan(one.low)
     assert math.isnan(one.high)
-    same = statistics.paired([2.0, 2.0])
-    assert same.low == same.high == 2.0
+    equal = statistics.paired([2.0, 2.0])
+    assert equal.low == equal.high == 2.0
 
 
 def coverage(draw, n, effect, simulations=1000):

@@ -2,7 +2,6 @@
 
 import itertools
 import re
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +12,6 @@ import pytest
 from experiments.commands.cli import main
 from experiments.spins import (
     analysis,
-    options,
     problems,
     search,
     speed,
@@ -22,15 +20,12 @@ from experiments.spins import (
     tempering,
     tunnelling,
 )
-from experiments.study import store
 from experiments.study.record import Index
 from landmod_jax import annealing
 from landmod_jax.annealing import _noise
 from landmod_jax.annealing._moves import uniforms
 from tests.experiments.study.examples import at_reduced_scale
 
-ROOT = Path(__file__).resolve().parents[3]
-STUDIES = store.below(study.STUDY, ROOT / "results")
 LANDSCAPES = tuple(tunnelling.LANDSCAPES)
 
 
@@ -64,9 +59,9 @@ def test_the_matrix_is_that_of_all_spins():
             after = start - int(states[s, i])
             lumped[start, after] += min(1, np.exp(H[start] - H[after])) / 6
     lumped /= np.bincount(k)[:, None]
-    found = tunnelling.transitions(case)
+    matrix = tunnelling.transitions(case)
     off = ~np.eye(7, dtype=bool)
-    np.testing.assert_allclose(lumped[off], found[off], atol=1e-12)
+    np.testing.assert_allclose(lumped[off], matrix[off], atol=1e-12)
 
 
 @pytest.mark.parametrize("landscape", LANDSCAPES)
@@ -97,40 +92,40 @@ def test_two_samples_are_pooled_as_one():
         np.random.default_rng(i).exponential(10, n) for i, n in ((0, 300), (1, 900))
     )
     long = measured(first).assign(temperature=0.1, chains=0)
-    found = analysis.pooled(
+    pooled = analysis.pooled(
         pd.concat([long, measured(first)]), pd.concat([long, measured(second)])
     )
     together = measured(np.concatenate([first, second]))
-    assert len(found) == 1
+    assert len(pooled) == 1
     for column in ("mean", "arrived", "chains", "temperature"):
-        assert found[column].iloc[0] == pytest.approx(together[column].iloc[0])
-    assert found["error"].iloc[0] == pytest.approx(together["error"].iloc[0], rel=0.02)
+        assert pooled[column].iloc[0] == pytest.approx(together[column].iloc[0])
+    assert pooled["error"].iloc[0] == pytest.approx(together["error"].iloc[0], rel=0.02)
 
 
 def test_agreement_by_hand():
     rows = measured(*[np.array([1.0, 2.0])] * 3)
     rows = rows.assign(error=2.0, mean=[10.0, 12.0, 4.0])  # z: 0, 1, −3
-    found = analysis.agreement(rows)
-    assert (found["n"], found["within"], found["farthest"]) == (3, 2, -3)
-    assert found["squares"] == pytest.approx(10)
+    fit = analysis.agreement(rows)
+    assert (fit["n"], fit["within"], fit["farthest"]) == (3, 2, -3)
+    assert fit["squares"] == pytest.approx(10)
     # Two or fewer of three, each with 0.9545; and chi-square's tables, 3 degrees.
-    assert found["few"] == pytest.approx(1 - 0.9544997**3, abs=1e-6)
-    assert found["large"] == pytest.approx(0.018566, abs=1e-6)
+    assert fit["few"] == pytest.approx(1 - 0.9544997**3, abs=1e-6)
+    assert fit["large"] == pytest.approx(0.018566, abs=1e-6)
 
 
 # --- problems ---
 
 
 def test_enumeration_by_halves_is_enumeration():
-    found = problems.dense(10, 3)
-    lowest = jax.vmap(found.model)(jnp.asarray(all_states(10))).min()
-    assert found.target == pytest.approx(float(lowest), rel=1e-5)
+    instance = problems.dense(10, 3)
+    lowest = jax.vmap(instance.model)(jnp.asarray(all_states(10))).min()
+    assert instance.target == pytest.approx(float(lowest), rel=1e-5)
 
 
 def test_planted_energies_are_the_lowest():
-    found = problems.planted(10, 1)
-    energies = jax.vmap(found.model)(jnp.asarray(all_states(10)))
-    assert found.target == pytest.approx(float(energies.min()), abs=1e-5)
+    instance = problems.planted(10, 1)
+    energies = jax.vmap(instance.model)(jnp.asarray(all_states(10)))
+    assert instance.target == pytest.approx(float(energies.min()), abs=1e-5)
     small = problems.loops(3, 1)
     assert small.model.n == 27
     # Each state's energy is that of its loops, and planted is reached by tempering.
@@ -141,10 +136,10 @@ def test_planted_energies_are_the_lowest():
 
 
 def test_the_cut_of_an_instance():
-    found = problems.cut(10, 0)
+    instance = problems.cut(10, 0)
     s = all_states(10)[37]
-    across = (s[found.pairs[:, 0]] != s[found.pairs[:, 1]]).sum()
-    assert float(found.model(jnp.asarray(s))) == pytest.approx(-across)
+    across = (s[instance.pairs[:, 0]] != s[instance.pairs[:, 1]]).sum()
+    assert float(instance.model(jnp.asarray(s))) == pytest.approx(-across)
 
 
 # --- controls ---
@@ -201,12 +196,12 @@ def test_the_numpy_loop_visits_the_same_states(instance, slope):
         *speed.table(instance), np.asarray(x0.T, np.float32).copy(),
         lambda step: uniform[step], lambda step: 2.0, steps, slope,
     )  # fmt: skip
-    found = annealing.metropolis(
+    result = annealing.metropolis(
         model, model.flips(), x0, key, steps=steps, temperature=2.0, records=0,
         f="linear" if slope else None,
     )  # fmt: skip
-    np.testing.assert_array_equal(found.best_x.T, best_x)
-    np.testing.assert_allclose(found.best_value, best, rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(result.best_x.T, best_x)
+    np.testing.assert_allclose(result.best_value, best, rtol=1e-4, atol=1e-4)
 
 
 # --- rows and tables ---
@@ -245,28 +240,21 @@ def test_summary_by_hand():
 
 def test_the_other_way_round_and_intervals_of_the_times():
     some = {"plain": [10, 12, 14, 10, 12], "lm": [60, 70, 80, 60, 70]}
-    there, back = (
+    forth, back = (
         analysis.summary(trials(some), base).set_index("method")
         for base in ("plain", "lm")
     )
-    assert back.loc["plain", "ratio"] == pytest.approx(1 / there.loc["lm", "ratio"])
-    assert back.loc["plain", "high"] == pytest.approx(1 / there.loc["lm", "low"])
+    assert back.loc["plain", "ratio"] == pytest.approx(1 / forth.loc["lm", "ratio"])
+    assert back.loc["plain", "high"] == pytest.approx(1 / forth.loc["lm", "low"])
     assert np.isnan(back.loc["lm", "p_value"])
     # Student's interval of five logarithms: 2.776 is t(4) at 97.5%.
     logs = np.log([search.to_solution(k, 100, 10) for k in some["lm"]])
     half = 2.776445 * logs.std(ddof=1) / np.sqrt(5)
-    row = there.loc["lm"]
+    row = forth.loc["lm"]
     np.testing.assert_allclose(
         np.log([row["time_low"], row["time"], row["time_high"]]),
         logs.mean() + half * np.array([-1, 0, 1]), rtol=1e-5,
     )  # fmt: skip
-
-
-def test_bad_options_are_named(tmp_path, capsys):
-    argv = ["spins", "--out", str(tmp_path / "x"), "--parts", "tuneling"]
-    assert main(argv) == 2
-    assert "--parts 'tuneling': choose from tunnelling" in capsys.readouterr().err
-    assert not (tmp_path / "x").exists()
 
 
 def test_the_search_and_the_speed_are_measured(tmp_path):
@@ -277,15 +265,6 @@ def test_the_search_and_the_speed_are_measured(tmp_path):
     assert "Metropolis at LM's temperature" in words
     assert "Not measured: tunnelling, tunnelling-again." in words
     assert (tmp_path / "search.png").stat().st_size > 5_000
-
-
-@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.name)
-def test_committed_tables_are_those_of_the_rows(path):
-    parts, index = store.read(study.STUDY, path), store.index(study.STUDY, path)
-    assert (path / "tables.md").read_text() == study.STUDY.words(parts, index)
-    assert set(parts) == set(options.PARTS)
-    assert "/home/" not in (path / study.STUDY.index).read_text()
-    assert (path / "search.csv.gz").stat().st_size < 1_000_000
 
 
 def test_sizes_are_those_that_were_measured():

@@ -25,15 +25,15 @@ def test_the_crossing_by_hand():
 def test_a_ratio_pairs_its_resamples():
     thresholds = np.exp(np.random.default_rng(0).normal(np.log(0.03), 0.3, 48))
     collapsed = thresholds[:, None] < np.array(RATES)
-    same = margins.ratio(collapsed, collapsed, RATES)
-    assert (same.value, same.low, same.high) == (1, 1, 1)
+    equal = margins.ratio(collapsed, collapsed, RATES)
+    assert (equal.value, equal.low, equal.high) == (1, 1, 1)
     twice = np.column_stack([np.zeros(48, bool), collapsed[:, :-1]])
-    found = margins.ratio(twice, collapsed, RATES)
-    assert found.value == pytest.approx(2)
-    assert 1.5 < found.low < 2.001
+    doubled = margins.ratio(twice, collapsed, RATES)
+    assert doubled.value == pytest.approx(2)
+    assert 1.5 < doubled.low < 2.001
     never = np.zeros((48, 4), bool)
     assert np.isnan(margins.ratio(never, never, RATES).value)
-    assert found.bound == same.bound == ""
+    assert doubled.bound == equal.bound == ""
     for ours, theirs, bound in (
         (never, collapsed, "≥"),
         (collapsed, never, "≤"),
@@ -61,8 +61,8 @@ def test_the_margins_interval_covers_it(median, spread, monkeypatch):
     rng = np.random.default_rng(1)
     hits = 0
     for _ in range(1000):
-        found = margins.margin(threshold_runs(rng, median, spread, rates), rates)
-        hits += found.low <= true <= found.high
+        margin = margins.margin(threshold_runs(rng, median, spread, rates), rates)
+        hits += margin.low <= true <= margin.high
     assert 880 <= hits <= 920
 
 
@@ -110,9 +110,9 @@ def test_the_summary_by_hand(runs):
     assert list(table.index) == ["base", "lm", "clip"]  # in the records' order
     lm = runs[runs["arm"] == "lm"]
     assert table.loc["lm", "chosen"] == 0.02
-    own = lm[lm["rate"] == 0.02]["test_accuracy"]
-    assert table.loc["lm", "accuracy"] == pytest.approx(own.mean())
-    assert table.loc["lm", "deviation"] == pytest.approx(own.std())
+    accuracy = lm[lm["rate"] == 0.02]["test_accuracy"]
+    assert table.loc["lm", "accuracy"] == pytest.approx(accuracy.mean())
+    assert table.loc["lm", "deviation"] == pytest.approx(accuracy.std())
     assert table.loc["lm", "ratio_low"] > 1
     assert np.isnan(table.loc["base", "ratio"])
 

@@ -83,18 +83,18 @@ OPTAX = {
 
 @pytest.mark.parametrize("arm", sorted(OPTAX))
 def test_vectorized_runs_are_those_one_by_one(arm, lm_runs):
-    found = lm_runs if arm == "lm" else program.run("mlp6", "sgd", arm, SEEDS, RATES)
-    assert found.losses.shape == (2, 2, STEPS)
+    outcome = lm_runs if arm == "lm" else program.run("mlp6", "sgd", arm, SEEDS, RATES)
+    assert outcome.losses.shape == (2, 2, STEPS)
     for i, seed in enumerate(SEEDS):
         for j, rate in enumerate(RATES):
             losses, accuracy = one_by_one(OPTAX[arm], seed, rate)
             # Chaos at the large rate lets rounding grow.
-            same = 15 if j else STEPS
+            alike = 15 if j else STEPS
             np.testing.assert_allclose(
-                found.losses[i, j, :same], losses[:same], rtol=2e-4
+                outcome.losses[i, j, :alike], losses[:alike], rtol=2e-4
             )
-            if same == STEPS:
-                assert found.test_accuracy[i, j] == pytest.approx(accuracy, abs=1.5)
+            if alike == STEPS:
+                assert outcome.test_accuracy[i, j] == pytest.approx(accuracy, abs=1.5)
 
 
 def test_a_seed_does_not_depend_on_its_company(lm_runs):
@@ -228,15 +228,15 @@ def outcome(losses, accuracy):
 
 def test_what_collapsed_and_when_by_hand():
     low, high, nan = [0.5] * 100, [2.4] * 100, [np.nan] * 100
-    found = outcome(
+    runs = outcome(
         [low + low, low + high, high + high, low + nan, high + low],
         [90.0, 10.0, 10.0, 30.0, 19.9],
     )
-    assert program.collapsed(found).tolist() == [[False, True, True, True, True]]
+    assert program.collapsed(runs).tolist() == [[False, True, True, True, True]]
     # Of the 20 losses up to step 103, 17 are 0.5: their mean is 0.785; three more
     # windows on, at step t, (120 − t) · 0.5 + (t − 100) · 2.4 over 20 passes
     # 0.9 ln 10 = 2.0723 after t = 116 (2.02; 117: 2.115).
-    steps = program.collapse_steps(found)[0].tolist()
+    steps = program.collapse_steps(runs)[0].tolist()
     assert steps == [-1, 116, 0, 100, 200]
 
 

@@ -68,26 +68,8 @@ def test_rows_out_of_range_are_refused(rows, column, value):
     frame = rows["mlp6-sgd-lm"]["rows"].astype({column: float})
     store.check(table, frame)
     frame.loc[3, column] = value
-    with pytest.raises(ValueError, match=f"{column} has a value that is not possible"):
+    with pytest.raises(ValueError, match=f"line 5: {column} is .*, not a "):
         store.check(table, frame)
-
-
-@pytest.mark.parametrize(
-    ("argv", "message"),
-    [
-        (["--tasks", "mlp7"], "--tasks 'mlp7': choose from mlp6"),
-        (["--arms", "momentum"], "--arms 'momentum': choose from base"),
-        (["--optimizers", "adamw"], "--optimizers 'adamw': choose from sgd"),
-        (["--seeds", "0"], "--seeds must be at least 1, got 0"),
-        (["--optimizers", "adagrad", "--arms", "momo"], "momo is for sgd, adam only"),
-        (["--optimizers", "adam", "--arms", "polyak"], "polyak is for sgd only"),
-        (["--quick", "--tasks", "rnn"], "rnn is not part of --quick"),
-    ],
-)
-def test_bad_options_are_named(tmp_path, capsys, argv, message):
-    assert main(["stability", "--out", str(tmp_path / "x"), *argv]) == 2
-    assert message in capsys.readouterr().err
-    assert not (tmp_path / "x").exists()
 
 
 def test_data_that_are_missing_are_named_before_the_first_case(
@@ -115,12 +97,11 @@ def test_quick_is_a_small_part():
 def test_sections_of_several_studies_have_titles_of_their_own(tmp_path, rows):
     paths = [tmp_path / "study", tmp_path / "<other>"]
     sections = document.sections(dict.fromkeys(paths, (STUDY, rows)))
-    titles = [section.split("</h2>")[0] for section in sections]
-    assert titles[0].endswith("with 2 paired seeds (study)")
-    assert titles[1].endswith("with 2 paired seeds (&lt;other&gt;)")
+    assert sections[0]["title"].endswith("with 2 paired seeds (study)")
+    assert sections[1]["title"].endswith("with 2 paired seeds (<other>)")
     twins = [tmp_path / "a" / "study", tmp_path / "b" / "study"]
     first, second = document.sections(dict.fromkeys(twins, (STUDY, rows)))
-    assert first.split("</h2>")[0] != second.split("</h2>")[0]
+    assert first["title"] != second["title"]
 
 
 def test_a_study_that_does_not_say_its_options_has_those_of_its_rows(rows):

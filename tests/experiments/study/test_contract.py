@@ -12,6 +12,8 @@ import pytest
 from experiments.commands.cli import main
 from experiments.errors import UserError
 from experiments.machine import files
+from experiments.report import style
+from experiments.runs import provenance
 from experiments.study import measure, registry, store
 from tests.experiments.study.examples import EXAMPLES, at_reduced_scale
 
@@ -36,6 +38,13 @@ def whole(name, tmp_path_factory):
     out = tmp_path_factory.mktemp(name) / "study"
     assert command(name, out) == 0
     return out
+
+
+@pytest.fixture(autouse=True)
+def quickly(monkeypatch):
+    """Only `whole` has pictures, and no test asks git."""
+    monkeypatch.setattr(style.Drawing, "of", lambda *arguments: ())
+    monkeypatch.setattr(provenance, "commit", lambda: None)
 
 
 @pytest.fixture

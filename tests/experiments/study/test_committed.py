@@ -1,0 +1,32 @@
+"""The committed studies; tests/goldens compares their tables with their rows."""
+
+import pytest
+
+from experiments.spins.options import PARTS
+from experiments.stability.rows import joined
+from experiments.study import registry, store
+
+WHOLE = [study for study in registry.studies() if study.committed.exists()]
+PLACES = [
+    (study, path)
+    for study in WHOLE
+    for path in store.below(study, study.committed.parent)
+]
+
+
+@pytest.mark.parametrize(
+    ("study", "path"), PLACES, ids=lambda of: getattr(of, "name", "")
+)
+def test_a_committed_study_names_no_path_of_a_machine(study, path):
+    index = (path / study.index).read_text(encoding="utf-8")
+    assert "/home/" not in index
+    assert "--out" not in index
+    assert max(file.stat().st_size for file in path.rglob("*")) < 1_000_000
+
+
+def test_committed_studies_are_whole():
+    spins, stability = map(registry.study, ("spins", "stability"))
+    assert set(store.read(spins, spins.committed)) == set(PARTS)
+    for path in store.below(stability, stability.committed.parent):
+        runs = joined(store.read(stability, path), "rows")
+        assert set(runs["seed"]) == set(range(2000, 2048))
