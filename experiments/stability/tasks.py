@@ -50,7 +50,7 @@ def _matrix(key: jax.Array, inputs: int, outputs: int, gain: float = 2.0) -> jax
     return jax.random.normal(key, (inputs, outputs)) * jnp.sqrt(gain / inputs)
 
 
-def _layers(key: jax.Array, sizes: list[tuple[int, int]]) -> Params:
+def layers(key: jax.Array, sizes: list[tuple[int, int]]) -> Params:
     keys = jax.random.split(key, len(sizes))
     return [
         {"w": _matrix(k, inputs, outputs), "b": jnp.zeros(outputs)}
@@ -58,24 +58,24 @@ def _layers(key: jax.Array, sizes: list[tuple[int, int]]) -> Params:
     ]
 
 
-def _affine(layer: Params, x: jax.Array) -> jax.Array:
+def affine(layer: Params, x: jax.Array) -> jax.Array:
     return x @ layer["w"] + layer["b"]
 
 
-def _mlp(depth: int, width: int = 64) -> tuple[Init, Apply]:
+def mlp(depth: int, width: int = 64) -> tuple[Init, Apply]:
     """`depth` matrices, ReLU between them."""
     hidden = [(width, width)] * (depth - 2)
     sizes = [(SIDE * SIDE, width), *hidden, (width, CLASSES)]
 
     def init(key: jax.Array) -> Params:
-        return _layers(key, sizes)
+        return layers(key, sizes)
 
     def apply(params: Params, images: jax.Array) -> jax.Array:
         x = images.reshape(len(images), -1)
         *front, last = params
         for layer in front:
-            x = jax.nn.relu(_affine(layer, x))
-        return _affine(last, x)
+            x = jax.nn.relu(affine(layer, x))
+        return affine(last, x)
 
     return init, apply
 
@@ -90,7 +90,7 @@ def _patches(x: jax.Array) -> jax.Array:
     return jnp.concatenate(shifted, axis=-1)
 
 
-def _conv(depth: int, channels: int) -> tuple[Init, Apply]:
+def conv(depth: int, channels: int) -> tuple[Init, Apply]:
     """`depth` 3×3 convolutions with ReLU, as patches × matrix, and a matrix.
 
     Under `vmap` a convolution would become a grouped one, whose gradients are slow.
@@ -99,14 +99,14 @@ def _conv(depth: int, channels: int) -> tuple[Init, Apply]:
     sizes = [*convolutions, (SIDE * SIDE * channels, CLASSES)]
 
     def init(key: jax.Array) -> Params:
-        return _layers(key, sizes)
+        return layers(key, sizes)
 
     def apply(params: Params, images: jax.Array) -> jax.Array:
         x = images[..., None]
         *front, last = params
         for layer in front:
-            x = jax.nn.relu(_affine(layer, _patches(x)))
-        return _affine(last, x.reshape(len(x), -1))
+            x = jax.nn.relu(affine(layer, _patches(x)))
+        return affine(last, x.reshape(len(x), -1))
 
     return init, apply
 
@@ -129,17 +129,17 @@ def _color_conv(channels: int, large: int, small: int) -> tuple[Init, Apply]:
     sizes = [(3 * patch**2, channels), *convolutions, (4 * 4 * channels, CLASSES)]
 
     def init(key: jax.Array) -> Params:
-        return _layers(key, sizes)
+        return layers(key, sizes)
 
     def apply(params: Params, images: jax.Array) -> jax.Array:
         x = images.reshape(len(images), 8, patch, 8, patch, 3).swapaxes(2, 3)
         first, *front, last = params
-        x = jax.nn.relu(_affine(first, x.reshape(len(images), 8, 8, -1)))
+        x = jax.nn.relu(affine(first, x.reshape(len(images), 8, 8, -1)))
         for number, layer in enumerate(front):
             if number == large:
                 x = _halved(x)
-            x = jax.nn.relu(_affine(layer, _patches(x)))
-        return _affine(last, x.reshape(len(x), -1))
+            x = jax.nn.relu(affine(layer, _patches(x)))
+        return affine(last, x.reshape(len(x), -1))
 
     return init, apply
 
@@ -158,9 +158,9 @@ def _rnn(width: int = 64) -> tuple[Init, Apply]:
     def apply(params: Params, images: jax.Array) -> jax.Array:
         state = jnp.zeros((len(images), params["again"].shape[0]))
         for row in range(SIDE):
-            inputs = _affine(params["in"], images[:, row])
+            inputs = affine(params["in"], images[:, row])
             state = jnp.tanh(inputs + state @ params["again"])
-        return _affine(params["out"], state)
+        return affine(params["out"], state)
 
     return init, apply
 
@@ -168,10 +168,10 @@ def _rnn(width: int = 64) -> tuple[Init, Apply]:
 TASKS = {
     task.name: task
     for task in (
-        Task("mlp6", "MLP, 6 layers", *_mlp(6), steps=900, rates=2.0),
-        Task("mlp12", "MLP, 12 layers", *_mlp(12), steps=900),
-        Task("mlp24", "MLP, 24 layers", *_mlp(24), steps=900, rates=0.5),
-        Task("conv10", "convolutional, 10 layers", *_conv(10, 8), steps=600),
+        Task("mlp6", "MLP, 6 layers", *mlp(6), steps=900, rates=2.0),
+        Task("mlp12", "MLP, 12 layers", *mlp(12), steps=900),
+        Task("mlp24", "MLP, 24 layers", *mlp(24), steps=900, rates=0.5),
+        Task("conv10", "convolutional, 10 layers", *conv(10, 8), steps=600),
         Task("rnn", "recurrent", *_rnn(), steps=900, rates=4.0),
         Task(
             "cifar10",

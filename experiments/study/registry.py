@@ -32,6 +32,11 @@ STUDIES: Mapping[str, Entry] = {
         "experiments.stability.study",
         "which learning rates train",
     ),
+    "batches": Entry(
+        "experiments.batches.options",
+        "experiments.batches.study",
+        "what remedies for bad batches do to rare ones",
+    ),
     "spins": Entry(
         "experiments.commands.spins",
         "experiments.spins.study",

@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "study": {"report", "runs", "config", "machine"},
     "annealing": {"study", "report", "runs", "config", "machine"},
     "spins": {"study", "report", "runs", "config", "machine"},
+    "batches": {"stability", "study", "report", "runs", "config", "data", "machine"},
     "stability": {"study", "report", "runs", "config", "data", "machine"},
 }
 MAY_IMPORT["commands"] = set(MAY_IMPORT)

@@ -6,6 +6,8 @@ import importlib.util
 import sys
 from typing import NamedTuple
 
+from experiments.batches import scenarios
+from experiments.batches.remedies import REMEDIES
 from experiments.commands import cli
 from experiments.spins import options as spins
 from experiments.stability import options as stability
@@ -31,6 +33,9 @@ class Example(NamedTuple):
 EXAMPLES = {
     "walks": Example(("--walks", "50"), ("--steps", "4"), ("--walks", "60")),
     "stability": Example(("--seeds", "2"), ("--arms", "lm"), ("--seeds", "3")),
+    "batches": Example(
+        ("--quick", "--seeds", "2"), ("--scenarios", "inputs2"), ("--seeds", "3")
+    ),
     "spins": Example(
         ("--quick", "--parts", "tunnelling", "tunnelling-again"),
         ("--parts", "tunnelling"),
@@ -61,12 +66,16 @@ def at_reduced_scale(folder):
     spec.loader.exec_module(module)
     entry = registry.Entry(spec.name, spec.name, "how often walks return")
     before = registry.STUDIES, cli.COMMANDS, stability.PLAN, spins.QUICK
+    all_remedies, steps = dict(REMEDIES), scenarios.STEPS
     registry.STUDIES = {"walks": entry, **registry.STUDIES}
     cli.COMMANDS = {"walks": (entry.command, entry.text), **cli.COMMANDS}
     stability.PLAN = (("mlp6", ("sgd",), ("base", "lm", "shuffled_scale")),)
     short = dataclasses.replace(tasks.TASKS["mlp6"], steps=20)
     whole = tasks.TASKS["mlp6"]
     tasks.TASKS["mlp6"] = short
+    scenarios.STEPS = 20
+    for name in all_remedies.keys() - {"base", "lm", "clip"}:
+        del REMEDIES[name]
     spins.QUICK = spins.Sizes(
         spins=(6,), temperatures=(0.9,), tunnelling_chains=20, again_chains=30,
         again_few=0, chains=8, settings=1, training=1, instances=2, sweeps=(16,),
@@ -77,4 +86,6 @@ def at_reduced_scale(folder):
     finally:
         registry.STUDIES, cli.COMMANDS, stability.PLAN, spins.QUICK = before
         tasks.TASKS["mlp6"] = whole
+        scenarios.STEPS = steps
+        REMEDIES.update(all_remedies)
         del sys.modules[spec.name]

@@ -1,0 +1,151 @@
+"""The study's pictures, drawn from its rows."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from experiments.batches import analysis
+from experiments.batches.networks import NETWORKS
+from experiments.batches.options import FAULTS, RARE, SCENARIOS, STEPS
+from experiments.batches.remedies import OURS, REMEDIES, RIVALS
+from experiments.config.optimizers import OPTIMIZERS
+from experiments.report import style
+
+CAPTIONS = {
+    "frontier.png": "Further up is better protected, further right forgets less. A "
+    "line per remedy over its strength; large marks are the defaults.",
+    "shift.png": "Training loss, when labels are permuted half-way.",
+}
+_TICKS = (10.0, 50.0, 80.0, 90.0, 95.0, 97.0, 98.0, 99.0)
+_LONG = ("lm", "clip", "skip", "lm_windowed", "lm_reset")
+
+
+def draw(
+    runs: pd.DataFrame, curves: pd.DataFrame, out: Path, drawing: style.Drawing
+) -> None:
+    """frontier.png for the plan's first network, others.png for the rest; shift.png."""
+    panels = [
+        (network, optimizer, of_group)
+        for network, optimizer, of_group in analysis.groups(runs)
+        if analysis.frontier(of_group)
+    ]
+    first = next(iter(NETWORKS))
+    for name, chosen in (
+        ("frontier.png", [panel for panel in panels if panel[0] == first]),
+        ("others.png", [panel for panel in panels if panel[0] != first]),
+    ):
+        if chosen:
+            drawing.of(draw_frontier, chosen, out / name)
+    if len(curves):
+        drawing.of(draw_shift, curves, out / "shift.png")
+    elif not panels:
+        drawing.of(draw_accuracies, runs, out / "accuracies.png")
+
+
+def draw_frontier(panels: list[Any], path: Path) -> list[Path]:
+    """One panel below the other: kept under faults against kept on rare classes."""
+    with style.figure(len(panels), 1, 4.6, 3.6) as (fig, axes):
+        for axis, (network, optimizer, of_group) in zip(
+            axes[:, 0], panels, strict=True
+        ):
+            faults, rare = (
+                analysis.accuracies(of_group, x).mean(axis=1) for x in (FAULTS, RARE)
+            )
+            plain = ("base", 0.0)
+            for arm in (*RIVALS, *OURS):
+                strengths = analysis.strengths(of_group, arm)
+                if not strengths:
+                    continue
+                remedy = REMEDIES[arm]
+                keys = pd.MultiIndex.from_tuples(
+                    [*((arm, x) for x in strengths), plain]
+                )
+                x, y = (table.reindex(keys) for table in (rare, faults))
+                wide = 2.2 if arm in OURS else 1.2
+                axis.plot(x, y, "-", lw=wide, color=remedy.color, label=remedy.label)
+                axis.plot(x[:-1], y[:-1], "o", ms=3, color=remedy.color)
+                default = arm, remedy.default
+                axis.plot(rare[default], faults[default], "o", ms=8, color=remedy.color)
+            mark = {"marker": "*", "ms": 13, "ls": "", "color": REMEDIES["base"].color}
+            axis.plot(rare[plain], faults[plain], label="plain", zorder=5, **mark)
+            _error_axis(axis)
+            axis.set_title(f"{NETWORKS[network].label}, {OPTIMIZERS[optimizer].label}")
+            axis.set_ylabel("accuracy with 2% bad batches, %")
+        axes[-1, 0].set_xlabel("accuracy on classes that come in 3% of batches, %")
+        style.legend(fig)
+        style.save(fig, path)
+    return [path]
+
+
+def _error_axis(axis: Any) -> None:
+    """Accuracies spaced by the logarithm of the error."""
+    low, high = axis.get_ylim()
+    axis.set_yscale(
+        "function",
+        functions=(
+            lambda y: -np.log10(np.maximum(100.2 - np.asarray(y), 1e-3)),
+            lambda z: 100.2 - 10 ** -np.asarray(z),
+        ),
+    )
+    low, high = max(low, 0), min(high, 99.6)
+    ticks = [tick for tick in _TICKS if low <= tick <= high]
+    if len(ticks) < 3:
+        ticks = [x / 2 for x in range(180, 200) if low <= x / 2 <= high]
+    axis.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    axis.set_ylim(low, high)
+    axis.minorticks_off()
+
+
+def draw_shift(curves: pd.DataFrame, path: Path) -> list[Path]:
+    """Training loss over steps at the default strengths."""
+    panels = list(analysis.groups(curves))
+    with style.figure(len(panels), 1, 4.6, 2.6) as (fig, axes):
+        for axis, (network, optimizer, of_group) in zip(
+            axes[:, 0], panels, strict=True
+        ):
+            for arm, remedy in REMEDIES.items():
+                own = of_group[
+                    (of_group["arm"] == arm) & (of_group["strength"] == remedy.default)
+                ].sort_values("step")
+                if own.empty:
+                    continue
+                dashed = "--" if remedy.only_shift else "-"
+                axis.plot(
+                    own["step"], own["loss"], dashed, lw=1.4, color=remedy.color,
+                    label=remedy.label,
+                )  # fmt: skip
+            axis.axvline(STEPS // 2, color="0.5", lw=0.8, ls=":")
+            axis.set_yscale("log")
+            axis.set_title(f"{NETWORKS[network].label}, {OPTIMIZERS[optimizer].label}")
+            axis.set_ylabel("training loss")
+        axes[-1, 0].set_xlabel("step (dotted: labels are permuted)")
+        style.legend(fig)
+        style.save(fig, path)
+    return [path]
+
+
+def draw_accuracies(runs: pd.DataFrame, path: Path) -> list[Path]:
+    """Accuracy at the default strengths, where there is no frontier yet."""
+    names = list(dict.fromkeys(runs["scenario"]))
+    with style.figure(1, 1, 4.6, 3.0) as (fig, axes):
+        for arm, remedy in REMEDIES.items():
+            own = runs[runs["arm"] == arm]
+            if remedy.default in set(own["strength"]):
+                own = own[own["strength"] == remedy.default]
+            means = own.groupby("scenario")["test_accuracy"].mean()
+            shown = [name for name in names if name in means]
+            axes[0, 0].plot(
+                [names.index(name) for name in shown],
+                means[shown],
+                "o",
+                color=remedy.color,
+                label=remedy.label,
+            )
+        labels = [SCENARIOS[name].label for name in names]
+        axes[0, 0].set_xticks(range(len(names)), labels, rotation=20, fontsize=7)
+        axes[0, 0].set_ylabel("test accuracy, %")
+        style.legend(fig)
+        style.save(fig, path)
+    return [path]

@@ -1,0 +1,215 @@
+"""The study of bad and rare batches: its cases, their tables and measurement.
+
+rows/CASE.csv.gz     a row per arm, strength and seed: how the run ended
+curves/CASE.csv.gz   for a shift: loss per arm and strength, averaged over ten steps
+batches.json         the index
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from experiments.batches import pictures, program, tables
+from experiments.batches.networks import RATES
+from experiments.batches.options import (
+    FAULTS,
+    KEYS,
+    RARE,
+    SCENARIOS,
+    STEPS,
+    Case,
+    Config,
+)
+from experiments.batches.remedies import REMEDIES
+from experiments.report import style
+from experiments.runs import committed
+from experiments.study.record import (
+    ANYTHING,
+    AT_LEAST_0,
+    COUNT,
+    Column,
+    Context,
+    Frames,
+    Index,
+    Part,
+    Rows,
+    Study,
+    Table,
+)
+
+EVERY = 10  # steps
+_ARM = {"arm": Column(choices=REMEDIES), "strength": AT_LEAST_0}
+_PERCENT, _SHARE = Column(low=0, high=100), Column(low=0, empty=True)
+_RUN = _ARM | {
+    "seed": COUNT, "test_accuracy": _PERCENT, "rare_accuracy": _PERCENT,
+    "held_out_accuracy": _PERCENT, "loss": ANYTHING, "left_marked": _SHARE,
+    "left_others": _SHARE,
+}  # fmt: skip
+_CURVE = _ARM | {"step": COUNT, "loss": ANYTHING}
+
+
+def arms(case: Case, quick: bool) -> dict[str, tuple[float, ...]]:
+    """The strengths of a case's arms; of plain runs that choose it, learning rates."""
+    if case.scenario == "rates":
+        return {"base": RATES[case.optimizer]}
+    return {
+        name: tuple(
+            x
+            for number, x in enumerate(remedy.strengths)
+            if not quick or number % 2 == 0 or x == remedy.default
+        )
+        for name, remedy in REMEDIES.items()
+        if remedy.serves(case.optimizer, SCENARIOS[case.scenario].shift)
+    }
+
+
+def _tables(part: str) -> Mapping[str, Table]:
+    case = Case.named(part)
+    rows = Table(f"rows/{case.name}.csv.gz", _RUN, ("arm", "strength", "seed"))
+    if not SCENARIOS[case.scenario].shift:
+        return {"rows": rows}
+    curves = f"curves/{case.name}.csv.gz"
+    return {"curves": Table(curves, _CURVE, ("arm", "strength", "step")), "rows": rows}
+
+
+def _runs(case: Case, quick: bool) -> int:
+    return sum(map(len, arms(case, quick).values()))
+
+
+def _sort(case: Case) -> str:
+    batch = SCENARIOS[case.scenario].batch
+    return f"{case.network} {case.optimizer}, batches of {batch}"
+
+
+def _parts(config: Config) -> list[Part]:
+    return [
+        Part(
+            case.name,
+            _sort(case),
+            seeds * _runs(case, config.quick),
+            len(arms(case, config.quick)),
+        )
+        for case, seeds in config.cases().items()
+    ]
+
+
+def _options(config: Config) -> dict[str, Any]:
+    return {"seeds": config.seeds or "the plan's", "quick": config.quick}
+
+
+def measure(config: Config, part: str, context: Context) -> Frames:
+    case = Case.named(part)
+    seeds, shift = config.seed_numbers(case), SCENARIOS[case.scenario].shift
+    runs, curves = [], []
+    for arm, strengths in arms(case, config.quick).items():
+
+        def trained(arm: str = arm, strengths: Any = strengths) -> dict[str, Any]:
+            rates = strengths if case.scenario == "rates" else None
+            outcome = program.run(case, arm, seeds, strengths, rates, context.compiling)
+            return outcome._asdict()
+
+        outcome = program.Outcome(**context.kept(arm, trained))
+        seed, strength = np.meshgrid(seeds, strengths, indexing="ij")
+        columns = {
+            "strength": strength,
+            "seed": seed,
+            **outcome._replace(losses=None)._asdict(),
+            "loss": program.last_loss(outcome.losses),
+        }
+        table = {
+            name: columns[name].astype(float).round(4).ravel()
+            for name in _RUN
+            if name in columns
+        }
+        runs.append(pd.DataFrame({"arm": arm, **table}).astype({"seed": int}))
+        means = outcome.losses.mean(axis=0, dtype=np.float64)
+        means = means.reshape(len(strengths), -1, EVERY).mean(axis=-1)
+        strength, step = np.meshgrid(
+            strengths, EVERY * np.arange(1, means.shape[1] + 1), indexing="ij"
+        )
+        table = {"strength": strength, "step": step, "loss": means.round(4)}
+        table = {name: x.ravel() for name, x in table.items()}
+        curves.append(pd.DataFrame({"arm": arm, **table}))
+    frames = {"rows": pd.concat(runs, ignore_index=True)}
+    if shift:
+        frames["curves"] = pd.concat(curves, ignore_index=True)
+    return frames
+
+
+def joined(rows: Rows, table: str = "rows") -> pd.DataFrame:
+    """The rows (or curves) of all cases, with the columns KEYS first."""
+    found = [
+        of_case[table].assign(**dict(zip(KEYS, Case.named(name), strict=True)))
+        for name, of_case in rows.items()
+        if table in of_case
+    ]
+    whole = pd.concat(found, ignore_index=True) if found else pd.DataFrame()
+    first = [name for name in KEYS if name in whole]
+    return whole[[*first, *(name for name in whole if name not in KEYS)]]
+
+
+def _check(rows: Rows) -> None:
+    """All arms of a case have the same seeds, as have the cases of one frontier."""
+    seeds: dict[tuple[str, ...], set[int]] = {}
+    for name, of_case in rows.items():
+        case, runs = Case.named(name), of_case["rows"]
+        for _, own in runs.groupby(["arm", "strength"]):
+            of_frontier = case.scenario in (FAULTS, RARE)
+            key = (*case[:2], "" if of_frontier else case.scenario)
+            if seeds.setdefault(key, set(own["seed"])) != set(own["seed"]):
+                raise ValueError(f"{name} has other seeds in some arms or scenarios")
+
+
+def _outline(config: Config, missing: Sequence[str]) -> list[str]:
+    """A line for each network and optimizer."""
+    groups: dict[tuple[str, str], list[Case]] = {}
+    for case in config.cases():
+        groups.setdefault(case[:2], []).append(case)
+    lines = ["".join(f", {STEPS} steps each")]
+    for (network, optimizer), cases in groups.items():
+        done = [case.scenario for case in cases if case.name not in missing]
+        lines.append(
+            f"  {network} {optimizer}: {' '.join(case.scenario for case in cases)}"
+            + (f"; finished: {' '.join(done)}" if done else "")
+        )
+    runs = sum(int(p.amount) for p in _parts(config) if p.name in missing)
+    left = f"{len(missing)} cases, {runs:,} runs, {runs * STEPS:,} steps"
+    return [*lines, f"  to measure: {left}"]
+
+
+def _line(part: str, frames: Frames) -> str:
+    runs = frames["rows"]
+    means = runs.groupby(["arm", "strength"])["test_accuracy"].mean()
+    return (
+        f"{' '.join(Case.named(part))}: {runs['seed'].nunique()} seeds, "
+        f"{len(means)} arms and strengths, accuracy {means.min():.1f} to "
+        f"{means.max():.1f}%"
+    )
+
+
+def _draw(rows: Rows, index: Index, out: Path, drawing: style.Drawing) -> None:
+    pictures.draw(joined(rows), joined(rows, "curves"), out, drawing)
+
+
+STUDY = Study(
+    name="study of bad batches",
+    out=Path("batches"),
+    index="batches.json",
+    committed=committed.RESULTS / "batches",
+    noun="case",
+    parts=_parts,
+    options=_options,
+    tables=_tables,
+    measure=measure,
+    size=lambda part, index, frames: (_sort(Case.named(part)), len(frames["rows"])),
+    outline=_outline,
+    line=_line,
+    words=lambda rows, index: tables.tables(joined(rows), index.parts),
+    draw=_draw,
+    title=lambda rows: "What remedies for bad batches do to rare ones",
+    captions=pictures.CAPTIONS,
+    check=_check,
+)
