@@ -1,12 +1,13 @@
 """What test modules share: a configuration, made-up runs, a small command line."""
 
 import dataclasses
+import shutil
 
 import numpy as np
 import pandas as pd
 
 from experiments.config.run import RunConfig
-from experiments.machine.progress import Silent
+from experiments.machine.progress import Progress
 from experiments.runs import growing
 from experiments.runs.run_directory import Run
 
@@ -23,10 +24,11 @@ VGG = {"dataset": "cifar10", "model": "vgg16"}
 PAIRS = {("base", 0): 10.0, ("lm", 0): 88.0, ("base", 10): 86.0, ("lm", 10): 87.0}
 
 
-class Quiet(Silent):
+class Quiet(Progress):
     """Progress that keeps its lines."""
 
     def __init__(self):
+        super().__init__()
         self.lines = []
 
     def line(self, text):
@@ -84,7 +86,8 @@ def make_run(path, arm, seed, accuracy, steps=45, epochs=2, optimizer="sgd"):
 
 
 def write_run(path, config, meta, result, steps, epochs):
-    """A run directory with these rows."""
+    """A run directory with these rows, in the place of another one."""
+    shutil.rmtree(path, ignore_errors=True)
     rows = growing.Rows(path, config)
     rows.begin()
     rows.add("steps", steps)

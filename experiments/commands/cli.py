@@ -16,46 +16,35 @@ from pathlib import Path
 
 from experiments.commands import parsing
 from experiments.errors import UserError
-from experiments.machine.log import LOG
+from experiments.machine import log
 from experiments.machine.stopping import (
     INTERRUPTED,
     OUTPUT_CLOSED,
     Stopped,
-    ending_cleanly,
     mute,
-    open_closed_streams,
+    own_process,
     tell,
 )
 from experiments.study.registry import STUDIES
 from experiments.text import replace_what_cannot_be_shown
 
+_TEXTS = {
+    "train": "one run",
+    "compare": "an optimizer with and without LM, paired by seed",
+    "table": "every run of a table: digits, 3.5, 3.6, …",
+    "list": "runs and studies, and their state",
+    "report": "a report on finished runs, as HTML and Markdown",
+    "collect": "store finished runs as rows of a study",
+    "results": "the tables and pictures of results/",
+    "figure": "training curves of figure 3.7, 3.9 or 3.12",
+    **{name: entry.text for name, entry in STUDIES.items()},
+    "figures": "the pictures of chapters 1 and 2",
+}
+_MODULES = {name: entry.command for name, entry in STUDIES.items()}
 # name: (module, what it does)
 COMMANDS: Mapping[str, tuple[str, str]] = {
-    "train": ("experiments.commands.train", "one run"),
-    "compare": (
-        "experiments.commands.compare",
-        "an optimizer with and without LM, paired by seed",
-    ),
-    "table": (
-        "experiments.commands.table",
-        "every run of a table: digits, 3.5, 3.6, …",
-    ),
-    "list": ("experiments.commands.list", "runs and studies, and their state"),
-    "report": (
-        "experiments.commands.report",
-        "a report on finished runs, as HTML and Markdown",
-    ),
-    "collect": (
-        "experiments.commands.collect",
-        "store finished runs as rows of a study",
-    ),
-    "results": ("experiments.commands.results", "the tables and pictures of results/"),
-    "figure": (
-        "experiments.commands.figure",
-        "training curves of figure 3.7, 3.9 or 3.12",
-    ),
-    **{name: (entry.command, entry.text) for name, entry in STUDIES.items()},
-    "figures": ("experiments.commands.figures", "the pictures of chapters 1 and 2"),
+    name: (_MODULES.get(name, f"experiments.commands.{name}"), text)
+    for name, text in _TEXTS.items()
 }
 
 
@@ -69,15 +58,19 @@ def dispatch(
     commands: Mapping[str, tuple[str, str]],
     argv: Sequence[str] | None = None,
 ) -> int:
-    """Find the command that argv[0] names, parse the rest into its Config, run it."""
-    open_closed_streams()
+    """Find the command that argv[0] names, parse the rest into its Config, run it.
+
+    Without argv, it is the program's, and the process is set up for the command alone.
+    """
+    if argv is None:
+        own_process()
+        argv = sys.argv[1:]
     replace_what_cannot_be_shown()
-    LOG.close()
+    log.begin()
     try:
-        with ending_cleanly():
-            status = _run(prog, commands, list(sys.argv[1:] if argv is None else argv))
-            sys.stdout.flush()  # so that it fails here and not while Python exits
-            return status
+        status = _run(prog, commands, argv)
+        sys.stdout.flush()  # so that it fails here and not while Python exits
+        return status
     except UserError as error:
         tell(f"error: {error}")
         return 2
@@ -94,10 +87,10 @@ def dispatch(
         tell(f"error: {_plainly(error)}")
         return 2
     except Exception:
-        LOG.write(traceback.format_exc())
+        log.LOG.info(traceback.format_exc())
         raise
     finally:
-        LOG.close()
+        log.end()
 
 
 def _run(

@@ -1,7 +1,6 @@
 """`compare`: an optimizer with and without landscape modification, seed by seed."""
 
 import dataclasses
-import math
 from pathlib import Path
 from typing import ClassVar
 
@@ -31,11 +30,6 @@ class Config(options.Pairs):
 
     def check(self) -> None:
         super().check()
-        for rate in self.lr_grid:
-            if not 0 < rate < math.inf:
-                raise UserError(
-                    f"--lr-grid takes rates greater than 0 and finite, got {rate}"
-                )
         if len(self.lr_grid) == 1:
             raise UserError(
                 "--lr-grid takes at least two rates; for one, use --learning-rate"
@@ -51,9 +45,9 @@ class Config(options.Pairs):
         """The configurations, seed by seed, and rate by rate within a seed."""
         chosen = self.runs(self.dataset, self.model, self.optimizer)
         return [
-            dataclasses.replace(config, learning_rate=rate or config.learning_rate)
+            dataclasses.replace(config, learning_rate=rate)
             for config in chosen
-            for rate in self.lr_grid or (None,)
+            for rate in self.lr_grid or (config.learning_rate,)
         ]
 
 

@@ -62,19 +62,20 @@ def run(config: Config) -> None:
     panels = FIGURES[config.figure]
     roots = [path for path in config.runs if path.exists()]
     with result_directory.reading(roots):
-        found = find_runs(roots)
-    parts = [[r for r in found if _belongs(r.config, panel)] for panel in panels]
+        runs = find_runs(roots)
+    parts = [[run for run in runs if _belongs(run.config, panel)] for panel in panels]
     for panel, part in zip(panels, parts):
+        words = f"{panel.model} with {panel.optimizer}"
         if not part:
             raise UserError(
-                f"no finished run of {panel.model} with {panel.optimizer} is under "
+                f"no finished run of {words} is under "
                 f"{', '.join(map(str, config.runs))}: run `table {panel.table} "
                 f"--optimizers {panel.optimizer}` first"
             )
         if differing := groups.differences(part):
             raise UserError(
-                f"the runs of {panel.model} with {panel.optimizer} differ in "
-                f"{', '.join(differing)}: give --runs the directory of one table"
+                f"the runs of {words} differ in {', '.join(differing)}: give --runs "
+                "the directory of one table"
             )
     out = config.out or Path(f"figure-{config.figure}.png")
     drawing = style.Drawing()

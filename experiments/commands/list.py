@@ -1,7 +1,6 @@
 """`list`: the runs and studies in a directory, and the state of each."""
 
 import dataclasses
-import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,9 +16,9 @@ from experiments.text import plural, printable
 class Config:
     """List runs with their state, the epoch that they reached, and their accuracy.
 
-    A run is finished, diverged, running, interrupted (--resume continues it), failed
-    (with the error) or damaged (with the reason). Studies are listed with the states of
-    their parts. Nothing is written.
+    A run is finished, diverged, running, interrupted (--resume continues it) or damaged
+    (with the reason). Studies are listed with the states of their parts. Nothing is
+    written.
     """
 
     example: ClassVar[str] = "python -m experiments list runs"
@@ -53,28 +52,17 @@ def run(config: Config) -> None:
 
 
 def _lines(runs: Sequence) -> Iterator[str]:
-    """Directory by directory; on a narrow terminal, two lines per run."""
-    wide = shutil.get_terminal_size().columns >= 80
+    """Directory by directory."""
     parent = None
     for state in runs:
         if state.path.parent != parent:
             parent = state.path.parent
             yield str(parent)
-        reached = accuracy = ""
-        if state.epoch is not None:
-            reached = f"{state.epoch}/{state.epochs}"
-        if state.accuracy is not None:
-            accuracy = f"{state.accuracy:.2f}%"
+        reached = "" if state.epoch is None else f"{state.epoch}/{state.epochs}"
+        accuracy = "" if state.accuracy is None else f"{state.accuracy:.2f}%"
         reason = f"  ({state.reason})" if state.reason else ""
-        if wide:
-            yield (
-                f"  {state.word:<11}  {reached:>7}  {accuracy:>8}  {state.path.name}"
-                f"{reason}"
-            )
-        else:
-            epoch = f", epoch {reached}" if reached else ""
-            yield f"  {state.path.name}"
-            yield f"    {state.word}{epoch}{', ' * bool(accuracy)}{accuracy}{reason}"
+        line = f"{state.word:<11}  {reached:>7}  {accuracy:>8}  {state.path.name}"
+        yield f"  {line}{reason}"
     if runs:
         counts = Counter(state.word for state in runs)
         words = ", ".join(f"{count} {word}" for word, count in counts.items())

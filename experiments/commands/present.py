@@ -101,7 +101,7 @@ def print_table(runs: Sequence[Run], asked: Asked = notes.NOTHING) -> None:
             )
     copy = Console(width=WIDTH, file=io.StringIO(), color_system=None)
     copy.print(wide)
-    LOG.write(copy.file.getvalue())  # type: ignore[attr-defined]
+    LOG.info(copy.file.getvalue())  # type: ignore[attr-defined]
 
 
 def _rich_table(

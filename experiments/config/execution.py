@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import re
 from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -64,13 +63,9 @@ class Execution(Output, Sources, Devices):
     continues from there; by default, none."""
     checkpoint_minutes: float = 5.0
     """Minutes between checkpoints of a run; they are saved at the end of an epoch."""
-    shard: str = "1/1"
-    """i/n: run every n-th seed, starting at the i-th, with all of its arms; splits a
-    sweep over machines."""
 
     def check(self) -> None:
         """Raise UserError for invalid options, before anything is written or run."""
-        parse_shard(self.shard)
         if self.tensorboard is not None and not find_spec("tensorboardX"):
             raise UserError(
                 "--tensorboard needs tensorboardX: pip install tensorboardX"
@@ -91,41 +86,8 @@ class Execution(Output, Sources, Devices):
                 f"--init-from: {self.init_from} has no {WEIGHTS}: train that run "
                 "with --keep-weights"
             )
-        self._check_processes()
-
-    def _check_processes(self) -> None:
-        processes, number = self.num_processes, self.process_id
-        if self.coordinator is None:
-            if (processes, number) != (None, None):
-                raise UserError("--num-processes and --process-id need --coordinator")
-            return
-        if self.parallel != "sharded":
+        if self.coordinator is not None and self.parallel != "sharded":
             raise UserError(
                 "several processes can train together only with --parallel sharded"
             )
-        if self.coordinator == "auto":
-            return
-        host, _, port = self.coordinator.rpartition(":")
-        if not host or not (port.isdecimal() and 1 <= int(port) <= 65535):
-            raise UserError(
-                f"--coordinator takes HOST:PORT or auto, got {self.coordinator!r}"
-            )
-        if processes is None or number is None:
-            raise UserError(
-                "--coordinator HOST:PORT needs --num-processes and --process-id; "
-                "--coordinator auto finds them under SLURM and on cloud TPUs"
-            )
-        if processes < 1 or not 0 <= number < processes:
-            raise UserError(
-                "--process-id takes 0 to --num-processes minus 1, got "
-                f"{number} of {processes}"
-            )
-
-
-def parse_shard(shard: str) -> tuple[int, int]:
-    """(i, n) of "i/n", counted from 1."""
-    match = re.fullmatch(r"(\d+)/(\d+)", shard)
-    i, n = map(int, match.groups()) if match else (0, 0)
-    if not 1 <= i <= n:
-        raise UserError(f"--shard takes i/n with 1 <= i <= n, such as 2/4, got {shard}")
-    return i, n
+        Process.check(self)

@@ -4,8 +4,7 @@ import dataclasses
 import re
 
 from experiments.config.optimizers import OPTIMIZERS
-from experiments.data.datasets import DataSet
-from experiments.data.pipeline import CIFAR, CIFAR_VGG, Pipeline
+from experiments.data.datasets import CIFAR, CIFAR_VGG, DataSet, Pipeline
 from experiments.errors import UserError
 
 

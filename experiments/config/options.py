@@ -1,7 +1,6 @@
 """Options that the training commands share, and the runs that follow from them."""
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
@@ -17,8 +16,6 @@ from experiments.config.run import MOST, RUNNING_MIN, SEEDS, RunConfig
 from experiments.data import loading
 from experiments.errors import UserError
 from experiments.machine.stopping import tell
-
-LEAST = 10  # training images, of which --lr-sweep can hold out a tenth
 
 
 @dataclasses.dataclass(frozen=True)
@@ -189,16 +186,6 @@ class Pairs(Protocol, Execution, Asked):
     def check(self) -> None:
         Execution.check(self)
         Asked.check(self)
-        for rate in self.lr_sweep:
-            if not 0 < rate < math.inf:
-                raise UserError(
-                    f"--lr-sweep takes rates greater than 0 and finite, got {rate}"
-                )
-        if self.lr_sweep and (self.limit_train or LEAST) < LEAST:
-            raise UserError(
-                "--lr-sweep holds out a tenth of the training images: --limit-train "
-                f"must be at least {LEAST}, got {self.limit_train}"
-            )
 
     def runs(
         self, dataset: str, model: str, optimizer: OptimizerName, swa: bool = False

@@ -5,6 +5,7 @@ import functools
 import hashlib
 import json
 import math
+import re
 import types
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -121,10 +122,13 @@ class RunConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "RunConfig":
-        """The inverse of `dataclasses.asdict`; unknown names are an error."""
-        known = {field.name for field in dataclasses.fields(cls)}
-        if unknown := sorted(set(values) - known):
+        """The inverse of `dataclasses.asdict`; fields with defaults may be missing."""
+        fields = {field.name: field for field in dataclasses.fields(cls)}
+        if unknown := sorted(values.keys() - fields.keys()):
             raise UserError(f"configuration has unknown fields: {', '.join(unknown)}")
+        needed = {n for n, f in fields.items() if f.default is dataclasses.MISSING}
+        if missing := sorted(needed - values.keys()):
+            raise UserError(f"configuration lacks {', '.join(missing)}")
         return cls(**values)
 
 
@@ -132,6 +136,7 @@ LAST_SEED = 2**32 - 1  # jax.random.key takes the rest modulo 2**32
 MOST = 2**31 - 1  # steps are counted in int32
 LARGEST = (2 - 2**-23) * 2.0**127  # float32
 
+_NAME = re.compile(r"[A-Za-z0-9_.,:=+() -]{1,100}")  # of a network, an f, …
 _Range = tuple[str, Callable[[Any], bool]]
 _COUNT: _Range = ("at least 1", lambda x: x >= 1)
 _POSITIVE: _Range = (
@@ -172,11 +177,12 @@ def _check_kind(name: str, value: Any, kind: Any) -> None:
             raise UserError(f"{name} must be one of {choices}, got {value!r}")
         return
     allowed = (int, float) if float in kinds else kinds[0]
-    if not isinstance(value, allowed) or isinstance(value, bool) != (kind is bool):
+    fits = isinstance(value, allowed) and isinstance(value, bool) == (kind is bool)
+    if not fits or (isinstance(value, str) and not _NAME.fullmatch(value)):
         words = {
             int: "an integer",
             float: "a number",
-            str: "text",
+            str: "text of letters, digits and _.,:=+()-",
             bool: "true or false",
         }
-        raise UserError(f"{name} must be {words[kinds[0]]}, got {value!r}")
+        raise UserError(f"{name} must be {words[kinds[0]]}, got {value!r:.60}")

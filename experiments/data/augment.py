@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from experiments.data.pipeline import Pipeline
+from experiments.data.datasets import Pipeline
 
 PAD = 4  # pixels on each side, before the random crop
 

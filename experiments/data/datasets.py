@@ -1,17 +1,36 @@
-"""The data sets, one record each: its source, and how networks train on it."""
+"""The data sets, one record each: its source, and how networks train on its images."""
 
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from experiments.data.pipeline import DIGITS, Pipeline
-
 if TYPE_CHECKING:
     import numpy as np
 
     # Arrays train_images, train_labels, test_images and test_labels; class names.
     Arrays = tuple[dict[str, np.ndarray], np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Pipeline:
+    """Per-channel mean and standard deviation, and the steps for training images."""
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    steps: tuple[str, ...] = ()  # of "crop" and "flip", in this order
+
+    def without_augmentation(self) -> "Pipeline":
+        return dataclasses.replace(self, steps=())
+
+
+CIFAR = Pipeline(
+    (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010), ("crop", "flip")
+)  # appendix B
+# As in the original VGG script: ImageNet's statistics, and flips before crops.
+CIFAR_VGG = Pipeline((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), ("flip", "crop"))
+# Digits are centered and not symmetric: neither crop nor flip.
+DIGITS = Pipeline((0.3053,) * 3, (0.3758,) * 3)
 
 
 def _from_tfds(name: str, data_dir: Path | None, cache: Path) -> "Arrays":

@@ -5,7 +5,6 @@ training reads. A machine with the cache needs neither TensorFlow nor network ac
 """
 
 import dataclasses
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
@@ -15,7 +14,7 @@ import numpy as np
 from experiments.data.datasets import DATASETS, DataSet
 from experiments.data.ordering import canonical_order, fingerprint
 from experiments.errors import UserError
-from experiments.machine import files
+from experiments.machine import files, untrusted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,11 +135,6 @@ def _limited(dataset: Dataset, limit_train: int | None) -> Dataset:
 
 def _validated(dataset: Dataset, validation: int) -> Dataset:
     kept = len(dataset.train_images) - validation
-    if kept < 1:
-        raise UserError(
-            f"--validation {validation} leaves none of the "
-            f"{len(dataset.train_images):,} training images to train on"
-        )
     return dataclasses.replace(
         dataset,
         train_images=dataset.train_images[:kept],
@@ -199,40 +193,19 @@ def _checked(
     return Dataset(name, classes=tuple(map(str, classes)), **ordered)
 
 
-_LARGEST = 1 << 30  # bytes of an array; CIFAR's largest has 154 million
-
-
 def _read_cache(of: DataSet, cache: Path) -> Dataset | None:
     """The data set in a cache file; None if there is no file."""
     source = f"the cache {cache}"
     remedy = "move it away or choose another --cache-dir, and it will be made again"
     try:
-        if not stat.S_ISREG(cache.stat().st_mode):
-            raise UserError(f"{source} is not a file; {remedy}")
-        with (
-            open(cache, "rb") as file,  # which NumPy leaves open after some errors
-            np.load(file, allow_pickle=False, max_header_size=10_000) as archive,
-        ):
-            if any(info.file_size > _LARGEST for info in archive.zip.infolist()):
-                raise UserError(f"{source}: an array is too large; {remedy}")
-            missing = [key for key in _ARRAYS if key not in archive]
-            if missing:
-                raise UserError(f"{source} has no {', '.join(missing)}; {remedy}")
-            arrays = {key: np.asarray(archive[key]) for key in _ARRAYS}
-    except UserError:
-        raise
+        arrays = untrusted.arrays(cache)
     except FileNotFoundError:
         return None
-    except OSError as error:
-        raise UserError(f"cannot read {source} ({error}); {remedy}") from error
-    # With the wrong content, NumPy and zipfile raise errors that have no common type,
-    # and NumPy's messages advise loading the file unsafely.
-    except Exception as error:
-        raise UserError(
-            f"{source} is damaged ({type(error).__name__}): it is not an .npz file of "
-            f"plain arrays, or was changed or cut short; {remedy}"
-        ) from error
-    return _checked(of, arrays, arrays.pop("classes"), source, remedy)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{source} cannot be read ({error}); {remedy}") from error
+    if missing := [key for key in _ARRAYS if key not in arrays]:
+        raise UserError(f"{source} has no {', '.join(missing)}; {remedy}")
+    return _checked(of, arrays, arrays["classes"], source, remedy)
 
 
 def _write_cache(dataset: Dataset, cache: Path) -> None:

@@ -58,19 +58,17 @@ def read(
 def _advice(name: str, root: Path, place: Path | None, reason: str, cache: Path) -> str:
     other = f"put {cache.name} from another machine's cache at {cache}"
     if place is None:
-        return (
-            f"{name} is not in {root}, and preparing it failed ({reason}). Two ways:\n"
-            "  1. with a network: pip install '.[data]', then run this again; a "
-            "directory that\n     tensorflow_datasets prepared elsewhere is given by "
-            f"--data-dir;\n  2. without: {other}"
+        what = f"{name} is not in {root}, and preparing it failed"
+        way = (
+            "with a network, pip install '.[data]', then run this again; or give "
+            "--data-dir a directory that tensorflow_datasets prepared elsewhere"
         )
-    ways = "choose an empty directory with --data-dir to prepare it there again"
-    if _format(place) != "array_record" and not _installed("tensorflow"):
-        ways = "pip install '.[data]': only TensorFlow reads this format"
-    return (
-        f"{name} in {place} was prepared as {_format(place)} and cannot be read "
-        f"({reason}). Two ways:\n  1. {ways};\n  2. {other}"
-    )
+    else:
+        what = f"{name} in {place} was prepared as {_format(place)} and cannot be read"
+        way = "choose an empty directory with --data-dir to prepare it there again"
+        if _format(place) != "array_record" and not _installed("tensorflow"):
+            way = "pip install '.[data]': only TensorFlow reads this format"
+    return f"{what} ({reason}). Two ways:\n  1. {way};\n  2. {other}"
 
 
 def default_data_dir() -> Path:

@@ -23,24 +23,14 @@ def start(
     """Join the other processes; "auto" uses the settings of SLURM or of a cloud TPU.
 
     Raises:
-      UserError: the address or the numbers are wrong, or the connection fails.
+      UserError: the connection fails.
     """
-    given = (num_processes, process_id)
-    if coordinator is None:
-        if given != (None, None):
-            raise UserError("--num-processes and --process-id need --coordinator")
-        return
-    if jax.distributed.is_initialized():
+    if coordinator is None or jax.distributed.is_initialized():
         return
     try:
         if coordinator == "auto":
             jax.distributed.initialize()
         else:
-            if None in given:
-                raise UserError(
-                    "--coordinator HOST:PORT needs --num-processes and --process-id; "
-                    "--coordinator auto finds them under SLURM and on cloud TPUs"
-                )
             jax.distributed.initialize(coordinator, num_processes, process_id)
     except (ValueError, RuntimeError) as error:
         raise UserError(f"cannot join the other processes: {error}") from error

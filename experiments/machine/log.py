@@ -1,80 +1,82 @@
 """The log of a result directory: the lines that the terminal showed, with their times.
 
 A process has one log, as it has one terminal. Lines printed before the result directory
-is known are kept until then. Each line is appended in one write as it is printed, so a
-kill loses none. Processes that share a directory share its log.
+is known are kept until then. Each text is appended as it is printed, so a kill loses
+none. Processes that share a directory share its log.
 """
 
 import contextlib
 import datetime
-import os
+import logging
+import logging.handlers
+import sys
 from pathlib import Path
 from typing import TextIO
 
 from experiments.text import printable
 
 FILE = "log.txt"
+LOG = logging.getLogger("experiments")
+LOG.setLevel(logging.INFO)
+LOG.propagate = False
 
 
-class Log:
-    """Lines for a file that may not be known yet."""
+class _Lines(logging.Formatter):
+    """The time before each line of a text."""
 
-    def __init__(self) -> None:
-        self._waiting: list[str] = []
-        self._file: int | None = None
-        self._began = _now()
+    def format(self, record: logging.LogRecord) -> str:
+        when = datetime.datetime.fromtimestamp(record.created).astimezone()
+        lines = [printable(line) for line in record.getMessage().splitlines()]
+        stamp = when.isoformat(" ", "seconds")
+        return "\n".join(f"{stamp}  {line}".rstrip() for line in lines)
 
-    def write(self, text: str) -> None:
-        """Append a text, with the time before each of its lines.
 
-        If the log cannot be written, for example on a full disk, the line is dropped:
-        the log must not end the work that it records.
-        """
-        self._waiting += _lines(text, _now())
-        self._append()
+class _File(logging.FileHandler):
+    def handleError(self, record: logging.LogRecord) -> None:
+        """On a full disk, the work continues without its log."""
 
-    def _append(self) -> None:
-        if self._file is not None:
-            whole = "".join(self._waiting).encode("utf-8", "replace")
-            self._waiting.clear()
-            with contextlib.suppress(OSError):
-                os.write(self._file, whole)
 
-    def keep(self, path: Path, first: str = "") -> None:
-        """Append to this file from now on, instead of to another one.
+def begin() -> None:
+    """For a new command: keep lines in memory until `keep` names a file."""
+    end()
+    LOG.addHandler(logging.handlers.MemoryHandler(sys.maxsize, sys.maxsize))
 
-        Args:
-          first: a text to write before the lines printed so far.
-        """
-        waiting, began = self._waiting, self._began
-        self.close()
+
+def keep(path: Path, first: str) -> None:
+    """Append a text, the lines kept so far, and all others from now on to this file.
+
+    If it cannot be written, for example on a full disk, lines are dropped: the log must
+    not end the work that it records.
+    """
+    waiting = [
+        record
+        for handler in LOG.handlers
+        if isinstance(handler, logging.handlers.MemoryHandler)
+        for record in handler.buffer
+    ]
+    command = logging.makeLogRecord({"msg": first})
+    if waiting:
+        command.created = waiting[0].created
+    end()
+    with contextlib.suppress(OSError):
+        file = _File(path, encoding="utf-8", errors="replace")
+        file.setFormatter(_Lines())
+        for record in (command, *waiting):
+            file.handle(record)
+        LOG.addHandler(file)
+
+
+def end() -> None:
+    """Forget the file and any pending lines."""
+    for handler in list(LOG.handlers):
+        LOG.removeHandler(handler)
         with contextlib.suppress(OSError):
-            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        self._waiting = [*_lines(first, began), *waiting]
-        self._append()
-
-    def close(self) -> None:
-        """Forget the file and any pending lines, for a new command."""
-        self._waiting, self._began = [], _now()
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
-
-
-def _now() -> str:
-    return datetime.datetime.now().astimezone().isoformat(" ", "seconds")
-
-
-def _lines(text: str, now: str) -> list[str]:
-    return [f"{now}  {printable(line)}".rstrip() + "\n" for line in text.splitlines()]
-
-
-LOG = Log()
+            handler.close()
 
 
 def say(text: str) -> None:
     """Print a text on standard output, and write it to the log."""
-    LOG.write(text)
+    LOG.info(text)
     show(text)
 
 

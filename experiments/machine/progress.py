@@ -1,176 +1,107 @@
-"""Progress of a sweep: a bar on a terminal, plain lines elsewhere; lines are logged."""
+"""Progress of a command: a bar on a terminal, lines elsewhere; lines are logged."""
 
+import contextlib
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 from experiments.machine.log import LOG, show
-
-Failed = Callable[[OSError], None]
 
 
 def _raise(error: OSError) -> None:
     raise error
 
 
-class Progress(Protocol):
+class Progress:
+    """Prints lines and, with a bar, what is at work below them.
+
+    Args:
+      shown: False for a process that prints nothing, because the first one does.
+      bar: a rich.progress.Progress, whose task has the field `now`.
+      failed: called, instead of raising, if standard output cannot be written to.
+    """
+
+    def __init__(
+        self,
+        shown: bool = True,
+        bar: Any = None,
+        failed: Callable[[OSError], None] = _raise,
+    ):
+        self._shown, self._bar, self._failed = shown, bar, failed
+        self._task = None if bar is None else bar.add_task("", total=None, now="")
+        self._label = self._unit = ""
+
     def begin(self, label: str, steps: int, unit: str = "steps") -> None:
-        """A run of this many steps starts."""
+        """A run of this many steps, or of other units, starts."""
+        self._label, self._unit = label, unit
+        if self._bar is not None:
+            self._bar.reset(self._task, total=steps, description=label, now=unit)
+        else:
+            self.line(f"{label}: {steps} {unit}")
 
     def advance(self, steps: int = 1) -> None:
         """This many more steps are done."""
+        if self._bar is not None:
+            self._bar.advance(self._task, steps)
 
     def compiling(self, now: bool) -> None:
-        """JAX starts to compile, or has compiled."""
-
-    def whole(self, text: str) -> None:
-        """The state of the sweep, which is shown below the bar instead of as a line."""
-
-    def line(self, text: str) -> None:
-        """Print a line."""
-
-
-class Silent:
-    """Prints nothing, because the first process reports."""
-
-    def begin(self, label: str, steps: int, unit: str = "steps") -> None:
-        pass
-
-    def advance(self, steps: int = 1) -> None:
-        pass
-
-    def compiling(self, now: bool) -> None:
-        pass
-
-    def whole(self, text: str) -> None:
-        pass
-
-    def line(self, text: str) -> None:
-        pass
-
-
-class Plain(Silent):
-    """Prints each message as a line, and nothing for a step.
-
-    Args:
-      failed: called if standard output cannot be written to.
-    """
-
-    def __init__(self, failed: Failed = _raise):
-        self._failed = failed
-        self._label = ""
-
-    def begin(self, label: str, steps: int, unit: str = "steps") -> None:
-        self._label = label
-        self.line(f"{label}: {steps} {unit}")
-
-    def compiling(self, now: bool) -> None:
-        if now and self._label:
+        """JAX starts to compile, or has compiled; plain lines say so once a run."""
+        if self._bar is not None:
+            self._bar.update(self._task, now="compiling" if now else self._unit)
+        elif now and self._label:
             self.line(f"{self._label}: compiling")
-            self._label = ""  # once a run
-
-    def line(self, text: str) -> None:
-        LOG.write(text)
-        try:
-            show(text)
-        except OSError as error:
-            self._failed(error)
-
-
-class Bar(Silent):
-    """A rich progress bar; lines scroll above it.
-
-    Args:
-      bar: a rich.progress.Progress, whose task has the fields `unit`, `now` and
-        `whole`.
-      failed: called if the terminal is gone.
-    """
-
-    def __init__(self, bar: Any, failed: Failed):
-        self._bar = bar
-        self._failed = failed
-        self._task = bar.add_task("", total=None, unit="steps", now="", whole="")
-
-    def begin(self, label: str, steps: int, unit: str = "steps") -> None:
-        whole = self._bar.tasks[0].fields["whole"]
-        fields = {"description": label, "unit": unit, "now": "", "whole": whole}
-        self._bar.reset(self._task, total=steps, **fields)
-
-    def advance(self, steps: int = 1) -> None:
-        self._bar.advance(self._task, steps)
-
-    def compiling(self, now: bool) -> None:
-        self._bar.update(self._task, now="compiling" if now else "")
+            self._label = ""
 
     def whole(self, text: str) -> None:
-        self._bar.update(self._task, whole=text)
+        """How far the whole command is, for the bar; plain lines do not have it."""
+        if self._bar is not None:
+            self._bar.update(self._task, description=f"{self._label}, {text}")
 
     def line(self, text: str) -> None:
-        LOG.write(text)
+        if not self._shown:
+            return
+        LOG.info(text)
         try:
-            self._bar.console.print(text, highlight=False, markup=False)
+            if self._bar is not None:
+                self._bar.console.print(text, highlight=False, markup=False)
+            else:
+                show(text)
         except OSError as error:
             self._failed(error)
 
 
-@contextmanager
-def progress(shown: bool = True, failed: Failed = _raise) -> Iterator[Progress]:
-    """A Bar if standard output is a terminal, otherwise Plain; Silent if not shown.
+@contextlib.contextmanager
+def progress(
+    shown: bool = True, failed: Callable[[OSError], None] = _raise, console: Any = None
+) -> Iterator[Progress]:
+    """A Progress with a bar on the console, by default standard output's if a terminal.
 
     Args:
-      failed: called, instead of raising, if standard output cannot be written to.
+      shown, failed: of the Progress.
     """
-    if not shown:
-        yield Silent()
+    if not shown or (console is None and not sys.stdout.isatty()):
+        yield Progress(shown, failed=failed)
         return
-    if not sys.stdout.isatty():
-        yield Plain(failed)
-        return
-    with bar(failed=failed) as shown_bar:
-        yield shown_bar
-
-
-@contextmanager
-def bar(console: Any = None, failed: Failed = _raise) -> Iterator[Bar]:
-    """A Bar on a rich console, by default standard output's."""
-    from rich import progress as rich_progress
+    from rich import progress as rich
     from rich.table import Column
-    from rich.text import Text
-
-    class Remaining(rich_progress.TimeRemainingColumn):
-        max_refresh = 0.0  # otherwise it would show "compiling" late
-
-        def render(self, task: Any) -> Text:
-            if task.fields["now"]:
-                return Text(task.fields["now"])
-            return super().render(task)
-
-    class TwoLines(rich_progress.Progress):
-        """The run's bar, and below it the state of the sweep."""
-
-        def get_renderables(self) -> Iterator[Any]:
-            yield self.make_tasks_table(self.tasks)
-            for task in self.tasks:
-                if text := task.fields["whole"]:
-                    yield Text(text, no_wrap=True, overflow="ellipsis")
 
     label = Column(ratio=2, no_wrap=True, overflow="ellipsis")
-    columns = (
-        rich_progress.TextColumn("{task.description}", table_column=label),
-        rich_progress.BarColumn(bar_width=None, table_column=Column(ratio=1)),
-        rich_progress.MofNCompleteColumn(),
-        rich_progress.TextColumn("{task.fields[unit]}"),
-        Remaining(),
-    )
-    rich_bar = TwoLines(
-        *columns, console=console, transient=True, refresh_per_second=2, expand=True
+    bar = rich.Progress(
+        rich.TextColumn("{task.description}", table_column=label),
+        rich.BarColumn(bar_width=None, table_column=Column(ratio=1)),
+        rich.MofNCompleteColumn(),
+        rich.TextColumn("{task.fields[now]}"),
+        rich.TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        refresh_per_second=2,
+        expand=True,
     )
     try:
-        rich_bar.start()
-        yield Bar(rich_bar, failed)
+        bar.start()
+        yield Progress(bar=bar, failed=failed)
     finally:
         try:
-            rich_bar.stop()
+            bar.stop()
         except OSError as error:
             failed(error)

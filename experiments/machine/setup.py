@@ -42,6 +42,29 @@ class Process(Cache):
     """Let XLA use oneDNN, on an x86 CPU with jax 0.12 or newer: faster steps, but each
     start recompiles (see docs). Not with --parallel pmap."""
 
+    def check(self) -> None:
+        """Raise UserError for processes that cannot find each other."""
+        processes, number = self.num_processes, self.process_id
+        if self.coordinator in (None, "auto"):
+            if self.coordinator is None and (processes, number) != (None, None):
+                raise UserError("--num-processes and --process-id need --coordinator")
+            return
+        host, _, port = str(self.coordinator).rpartition(":")
+        if not host or not (port.isdecimal() and 1 <= int(port) <= 65535):
+            raise UserError(
+                f"--coordinator takes HOST:PORT or auto, got {self.coordinator!r}"
+            )
+        if processes is None or number is None:
+            raise UserError(
+                "--coordinator HOST:PORT needs --num-processes and --process-id; "
+                "--coordinator auto finds them under SLURM and on cloud TPUs"
+            )
+        if not 0 <= number < processes:
+            raise UserError(
+                "--process-id takes 0 to --num-processes minus 1, got "
+                f"{number} of {processes}"
+            )
+
 
 def set_up(process: Process) -> None:
     """Set up this process.
@@ -106,8 +129,8 @@ def keep_compiled(cache_dir: Path) -> None:
 def _can_be_written(directory: Path) -> bool:
     """Whether a directory, if necessary made at the first write, can be written to."""
     places = [directory, *directory.absolute().parents]
-    there = next(place for place in places if os.path.exists(place))
-    return os.path.isdir(there) and os.access(there, os.W_OK | os.X_OK)
+    nearest = next(place for place in places if os.path.exists(place))
+    return os.path.isdir(nearest) and os.access(nearest, os.W_OK | os.X_OK)
 
 
 def _check_onednn() -> None:

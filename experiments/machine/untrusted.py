@@ -131,9 +131,11 @@ def arrays(path: Path) -> dict[str, np.ndarray]:
     content = io.BytesIO(read_bytes(path))
     try:
         with np.load(content, allow_pickle=False) as archive:
+            if sum(info.file_size for info in archive.zip.infolist()) > LIMIT:
+                raise ValueError(f"{path.name} has more than {LIMIT:,} bytes")
             by_name = {name: archive[name] for name in archive.files}
-        if all(isinstance(array, np.ndarray) for array in by_name.values()):
-            return by_name
+            if all(isinstance(array, np.ndarray) for array in by_name.values()):
+                return by_name
     # With damaged bytes, NumPy and zipfile raise errors that have no common type, and
     # NumPy's own message would advise allowing pickles.
     except Exception as error:

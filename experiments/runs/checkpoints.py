@@ -113,8 +113,6 @@ def _checkpointer():
 
 
 def _load(path: Path, abstract: TrainState) -> tuple[TrainState, dict[str, Any]]:
-    if (path / "metrics.npz").exists():
-        raise ValueError("an earlier version has written it")
     with _checkpointer() as checkpointer:
         state = checkpointer.restore(path.absolute() / "state", abstract)
     content = untrusted.read_bytes(path / "rows.json")

@@ -1,8 +1,9 @@
 """Shows what a sweep would run, and about how long that takes; writes nothing."""
 
-import dataclasses
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from experiments.config.execution import Execution
 from experiments.config.options import steps_of
@@ -10,26 +11,18 @@ from experiments.config.run import RunConfig
 from experiments.errors import UserError
 from experiments.machine import untrusted
 from experiments.machine.log import say
-from experiments.runs import committed, plan, result_directory
-from experiments.runs.remaining import Pace, in_words
+from experiments.runs import committed, plan, remaining, result_directory
 from experiments.runs.run_directory import Run, is_run, read_run
 
+WORDS = ("finished", "begun", "damaged")
 
-@dataclasses.dataclass(frozen=True)
-class Outlook:
-    """The runs of a sweep in one directory: which are done, and which are not.
 
-    Attributes:
-      finished: runs that pass all checks.
-      damaged: runs that have changed since they were written.
-      todo: the steps left of each unfinished run.
-      begun: the unfinished runs that resume from a checkpoint.
-    """
+class State(NamedTuple):
+    """One of WORDS, or "" for a run that is not begun; the steps that are left."""
 
-    finished: tuple[Run, ...]
-    damaged: tuple[RunConfig, ...]
-    todo: dict[RunConfig, int]
-    begun: frozenset[RunConfig]
+    word: str
+    left: int = 0
+    run: Run | None = None
 
 
 def show(
@@ -50,44 +43,36 @@ def show(
       UserError: for anything that the sweep itself would reject.
     """
     ordered, _ = plan.ordered(configs, out, execution, within or out)
-    mine = plan.of_shard(ordered, execution.shard)
     if rates_to_choose:
         say(
-            f"{out}: then {_count(len(mine), 'run')}, "
-            f"{_count(sum(map(steps_of, mine)), 'step')}, at the "
+            f"{out}: then {_count(len(ordered), 'run')}, "
+            f"{_count(sum(map(steps_of, ordered)), 'step')}, at the "
             f"best of {rates_to_choose} learning rates for each arm"
         )
         return
-    ahead = outlook(mine, None if execution.overwrite else out / "runs")
-    say(f"{out}: {_count(len(mine), 'run')}")
-    if len(mine) < len(ordered):
-        say(f"  of {len(ordered)}, by --shard {execution.shard}")
-    for line in _lines(mine, ahead):
+    states = {
+        config: State("", steps_of(config))
+        if execution.overwrite
+        else state_of(config, out / "runs" / config.run_id)
+        for config in ordered
+    }
+    say(f"{out}: {_count(len(ordered), 'run')}")
+    for line in _lines(states):
         say(f"  {line}")
-    say(f"  {_time(ahead)}")
+    say(f"  {_time(states)}")
     result_directory.check(within or out, execution)
 
 
-def outlook(configs: Sequence[RunConfig], runs: Path | None) -> Outlook:
-    """What is done of these runs; None for a directory that is to be emptied."""
-    finished, damaged = [], []
-    todo: dict[RunConfig, int] = {}
-    begun = set()
-    for config in configs:
-        path = None if runs is None else runs / config.run_id
-        if path is not None and is_run(path):
-            try:
-                finished.append(read_run(path))
-            except UserError as error:
-                untrusted.leave_out(str(error))
-                damaged.append(config)
-            continue
-        todo[config] = steps_of(config)
-        done = 0 if path is None else checkpoint(path)
-        if 0 < done <= todo[config]:
-            begun.add(config)
-            todo[config] -= done
-    return Outlook(tuple(finished), tuple(damaged), todo, frozenset(begun))
+def state_of(config: RunConfig, path: Path) -> State:
+    """The state of a run, whose directory is or will be `path`."""
+    if is_run(path):
+        try:
+            return State("finished", run=read_run(path))
+        except UserError as error:
+            untrusted.leave_out(str(error))
+            return State("damaged")
+    steps, done = steps_of(config), checkpoint(path)
+    return State("begun", steps - done) if 0 < done < steps else State("", steps)
 
 
 def checkpoint(path: Path) -> int:
@@ -99,43 +84,36 @@ def checkpoint(path: Path) -> int:
     return max((int(s) for s in steps if s.isdecimal() and len(s) < 11), default=0)
 
 
-def _lines(configs: Sequence[RunConfig], ahead: Outlook) -> list[str]:
+def _lines(states: Mapping[RunConfig, State]) -> list[str]:
     """One line per network, optimizer and arm."""
-    done = {run.config for run in ahead.finished}
     kinds: dict[tuple[str, ...], list[RunConfig]] = {}
-    for config in configs:
+    for config in states:
         key = (config.model, config.dataset, config.optimizer, config.arm)
         kinds.setdefault(key, []).append(config)
     lines = []
     for (model, dataset, optimizer, arm), alike in kinds.items():
         lengths = sorted({steps_of(config) for config in alike})
         counts = [f"{len(alike)} of {' or '.join(f'{n:,}' for n in lengths)} steps"]
-        for number, word in (
-            (sum(config in done for config in alike), "finished"),
-            (sum(config in ahead.begun for config in alike), "begun"),
-            (sum(config in ahead.damaged for config in alike), "damaged"),
-        ):
-            if number:
-                counts.append(f"{number} {word}")
+        words = Counter(states[config].word for config in alike)
+        counts += [f"{words[word]} {word}" for word in WORDS if words[word]]
         lines.append(f"{model} on {dataset}, {optimizer} {arm}: {', '.join(counts)}")
     return lines
 
 
-def _time(ahead: Outlook) -> str:
-    if not ahead.todo:
+def _time(states: Mapping[RunConfig, State]) -> str:
+    todo = {config: state.left for config, state in states.items() if state.left}
+    if not todo:
         return "nothing is left to run"
-    steps = sum(ahead.todo.values())
-    most = any(config.until_above_chance for config in ahead.todo)
-    of = f"{'at most ' * most}{_count(steps, 'step')}"
-    left = f"to run: {_count(len(ahead.todo), 'run')}, {of}"
-    here = [Pace.of(ahead.finished).seconds(c, n) for c, n in ahead.todo.items()]
-    known = [seconds for seconds in here if seconds is not None]
-    if len(known) == len(here):
-        return f"{left}; {in_words(sum(known))}, at the pace of the finished runs here"
-    if (seconds := committed.seconds(ahead.todo)) is not None:
-        return (
-            f"{left}; {in_words(seconds)} of steps on {committed.MACHINE}, one by one"
-        )
+    most = any(config.until_above_chance for config in todo)
+    steps = f"{'at most ' * most}{_count(sum(todo.values()), 'step')}"
+    left = f"to run: {_count(len(todo), 'run')}, {steps}"
+    finished = [state.run for state in states.values() if state.run is not None]
+    if (seconds := remaining.seconds(remaining.paces(finished), todo)) is not None:
+        pace = "at the pace of the finished runs here"
+        return f"{left}; {remaining.in_words(seconds)}, {pace}"
+    if (seconds := committed.seconds(todo)) is not None:
+        pace = f"of steps on {committed.MACHINE}, one by one"
+        return f"{left}; {remaining.in_words(seconds)} {pace}"
     return f"{left}; the time is not known until one run is finished"
 
 

@@ -1,6 +1,6 @@
 """TensorBoard event files of runs, finished or in progress."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,56 +12,47 @@ if TYPE_CHECKING:
 
 
 class Events:
-    """A follower of one run that writes its rows to event files in `place`.
+    """Writes the rows of one run to an event file in `place`.
 
     Files of earlier calls are deleted, because TensorBoard would overlay them.
 
-    Args:
-      failed: called if a file cannot be written; no more files are written then.
-
     Raises:
-      UserError: tensorboardX is not installed.
+      UserError: tensorboardX is not installed, or the file cannot be written.
     """
 
-    def __init__(self, place: Path, failed: Callable[[OSError], None]):
-        self._make = writer_class()
-        self._place, self._failed = place, failed
-        self._writer: Any = None
-
-    def begin(self, steps: "pd.DataFrame", epochs: "pd.DataFrame") -> None:
-        def write() -> None:
-            old = set(self._place.glob("events.out.tfevents.*"))
-            self._writer = self._make(str(self._place))
-            _add(self._writer, steps, epochs)
-            if set(self._place.glob("events.out.tfevents.*")) > old:
-                for path in old:
-                    path.unlink()
-
-        self._or_not(write)
+    def __init__(self, place: Path):
+        self._place, self._writer = place, _writer_class()
+        self._file: Any = None
 
     def add(self, steps: "pd.DataFrame", epochs: "pd.DataFrame") -> None:
-        if self._writer is not None:
-            self._or_not(lambda: _add(self._writer, steps, epochs))
-
-    def end(self) -> None:
-        writer, self._writer = self._writer, None
-        if writer is not None:
-            self._or_not(writer.close)
-
-    def _or_not(self, write: Callable[[], None]) -> None:
+        """Loss, c and scale per step, and the tests per epoch."""
         try:
-            write()
+            if self._file is None:
+                for path in self._place.glob("events.out.tfevents.*"):
+                    path.unlink()
+                self._file = self._writer(str(self._place))
+            for row in steps.itertuples():
+                for name in ("loss", "c", "scale"):
+                    value = getattr(row, name)
+                    if value == value:  # not NaN, so the arm has it
+                        self._file.add_scalar(f"train/{name}", value, row.step)
+            last = steps.groupby("epoch")["step"].max()
+            for row in epochs.itertuples():
+                step = int(last[row.epoch])
+                self._file.add_scalar("test/accuracy", row.test_accuracy, step)
+                self._file.add_scalar("test/loss", row.test_loss, step)
+            self._file.flush()
         except OSError as error:
-            self._writer = None
-            self._failed(error)
+            raise UserError(
+                f"cannot write event files to {self._place}: {error}"
+            ) from error
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
 
 
-def writer_class() -> Any:
-    """tensorboardX's SummaryWriter.
-
-    Raises:
-      UserError: it is not installed.
-    """
+def _writer_class() -> Any:
     try:
         from tensorboardX import SummaryWriter
     except ImportError as error:
@@ -72,26 +63,8 @@ def writer_class() -> Any:
 
 
 def write_events(runs: Sequence[Run], out: Path) -> None:
-    """Write OUT/RUN for each run: loss, c, scale per step, the tests per epoch."""
-
-    def failed(error: OSError) -> None:
-        raise UserError(f"cannot write event files to {out}: {error}") from error
-
+    """Write OUT/RUN for each run."""
     for run in runs:
-        events = Events(out / run.path.name, failed)
-        events.begin(run.steps, run.epochs)
-        events.end()
-
-
-def _add(writer: Any, steps: "pd.DataFrame", epochs: "pd.DataFrame") -> None:
-    for row in steps.itertuples():
-        for name in ("loss", "c", "scale"):
-            value = getattr(row, name)
-            if value == value:  # not NaN, so the arm has it
-                writer.add_scalar(f"train/{name}", value, row.step)
-    last = steps.groupby("epoch")["step"].max()
-    for row in epochs.itertuples():
-        step = int(last[row.epoch])
-        writer.add_scalar("test/accuracy", row.test_accuracy, step)
-        writer.add_scalar("test/loss", row.test_loss, step)
-    writer.flush()
+        events = Events(out / run.path.name)
+        events.add(run.steps, run.epochs)
+        events.close()

@@ -3,7 +3,6 @@
     .RUN_ID.live/config.json  as in the run directory
     .RUN_ID.live/steps.csv    likewise, appended to after each epoch
     .RUN_ID.live/epochs.csv
-    .RUN_ID.live/failed.txt   the error that ended the run, if one did
 
 A checkpoint counts the rows that belong to it. A kill may leave more rows than that, or
 half of one; a run that resumes cuts them off. When the run is finished, the missing
@@ -15,9 +14,10 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import shutil
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -25,41 +25,23 @@ from experiments.config.run import RunConfig
 from experiments.errors import UserError
 from experiments.machine import hosts, untrusted
 from experiments.machine.files import flush_tree
-from experiments.machine.stopping import Stopped
 from experiments.runs.run_directory import (
     CSV,
     EPOCH_COLUMNS,
-    FILES,
     STEP_COLUMNS,
     WEIGHTS,
-    delete_run,
     digest_of,
-    remove_if_empty,
 )
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FAILED = "failed.txt"
 COLUMNS = {"steps": STEP_COLUMNS, "epochs": EPOCH_COLUMNS}
 TYPES = {
     "steps": {"step": int, "epoch": int}
     | dict.fromkeys(("loss", "c", "scale"), np.float32),
     "epochs": {"epoch": int},
 }
-
-
-class Follower(Protocol):
-    """Receives a run's rows during training."""
-
-    def begin(self, steps: "pd.DataFrame", epochs: "pd.DataFrame") -> None:
-        """The run starts or resumes, with these rows so far."""
-
-    def add(self, steps: "pd.DataFrame", epochs: "pd.DataFrame") -> None:
-        """The rows since the last call: an epoch's steps, and its test."""
-
-    def end(self) -> None:
-        """The run is finished or abandoned."""
 
 
 def directory(path: Path) -> Path:
@@ -83,6 +65,7 @@ class Rows:
         self._config = config
         self._frames: dict[str, list[pd.DataFrame]] = {name: [] for name in COLUMNS}
         self._resumed: Mapping[str, Any] | None = None
+        self.epoch_seconds = 0.0  # spent before, on the epoch at which it resumes
 
     def resume(self, counted: Mapping[str, Any]) -> None:
         """Take up the rows that a checkpoint has counted.
@@ -96,9 +79,12 @@ class Rows:
         }
         if _digest(content) != counted["sha256"]:
             raise ValueError(f"the rows in {self._directory} have changed")
-        for name, columns in COLUMNS.items():
-            frame = untrusted.numbers(f"{name}.csv", content[name], columns)
-            self._frames[name] = [frame.astype(TYPES[name])]
+        frames = {
+            name: untrusted.numbers(f"{name}.csv", content[name], columns)
+            for name, columns in COLUMNS.items()
+        }
+        self.epoch_seconds = float(counted["epoch_seconds"])
+        self._frames = {n: [frames[n].astype(TYPES[n])] for n in COLUMNS}
         self._resumed = counted
 
     def begin(self) -> None:
@@ -107,14 +93,14 @@ class Rows:
             return
         with self._writing():
             if self._resumed is None:
-                delete(self._directory)
-                self._directory.mkdir(parents=True, exist_ok=True)
+                shutil.rmtree(self._directory, ignore_errors=True)
+                self._directory.mkdir(parents=True)
                 for name in COLUMNS:
                     self.frame(name).to_csv(self._file(name), **CSV)
             else:
                 for name in COLUMNS:
                     os.truncate(self._file(name), self._resumed["bytes"][name])
-                for name in (FAILED, "meta.json", "result.json", WEIGHTS):
+                for name in ("meta.json", "result.json", WEIGHTS):
                     (self._directory / name).unlink(missing_ok=True)
             config = dataclasses.asdict(self._config)
             _write_json(self._directory / "config.json", config)
@@ -152,7 +138,7 @@ class Rows:
         result: Mapping[str, Any],
         weights: Mapping[str, Any] | None = None,
     ) -> None:
-        """Complete the run directory, and let it replace an existing one."""
+        """Complete the run directory, and give it its name."""
         with self._writing():
             _write_json(self._directory / "meta.json", meta)
             if weights is not None:
@@ -166,17 +152,7 @@ class Rows:
             digest = digest_of(config, steps, epochs, result)
             _write_json(self._directory / "result.json", {**result, "digest": digest})
             flush_tree(self._directory)
-            if self._path.exists():
-                delete_run(self._path)
             os.replace(self._directory, self._path)
-
-    def failed(self, error: Exception) -> None:
-        """Write down the error that ended the run, if that is possible."""
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        if hosts.is_first():
-            with contextlib.suppress(OSError):
-                text = f"{type(error).__name__}: {reason}\n"
-                (self._directory / FAILED).write_text(text, "utf-8")
 
     def _file(self, name: str) -> Path:
         return self._directory / f"{name}.csv"
@@ -190,36 +166,6 @@ class Rows:
                 f"cannot write the run directory {self._path} ({error}); make room "
                 "there, then --resume continues from its last checkpoint"
             ) from error
-
-
-@contextlib.contextmanager
-def telling(
-    rows: Rows, followers: Sequence[Follower] = ()
-) -> Iterator[Sequence[Follower]]:
-    """The followers of a run that the block trains; only the first process has any.
-
-    An error that ends the run is written to its rows.
-    """
-    told = followers if hosts.is_first() else ()
-    try:
-        yield told
-    except Stopped:
-        raise
-    except Exception as error:
-        rows.failed(error)
-        raise
-    finally:
-        for follower in told:
-            follower.end()
-
-
-def delete(directory: Path) -> None:
-    """Delete our files, and the directory if no other files remain."""
-    if directory.is_symlink() or not directory.is_dir():
-        return
-    for name in (*FILES, WEIGHTS, FAILED):
-        (directory / name).unlink(missing_ok=True)
-    remove_if_empty(directory)
 
 
 def _digest(content: Mapping[str, bytes]) -> str:

@@ -1,26 +1,23 @@
 """The plan of a sweep, checked as a whole before anything is written."""
 
 import dataclasses
-import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from experiments.config import replay
 from experiments.config.arms import ARMS, LM
-from experiments.config.execution import Execution, parse_shard
+from experiments.config.execution import Execution
+from experiments.config.options import steps_of
 from experiments.config.run import RunConfig
 from experiments.data import loading
 from experiments.errors import UserError
-from experiments.machine import hosts
 from experiments.runs import checkpoints
 from experiments.runs.run_directory import is_run, read_run, read_weights
 from experiments.train.placement import AXIS
 from experiments.train.problem import make_problem
 from experiments.train.step import TrainState, with_weights
 from experiments.train.trainer import DeviceData, Trainer
-
-DatasetKey = tuple[str, int | None, int | None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,18 +26,15 @@ class Plan:
 
     Attributes:
       configs: all runs in order; replays of another run's scales come last.
-      mine: those of this shard.
-      trainer: compiled functions, shared by the seeds of a configuration.
+      trainers: compiled functions, by a configuration with seed 0.
       weights: what every run starts from; None for fresh weights.
       runs: OUT/runs.
     """
 
     configs: tuple[RunConfig, ...]
-    mine: frozenset[RunConfig]
-    trainer: Callable[[RunConfig], Trainer]
+    trainers: Mapping[RunConfig, Trainer]
     weights: dict[str, Any] | None
     runs: Path
-    execution: Execution
 
     def path(self, config: RunConfig) -> Path:
         return self.runs / config.run_id
@@ -50,8 +44,10 @@ class Plan:
         return [path for path in paths if is_run(path)]
 
     def missing(self) -> list[RunConfig]:
-        """Of this shard."""
-        return [c for c in self.mine if not is_run(self.path(c))]
+        return [c for c in self.configs if not is_run(self.path(c))]
+
+    def trainer(self, config: RunConfig) -> Trainer:
+        return self.trainers[_seedless(config)]
 
     def prepare(self, config: RunConfig, state: TrainState) -> TrainState:
         """The fresh state of a run, with given weights or scales if it has them."""
@@ -74,11 +70,6 @@ def ordered(
     This is the part of `make_plan` that loads no data, with the same arguments and
     errors.
     """
-    parse_shard(execution.shard)
-    if hosts.several() and execution.parallel != "sharded":
-        raise UserError(
-            "several processes can train together only with --parallel sharded"
-        )
     weights = None
     if execution.init_from is not None:
         source = execution.init_from.resolve()
@@ -91,7 +82,11 @@ def ordered(
         configs = [dataclasses.replace(c, init_from=digest) for c in configs]
     # A run that replays another run's scales comes after that run.
     in_order = sorted(dict.fromkeys(configs), key=replays)
-    check_replays(in_order, None if execution.overwrite else out / "runs")
+    runs = None if execution.overwrite else out / "runs"
+    check_replays(in_order, runs)
+    for path in (runs / config.run_id for config in in_order if runs is not None):
+        if path.exists() and not is_run(path):
+            raise UserError(f"{path} has no result.json: move it away to run it again")
     return in_order, weights
 
 
@@ -108,61 +103,32 @@ def make_plan(
       UserError: options, data or weights are invalid.
     """
     in_order, weights = ordered(configs, out, execution, results)
-    datasets = {
-        key: loading.load(
-            name,
-            data_dir=execution.data_dir,
-            cache_dir=execution.cache_dir,
-            limit_train=limit,
-            validation=validation,
-        )
-        for key in map(_dataset_key, in_order)
-        for name, limit, validation in [key]
-    }
-    problems = {
-        config: make_problem(
-            config,
-            steps_per_epoch=-(-len(dataset.train_images) // config.batch_size),
-            axis_name=AXIS if execution.parallel == "pmap" else None,
-        )
-        for config in map(_seedless, in_order)
-        for dataset in [datasets[_dataset_key(config)]]
-    }
-
-    @functools.cache
-    def on_device(key: DatasetKey) -> DeviceData:
-        return DeviceData.put(datasets[key])
-
-    @functools.cache
-    def trainer(seedless: RunConfig) -> Trainer:
-        return Trainer(
-            problems[seedless],
-            on_device(_dataset_key(seedless)),
-            seedless.batch_size,
+    datasets: dict[object, DeviceData] = {}
+    trainers = {}
+    for config in dict.fromkeys(map(_seedless, in_order)):
+        images = config.dataset, config.limit_train, config.validation
+        if images not in datasets:
+            datasets[images] = DeviceData.put(
+                loading.load(
+                    config.dataset,
+                    data_dir=execution.data_dir,
+                    cache_dir=execution.cache_dir,
+                    limit_train=config.limit_train,
+                    validation=config.validation,
+                )
+            )
+        trainers[config] = Trainer(
+            make_problem(
+                config,
+                steps_of(config) // config.epochs,
+                axis_name=AXIS if execution.parallel == "pmap" else None,
+            ),
+            datasets[images],
+            config.batch_size,
             parallel=execution.parallel,
             onednn=execution.onednn,
         )
-
-    return Plan(
-        configs=tuple(in_order),
-        mine=frozenset(of_shard(in_order, execution.shard)),
-        trainer=lambda config: trainer(_seedless(config)),
-        weights=weights,
-        runs=out / "runs",
-        execution=execution,
-    )
-
-
-def of_shard(configs: Sequence[RunConfig], shard: str) -> list[RunConfig]:
-    """The runs of shard "i/n": every n-th group of runs that are compared in pairs.
-
-    A group is all arms of one seed, network and optimizer, at all learning rates. So no
-    arm has a machine to itself, and a replay is on the same machine as its LM run.
-    """
-    i, n = parse_shard(shard)
-    keys = [(c.dataset, c.model, c.optimizer, c.seed) for c in configs]
-    place = {key: number for number, key in enumerate(dict.fromkeys(keys), start=1)}
-    return [c for c, key in zip(configs, keys) if place[key] % n == i % n]
+    return Plan(tuple(in_order), trainers, weights, out / "runs")
 
 
 def replays(config: RunConfig) -> bool:
@@ -184,10 +150,6 @@ def check_replays(configs: Sequence[RunConfig], runs: Path | None) -> None:
                 f"{config.arm} replays the scales of the LM run with the same seed: "
                 "add lm to --arms"
             )
-
-
-def _dataset_key(config: RunConfig) -> DatasetKey:
-    return config.dataset, config.limit_train, config.validation
 
 
 def _seedless(config: RunConfig) -> RunConfig:

@@ -45,17 +45,9 @@ def commit() -> str | None:
     """The checkout's commit, marked "-dirty" if files differ; None outside git."""
     root = Path(__file__).resolve().parent.parent
     try:
+        describe = "describe --always --dirty --abbrev=12 --exclude=*"
         run = subprocess.run(
-            [
-                "git",
-                "-C",
-                root,
-                "describe",
-                "--always",
-                "--dirty",
-                "--abbrev=12",
-                "--exclude=*",
-            ],
+            ["git", "-C", root, *describe.split()],
             capture_output=True,
             text=True,
             check=True,

@@ -17,33 +17,25 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from experiments.config.execution import Execution
 from experiments.errors import UserError
 from experiments.machine import log
-from experiments.machine.locks import locked
 from experiments.machine.untrusted import directories_with
-from experiments.runs import growing
-from experiments.runs.run_directory import NAME, TRIALS, delete_run, remove_if_empty
+from experiments.runs.run_directory import NAME, TRIALS
 
 MARK = ".landmod-results"
-_TEXT = "Made by landmod_jax. --overwrite deletes what it wrote here, nothing else.\n"
-
-# An older version's checkpoints have metrics.npz.
-CHECKPOINT_FILES = frozenset(("rows.json", "metrics.npz", "digest"))
-MADE_OF_RUNS = frozenset(
-    (
-        *("report.html", "report.md", "report.csv", "rates.csv", log.FILE),
-        *(f"report_{name}.csv" for name in ("loss", "avg_loss", "c", "accuracy")),
-        *(f"{name}.png" for name in ("loss", "test_accuracy", "c", "scale")),
-    )
+_TEXT = "Made by landmod_jax. --overwrite deletes its runs and what was made of them.\n"
+_RUN = re.compile(rf"{NAME}|\.{NAME}\.(work|live|lock|part)")
+_MADE_OF_RUNS = re.compile(
+    r"(\.[0-9a-f]{8}\.part\.)?"  # files.replacing
+    r"(report(_loss|_avg_loss|_c|_accuracy)?\.csv|report\.html|report\.md|"
+    rf"(loss|test_accuracy|c|scale)\.png|{log.FILE})"
 )
-_PART_OF = re.compile(r"\.[0-9a-f]{8}\.part\.")  # files.replacing
 
 
-@contextmanager
+@contextlib.contextmanager
 def opened(out: Path, execution: Execution) -> Iterator[Path]:
     """A result directory for a sweep, locked during the block; yields OUT/runs.
 
@@ -51,8 +43,6 @@ def opened(out: Path, execution: Execution) -> Iterator[Path]:
       UserError: it is not ours, already has results, is in use by another command but
         should be overwritten, or cannot be written to.
     """
-    if execution.resume and execution.overwrite:
-        raise UserError("--resume and --overwrite exclude each other")
     try:
         with contextlib.ExitStack() as held:
             check(out, execution)
@@ -72,7 +62,7 @@ def opened(out: Path, execution: Execution) -> Iterator[Path]:
         yield out / "runs"
 
 
-@contextmanager
+@contextlib.contextmanager
 def reading(roots: Iterable[Path]) -> Iterator[None]:
     """Keep --overwrite out of the result directories at, below or above `roots`.
 
@@ -104,125 +94,37 @@ def check(out: Path, execution: Execution) -> None:
     Raises:
       UserError: with what to do.
     """
-    try:
-        os.fspath(out.absolute()).encode()
-    except UnicodeEncodeError as error:
-        raise UserError(
-            f"{out.absolute()} is not UTF-8, which checkpoints need: choose another "
-            "--out"
-        ) from error
-    if not out.exists() or (out.is_dir() and not _entries(out)):
+    if not out.exists() or (out.is_dir() and not {*os.listdir(out)} - {MARK}):
         return
-    ours = out.is_dir() and (out / MARK).is_file()
-    if not ours and not (out.is_dir() and _has_our_runs(out)):
+    if not (out / MARK).is_file():
         raise UserError(
-            f"{out} exists and is not a result directory: choose another --out"
+            f"{out} exists and is not a result directory (it has no {MARK}): choose "
+            "another --out"
         )
-    if execution.overwrite:
-        if not ours:
-            raise UserError(
-                f"{out} has no {MARK}, the mark of a directory that --overwrite may "
-                "empty, so nothing was deleted: choose another --out, delete it "
-                "yourself, or mark it by running once with --resume"
-            )
-        if (place := _protected(out)) is not None:
-            raise UserError(
-                f"--overwrite deletes nothing in {out}, which is or contains {place}: "
-                "choose another --out"
-            )
-    elif not execution.resume:
+    if not (execution.overwrite or execution.resume):
         raise UserError(
             f"{out} already has results: --resume continues there, --overwrite "
             "deletes them, --out chooses another directory"
         )
 
 
-def _entries(out: Path) -> list[Path]:
-    return [path for path in out.iterdir() if path.name != MARK]
-
-
-def _has_our_runs(out: Path) -> bool:
-    """Whether a directory without the mark looks like an older sweep's."""
-    runs = out / "runs"
-    if not runs.is_dir():
-        return False
-    names = [path.name for path in runs.iterdir()]
-    if not names:
-        return {path.name for path in out.iterdir()} == {"runs"}
-    return any(
-        re.fullmatch(rf"{NAME}|\.{NAME}\.(work|live|lock|part)", name) for name in names
-    )
-
-
-def _protected(out: Path) -> str | None:
-    """Which place that --overwrite never empties `out` is or contains, if any."""
-    places = {"the checkout": Path(__file__).parents[1]}
-    with contextlib.suppress(OSError):
-        places["the working directory"] = Path.cwd()
-    with contextlib.suppress(RuntimeError):
-        places["the home directory"] = Path.home()
-    for name, place in places.items():
-        if place.resolve().is_relative_to(out.resolve()):
-            return name
-    return None
-
-
 def _empty(out: Path, mark) -> None:
     """Delete what sweeps have written, unless one is running."""
-    in_use = UserError(
-        f"{out} is in use by another command: --overwrite deletes nothing there until "
-        "that command ends"
-    )
     try:
         fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise in_use from None
-    with contextlib.ExitStack() as held:
-        # An older version does not lock the mark, only its runs.
-        for runs in (out / "runs", out / TRIALS / "runs"):
-            for path in _ours(runs, rf"\.{NAME}\.lock"):
-                if not held.enter_context(locked(path)):
-                    raise in_use
-    _delete(out / TRIALS)
-    with contextlib.suppress(FileNotFoundError):
-        (out / TRIALS / MARK).unlink()
-    remove_if_empty(out / TRIALS)
-    _delete(out)
+    except BlockingIOError as error:
+        raise UserError(
+            f"{out} is in use by another command: --overwrite deletes nothing there "
+            "until that command ends"
+        ) from error
+    for directory, ours in ((out, _MADE_OF_RUNS), (out / "runs", _RUN)):
+        for path in directory.iterdir() if directory.is_dir() else ():
+            if ours.fullmatch(path.name) or path == out / TRIALS:
+                _delete(path)
 
 
-def _delete(out: Path) -> None:
-    if out.is_symlink() or not out.is_dir():
-        return
-    for path in out.iterdir():
-        if _PART_OF.sub("", path.name, count=1) in MADE_OF_RUNS and not path.is_dir():
-            path.unlink()
-    runs = out / "runs"
-    for path in _ours(runs, rf"{NAME}|\.{NAME}\.part"):
-        delete_run(path)
-    for path in _ours(runs, rf"\.{NAME}\.work"):
-        _delete_checkpoints(path)
-    for path in _ours(runs, rf"\.{NAME}\.live"):
-        growing.delete(path)
-    if out.name == TRIALS:
-        remove_if_empty(runs)
-
-
-def _ours(runs: Path, pattern: str) -> list[Path]:
-    if not runs.is_dir():
-        return []
-    return [path for path in runs.iterdir() if re.fullmatch(pattern, path.name)]
-
-
-def _delete_checkpoints(work: Path) -> None:
-    if work.is_symlink() or not work.is_dir():
-        return
-    for step in work.iterdir():
-        if not re.fullmatch(r"\d+|\.\d+\.part", step.name) or step.is_symlink():
-            continue
-        for file in step.iterdir():
-            if file.name in CHECKPOINT_FILES:
-                file.unlink()
-            elif file.name == "state" or file.name.startswith("state.orbax"):
-                shutil.rmtree(file)
-        remove_if_empty(step)
-    remove_if_empty(work)
+def _delete(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()

@@ -138,7 +138,7 @@ def _run(
     name = row["run"]
     # A field that was added after the rows has its default.
     values = {n: _parsed(n, row[n], _CONFIG[n]) for n in _CONFIG if n in row}
-    config = checks.config(values)
+    config = RunConfig.from_dict(values)
     if name != config.run_id:
         raise ValueError(f"{name}: its configuration is that of {config.run_id}")
     for file, parts in (("windows", windows), ("epochs", epochs)):
@@ -212,8 +212,8 @@ def merged(old: Sequence[Run], new: Sequence[Run]) -> list[Run]:
     by_identity = {run.config.run_id: run for run in old}
     for run in new:
         name = run.config.run_id
-        there = by_identity.setdefault(name, run)
-        if not same_result(there, run):
+        known = by_identity.setdefault(name, run)
+        if not same_result(known, run):
             raise UserError(
                 f"{name} is already among the rows, with a different result: "
                 "delete its row to replace it"

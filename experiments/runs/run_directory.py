@@ -12,7 +12,6 @@ A directory gets its name when it is complete (growing.py). c and scale are empt
 arm without a landscape.
 """
 
-import contextlib
 import dataclasses
 import hashlib
 import json
@@ -58,21 +57,6 @@ class Run:
     epochs: "pd.DataFrame"
 
 
-def delete_run(path: Path) -> None:
-    """Delete our files in a run directory, and the directory if it is then empty."""
-    if path.is_symlink() or not path.is_dir():
-        return
-    for file in path.iterdir():
-        if file.name in (*FILES, WEIGHTS):
-            file.unlink()
-    remove_if_empty(path)
-
-
-def remove_if_empty(directory: Path) -> None:
-    with contextlib.suppress(OSError):
-        directory.rmdir()
-
-
 def digest_of(
     config: bytes, steps: bytes, epochs: bytes, result: Mapping[str, Any]
 ) -> str:
@@ -111,7 +95,7 @@ def _read(path: Path) -> Run:
     }
     result = objects["result.json"]
     digest = result.pop("digest", None)  # older runs have no digest
-    config = checks.config(objects["config.json"])
+    config = RunConfig.from_dict(objects["config.json"])
     name = path.absolute().name
     if re.search(r"-[0-9a-f]{10}$", name) and name != config.run_id:
         raise ValueError(f"its config.json belongs to {config.run_id}")

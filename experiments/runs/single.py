@@ -1,10 +1,9 @@
 """One run: from a configuration to a run directory, through checkpoints."""
 
-import dataclasses
 import math
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from experiments.machine import hosts
 from experiments.machine.progress import Progress
 from experiments.machine.stopping import Stop
 from experiments.runs import checkpoints, growing
+from experiments.runs.events import Events
 from experiments.runs.provenance import provenance
 from experiments.runs.run_directory import EPOCH_COLUMNS, average_last_loss
 from experiments.train.step import Metrics, TrainState
@@ -33,7 +33,7 @@ def run(
     checkpoint_minutes: float,
     prepare: Callable[[TrainState], TrainState] = lambda state: state,
     keep_weights: bool = False,
-    followers: Sequence[growing.Follower] = (),
+    events: Events | None = None,
 ) -> None:
     """Train as `config` specifies, and write the run directory `path`.
 
@@ -43,111 +43,72 @@ def run(
     Args:
       prepare: changes the fresh state of a new run: given weights, or scales to replay.
       keep_weights: also write the final weights, for `--init-from`.
-      followers: receive the rows, epoch by epoch.
+      events: also receives the rows, epoch by epoch.
     """
     hooks = Hooks(stop, progress.advance, progress.compiling)
-    saver = Saver(path.with_name(f".{path.name}.work"), checkpoint_minutes)
+    work = path.with_name(f".{path.name}.work")
     per_epoch = trainer.steps_per_epoch
     chance = _chance(len(trainer.test.labels), trainer.problem.classes)
+    meta = provenance(config.precision)
+    keys = Keys.of(config.seed)
     rows = growing.Rows(path, config)
-    with (
-        growing.telling(rows, followers) as told,
-        stop.taking(jax.errors.JaxRuntimeError),
-    ):
-        meta = provenance(config.precision)
-        keys = Keys.of(config.seed)
-        state, spent = _resumed(
-            config, trainer, keys, saver.work, rows, progress.line
-        ) or (prepare(trainer.init(keys)), 0.0)
-        rows.begin()
-        for follower in told:
-            follower.begin(rows.frame("steps"), rows.frame("epochs"))
-        progress.begin(config.run_id, config.epochs * per_epoch)
-        progress.advance(int(state.step))
-        epoch = len(rows.frame("epochs"))
-        diverged = over = False
-        while not over:
-            epoch, before = epoch + 1, int(state.step)
-            first = before - (epoch - 1) * per_epoch
-            began, spent = time.perf_counter() - spent, 0.0
-            state, metrics = trainer.run_epoch(state, keys, epoch, first, hooks)
-            steps = _step_rows(metrics, before, epoch)
-            rows.add("steps", steps)
-            if first + len(metrics.loss) < per_epoch:
-                saver.save(state, rows, time.perf_counter() - began)
-                raise stop.stopped()
-            state, tested = _averaged(config, trainer, keys, state, epoch)
-            evaluation = trainer.evaluate(tested, keys, hooks)
-            seconds = time.perf_counter() - began
-            test = pd.DataFrame([(epoch, *evaluation, seconds)], columns=EPOCH_COLUMNS)
-            rows.add("epochs", test)
-            for follower in told:
-                follower.add(steps, test)
-            progress.line(_epoch_line(config, epoch, metrics, evaluation, seconds))
-            diverged = not np.isfinite(metrics.loss[-1])
-            left_chance = config.until_above_chance and evaluation.accuracy > chance
-            over = epoch >= config.epochs or diverged or left_chance
-            if not over:
-                stopping = stop()
-                if stopping or saver.due():
-                    saver.save(state, rows, 0.0)
-                if stopping:
-                    raise stop.stopped()
-        if hosts.is_first():
-            result = _result(
-                rows.frame("steps"), rows.frame("epochs"), chance, diverged
-            )
-            result["params_sha256"] = checkpoints.digest(tested.params)
-            weights = {"params": tested.params, "batch_stats": tested.batch_stats}
-            rows.finish(meta, result, jax.device_get(weights) if keep_weights else None)
-            shutil.rmtree(saver.work, ignore_errors=True)
-        hosts.from_first(True)  # it has written
-
-
-@dataclasses.dataclass
-class Saver:
-    """Saves a checkpoint when `minutes` have passed since the last one."""
-
-    work: Path
-    minutes: float
-    _last: float = dataclasses.field(default_factory=time.monotonic)
-
-    def due(self) -> bool:
-        return time.monotonic() - self._last >= 60 * self.minutes
-
-    def save(self, state: TrainState, rows: growing.Rows, epoch_seconds: float) -> None:
-        """Save a checkpoint, `epoch_seconds` after the start of an unfinished epoch."""
-        if hosts.is_first():
-            counted = rows.counted() | {"epoch_seconds": epoch_seconds}
-            checkpoints.save(self.work, state, counted)
-        self._last = time.monotonic()
-
-
-def _resumed(
-    config: RunConfig,
-    trainer: Trainer,
-    keys: Keys,
-    work: Path,
-    rows: growing.Rows,
-    say: Callable[[str], None],
-) -> tuple[TrainState, float] | None:
-    """The state of the newest checkpoint, if there is one, with the seconds spent.
-
-    They are those of its unfinished epoch. `rows` resumes there, too.
-    """
-    spent = 0.0
-
-    def resume(counted: Mapping[str, Any]) -> None:
-        nonlocal spent
-        rows.resume(counted)
-        spent = float(counted["epoch_seconds"])
-
     abstract = jax.eval_shape(trainer.init, keys)
-    state = checkpoints.newest(work, abstract, say, resume)
+    state = checkpoints.newest(work, abstract, progress.line, rows.resume)
     if state is None:
-        return None
-    say(f"{config.run_id}  resumes from step {int(state.step)}")
-    return state, spent
+        state = prepare(trainer.init(keys))
+    else:
+        progress.line(f"{config.run_id}  resumes from step {int(state.step)}")
+    rows.begin()
+    if events is not None:
+        events.add(rows.frame("steps"), rows.frame("epochs"))
+    progress.begin(config.run_id, config.epochs * per_epoch)
+    progress.advance(int(state.step))
+    saved, spent = time.monotonic(), rows.epoch_seconds
+    epoch = len(rows.frame("epochs"))
+    diverged = over = False
+    while not over:
+        epoch, before = epoch + 1, int(state.step)
+        first = before - (epoch - 1) * per_epoch
+        began, spent = time.perf_counter() - spent, 0.0
+        state, metrics = trainer.run_epoch(state, keys, epoch, first, hooks)
+        steps = _step_rows(metrics, before, epoch)
+        rows.add("steps", steps)
+        if first + len(metrics.loss) < per_epoch:
+            _save(work, state, rows, time.perf_counter() - began)
+            raise stop.stopped()
+        state, tested = _averaged(config, trainer, keys, state, epoch)
+        evaluation = trainer.evaluate(tested, keys, hooks)
+        seconds = time.perf_counter() - began
+        test = pd.DataFrame([(epoch, *evaluation, seconds)], columns=EPOCH_COLUMNS)
+        rows.add("epochs", test)
+        if events is not None:
+            events.add(steps, test)
+        progress.line(_epoch_line(config, epoch, metrics, evaluation, seconds))
+        diverged = not np.isfinite(metrics.loss[-1])
+        left_chance = config.until_above_chance and evaluation.accuracy > chance
+        over = epoch >= config.epochs or diverged or left_chance
+        if not over:
+            stopping = stop()
+            if stopping or time.monotonic() - saved >= 60 * checkpoint_minutes:
+                _save(work, state, rows, 0.0)
+                saved = time.monotonic()
+            if stopping:
+                raise stop.stopped()
+    if events is not None:
+        events.close()
+    if hosts.is_first():
+        result = _result(rows.frame("steps"), rows.frame("epochs"), chance, diverged)
+        result["params_sha256"] = checkpoints.digest(tested.params)
+        weights = {"params": tested.params, "batch_stats": tested.batch_stats}
+        rows.finish(meta, result, jax.device_get(weights) if keep_weights else None)
+        shutil.rmtree(work, ignore_errors=True)
+    hosts.from_first(True)  # it has written
+
+
+def _save(work: Path, state: TrainState, rows: growing.Rows, seconds: float) -> None:
+    """Save a checkpoint, so many seconds after the start of an unfinished epoch."""
+    if hosts.is_first():
+        checkpoints.save(work, state, rows.counted() | {"epoch_seconds": seconds})
 
 
 def _step_rows(metrics: Metrics, before: int, epoch: int) -> pd.DataFrame:

@@ -5,22 +5,19 @@ import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from jax.errors import JaxRuntimeError
 
 from experiments.config.execution import Execution
+from experiments.config.options import steps_of
 from experiments.config.run import RunConfig
 from experiments.machine import hosts, log
 from experiments.machine.locks import locked
-from experiments.machine.log import LOG
-from experiments.machine.progress import Progress, progress
-from experiments.runs import provenance, result_directory, single
+from experiments.machine.progress import progress
+from experiments.runs import provenance, remaining, result_directory, single
 from experiments.runs.events import Events
 from experiments.runs.plan import Plan, make_plan, replayed, replays
-from experiments.runs.remaining import Remaining, in_words
 from experiments.runs.run_directory import Run, is_run, read_run
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def run_all(
@@ -29,7 +26,7 @@ def run_all(
     execution: Execution,
     within: Path | None = None,
 ) -> list[Run]:
-    """Run this shard's unfinished runs, in order.
+    """Run the unfinished runs, in order.
 
     Runs that another process is working on are skipped. `out` is locked meanwhile.
     Nothing is written, or deleted with --overwrite, before options and data are
@@ -48,32 +45,40 @@ def run_all(
     plan = make_plan(configs, out, execution, results=within or out)
     with _in_use(out, execution, within):
         if hosts.is_first():
-            LOG.keep((within or out) / log.FILE, f"$ {provenance.command()}")
+            log.keep((within or out) / log.FILE, f"$ {provenance.command()}")
         shown = progress(hosts.is_first(), stop.output_failed)
+        done: list[Run] = []
         with shown as bar, stop.listening():
-            rest = _Rest(plan, bar)
             for number, config in enumerate(plan.configs, start=1):
                 path = plan.path(config)
-                if config not in plan.mine or hosts.from_first(is_run(path)):
+                if hosts.from_first(is_run(path)):
                     continue
                 if stop():
                     raise stop.stopped()
                 with _claimed(plan, config, bar.line) as mine:
                     if not mine:
                         continue
-                    bar.line(f"run {number} of {len(plan.configs)}{rest.time_left()}")
-                    rest.starts(config)
-                    single.run(
-                        config,
-                        plan.trainer(config),
-                        path,
-                        progress=bar,
-                        stop=stop,
-                        checkpoint_minutes=execution.checkpoint_minutes,
-                        prepare=functools.partial(plan.prepare, config),
-                        keep_weights=execution.keep_weights,
-                        followers=[rest, *_events(path, execution.tensorboard, bar)],
-                    )
+                    left = _time_left(plan, done)
+                    bar.line(f"run {number} of {len(plan.configs)}{left}")
+                    try:
+                        single.run(
+                            config,
+                            plan.trainer(config),
+                            path,
+                            progress=bar,
+                            stop=stop,
+                            checkpoint_minutes=execution.checkpoint_minutes,
+                            prepare=functools.partial(plan.prepare, config),
+                            keep_weights=execution.keep_weights,
+                            events=_events(path, execution.tensorboard),
+                        )
+                    except JaxRuntimeError as error:
+                        # SIGTERM may end JAX's compiler, a child process.
+                        if stop.requested is None:
+                            raise
+                        raise stop.requested from error
+                    if hosts.is_first():
+                        done.append(read_run(path))
         return [read_run(path) for path in plan.finished()]
 
 
@@ -112,31 +117,12 @@ def _claimed(
         yield not hosts.from_first(is_run(path))  # finished since we checked
 
 
-class _Rest(Remaining):
-    """A follower that shows how much of a plan is left."""
-
-    def __init__(self, plan: Plan, bar: Progress):
-        super().__init__()
-        self._plan, self._bar = plan, bar
-
-    def add(self, steps: "pd.DataFrame", epochs: "pd.DataFrame") -> None:
-        super().add(steps, epochs)
-        left = len(self._plan.missing())
-        self._bar.whole(f"{left} of {len(self._plan.mine)} runs left{self.time_left()}")
-
-    def end(self) -> None:
-        pass
-
-    def time_left(self) -> str:
-        seconds = self.seconds(self._plan.missing())
-        return "" if seconds is None else f", {in_words(seconds)} left"
+def _time_left(plan: Plan, done: Sequence[Run]) -> str:
+    """The time that all missing runs take, once it is known."""
+    steps = {config: steps_of(config) for config in plan.missing()}
+    seconds = remaining.seconds(remaining.paces(done), steps)
+    return "" if seconds is None else f", {remaining.in_words(seconds)} left"
 
 
-def _events(path: Path, place: Path | None, bar: Progress) -> list[Events]:
-    if place is None or not hosts.is_first():
-        return []
-
-    def failed(error: OSError) -> None:
-        bar.line(f"cannot write event files to {place}: {error.strerror}")
-
-    return [Events(place / path.name, failed)]
+def _events(path: Path, place: Path | None) -> Events | None:
+    return Events(place / path.name) if place and hosts.is_first() else None

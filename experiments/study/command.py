@@ -53,7 +53,7 @@ def run(study: Study, config: Any) -> None:
     study.prepare(config, names)
     stop = Stop(config.time_budget, saves="finishing what is being measured")
     with start.working(study, out, *asked) as id_:
-        log.LOG.keep(out / log.FILE, f"$ {provenance.command()}")
+        log.keep(out / log.FILE, f"$ {provenance.command()}")
         with stop.listening(), progress(failed=stop.output_failed) as shown:
             measure.run(study, config, out, id_, stop, shown)
         document.write(study, out)

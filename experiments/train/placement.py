@@ -6,7 +6,7 @@ devices, and its states look as on one device.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -18,10 +18,14 @@ AXIS = "batch"
 Options = dict[str, Any] | None
 
 
-class Placement(Protocol):
-    @property
-    def batch_sharding(self) -> NamedSharding | None:
-        """How the compiler spreads a mini-batch; None if it does not."""
+class OneDevice:
+    """Everything on the default device; how other placements differ is below.
+
+    Attributes:
+      batch_sharding: how the compiler spreads a mini-batch; None if it does not.
+    """
+
+    batch_sharding: NamedSharding | None = None
 
     def compiled(self, step: Callable, options: Options) -> Callable:
         """The step, compiled once for each size of a mini-batch; its state is donated.
@@ -30,36 +34,26 @@ class Placement(Protocol):
           step: `(state, data, draw) -> (state, metrics)`.
           options: compiler options, if any.
         """
-
-    def spread(self, tree: Any) -> Any:
-        """State or data as the compiled step takes it: whole on every device."""
-
-    def share(self, order: jax.Array) -> jax.Array:
-        """The epoch's order as the compiled step takes it."""
-
-    def gather(self, tree: Any) -> Any:
-        """What the step returned, as on one device."""
-
-
-class OneDevice:
-    """Everything on the default device."""
-
-    batch_sharding = None
-
-    def compiled(self, step: Callable, options: Options) -> Callable:
         return jax.jit(step, donate_argnums=0, compiler_options=options)
 
     def spread(self, tree: Any) -> Any:
+        """State or data as the compiled step takes it: whole on every device."""
         return tree
 
-    share = spread
-    gather = spread
+    def share(self, tree: Any) -> Any:
+        """The epoch's order as the compiled step takes it."""
+        return tree
+
+    def gather(self, tree: Any) -> Any:
+        """What the step returned, as on one device."""
+        return tree
 
 
-class Mapped:
-    """`jax.pmap` over this process's devices: a leading axis holds each one's copy."""
+class Mapped(OneDevice):
+    """`jax.pmap` over this process's devices: a leading axis holds each one's copy.
 
-    batch_sharding = None
+    It sends the order to each device itself.
+    """
 
     def __init__(self) -> None:
         self._mesh = _mesh()
@@ -76,22 +70,16 @@ class Mapped:
             NamedSharding(self._mesh, PartitionSpec(AXIS)),
         )
 
-    def share(self, order: jax.Array) -> jax.Array:
-        return order  # pmap sends it to each device
-
     def gather(self, tree: Any) -> Any:
         return jax.tree.map(lambda x: x[0], tree)
 
 
-class Sharded:
+class Sharded(OneDevice):
     """jit over a mesh of all processes' devices; the compiler splits the mini-batch."""
 
     def __init__(self) -> None:
         self.batch_sharding = NamedSharding(_mesh(), PartitionSpec(AXIS))
         self._everywhere = NamedSharding(self.batch_sharding.mesh, PartitionSpec())
-
-    def compiled(self, step: Callable, options: Options) -> Callable:
-        return jax.jit(step, donate_argnums=0, compiler_options=options)
 
     def spread(self, tree: Any) -> Any:
         if jax.process_count() == 1:
@@ -110,7 +98,7 @@ class Sharded:
         return jax.tree.map(lambda x: x.addressable_data(0), tree)
 
 
-PLACEMENTS: Mapping[Parallel, Callable[[], Placement]] = {
+PLACEMENTS: Mapping[Parallel, Callable[[], OneDevice]] = {
     "none": OneDevice,
     "pmap": Mapped,
     "sharded": Sharded,

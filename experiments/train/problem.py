@@ -13,7 +13,7 @@ from experiments.config.optimizers import OPTIMIZERS
 from experiments.config.precision import MEANINGS
 from experiments.config.run import RunConfig
 from experiments.data import loading
-from experiments.data.pipeline import Pipeline
+from experiments.data.datasets import Pipeline
 
 
 @dataclasses.dataclass(frozen=True)

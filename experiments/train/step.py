@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 
 from experiments.data.augment import augment, normalise
-from experiments.data.pipeline import Pipeline
+from experiments.data.datasets import Pipeline
 from experiments.errors import UserError
 from experiments.train.problem import Problem
 from models.layers import BatchNorm

@@ -37,7 +37,7 @@ ROWS = ("*.csv", "*.csv.gz", "about.json", "cases.json", "spins.json")
 TEXTS = (
     "train --dry-run",
     "compare --optimizer adam --arms base lm clip --dry-run",
-    "compare --lr-sweep 0.1 0.2 --shard 1/2 --dry-run",
+    "compare --lr-sweep 0.1 0.2 --dry-run",
     "table digits --dry-run",
     "table all --seeds 0 --dry-run",
     "stability --dry-run",

@@ -13,7 +13,7 @@ import pytest
 import landmod_jax
 import models
 from experiments.config.arms import LM
-from experiments.data.augment import Pipeline
+from experiments.data.datasets import Pipeline
 from experiments.train.problem import Problem
 from experiments.train.step import Batch, TrainState, train_step
 

@@ -99,7 +99,7 @@ def test_a_warm_up_longer_than_the_run_is_remarked(capsys):
         (["train", "--dataset", "mnist"], "unknown data set 'mnist'"),
         (["train", "--model", "simple_cn"], "simple_cnn"),
         (["train", "--eps", "0"], "eps must be greater than 0"),
-        (["train", "--shard", "3/2"], "--shard takes i/n"),
+        (["train", "--time-budget", "-1"], "--time-budget takes minutes"),
         (["table", "9.9"], "unknown table '9.9'"),
         (["compare", "--resume", "--overwrite"], "exclude each other"),
         (["train", "--f", "linaer"], "linear"),

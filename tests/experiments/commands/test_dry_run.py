@@ -9,8 +9,8 @@ import pytest
 from experiments.commands import anneal
 from experiments.commands.cli import main
 from experiments.machine import setup, stopping
-from experiments.machine.progress import Silent
-from experiments.runs import committed, single, sweep
+from experiments.machine.progress import Progress
+from experiments.runs import committed, result_directory, single, sweep
 from experiments.runs.run_directory import find_runs
 from experiments.study import measure, registry, start
 from tests.helpers import CONFIG, PAIRS, VGG, written
@@ -42,6 +42,13 @@ def dry(argv, capsys, tmp_path):
     return status, shown.out, shown.err
 
 
+def finished_runs(tmp_path):
+    """The result directory `out` with four of the six runs."""
+    written(tmp_path / "out" / "runs", PAIRS, momentum=0.9)
+    (tmp_path / "out" / result_directory.MARK).touch()
+    return find_runs([tmp_path / "out"])
+
+
 def test_an_empty_directory(tmp_path, capsys):
     status, shown, _ = dry([*COMPARE, "--out", "new"], capsys, tmp_path)
     assert status == 0
@@ -52,7 +59,7 @@ def test_an_empty_directory(tmp_path, capsys):
 
 
 def test_what_is_finished_sets_the_pace(tmp_path, capsys):
-    written(tmp_path / "out" / "runs", PAIRS, momentum=0.9)
+    finished_runs(tmp_path)
     argv = [*COMPARE, "--out", "out", "--resume"]
     status, shown, _ = dry(argv, capsys, tmp_path)
     assert status == 0
@@ -62,8 +69,7 @@ def test_what_is_finished_sets_the_pace(tmp_path, capsys):
 
 
 def test_a_checkpoint_is_counted(tmp_path, capsys):
-    written(tmp_path / "out" / "runs", PAIRS, momentum=0.9)
-    (run,) = find_runs([tmp_path / "out"])[:1]
+    run, *_ = finished_runs(tmp_path)
     run.path.rename(tmp_path / "finished before")
     work = run.path.with_name(f".{run.path.name}.work")
     for step in ("7", "9", ".12.part", "x"):
@@ -75,7 +81,7 @@ def test_a_checkpoint_is_counted(tmp_path, capsys):
 
 
 def test_what_the_command_would_refuse_is_refused(tmp_path, capsys):
-    written(tmp_path / "out" / "runs", PAIRS, momentum=0.9)
+    finished_runs(tmp_path)
     status, shown, error = dry([*COMPARE, "--out", "out"], capsys, tmp_path)
     assert status == 2
     assert "2 finished" in shown
@@ -86,8 +92,7 @@ def test_what_the_command_would_refuse_is_refused(tmp_path, capsys):
 
 
 def test_overwrite_starts_again(tmp_path, capsys):
-    written(tmp_path / "out" / "runs", PAIRS, momentum=0.9)
-    (tmp_path / "out" / ".landmod-results").touch()
+    finished_runs(tmp_path)
     argv = [*COMPARE, "--out", "out", "--overwrite"]
     status, shown, _ = dry(argv, capsys, tmp_path)
     assert status == 0
@@ -96,8 +101,7 @@ def test_overwrite_starts_again(tmp_path, capsys):
 
 
 def test_a_damaged_run_is_named_and_not_counted(tmp_path, capsys):
-    written(tmp_path / "out" / "runs", PAIRS, momentum=0.9)
-    path = find_runs([tmp_path / "out"])[0].path
+    path = finished_runs(tmp_path)[0].path
     (path / "epochs.csv").write_text("")
     argv = [*COMPARE, "--out", "out", "--resume"]
     _, shown, error = dry(argv, capsys, tmp_path)
@@ -105,10 +109,7 @@ def test_a_damaged_run_is_named_and_not_counted(tmp_path, capsys):
     assert str(path.relative_to(tmp_path)) in error
 
 
-def test_shards_grids_and_trials(tmp_path, capsys):
-    _, shown, _ = dry([*COMPARE, "--shard", "1/2"], capsys, tmp_path)
-    assert "4 runs" in shown
-    assert "of 6, by --shard 1/2" in shown
+def test_grids_and_trials(tmp_path, capsys):
     _, shown, _ = dry([*COMPARE, "--lr-grid", "0.1", "0.2"], capsys, tmp_path)
     assert "to run: 12 runs, 288 steps" in shown
     _, shown, _ = dry([*COMPARE, "--lr-sweep", "0.1", "0.2"], capsys, tmp_path)
@@ -208,7 +209,7 @@ def test_anneal(tmp_path, capsys, monkeypatch):
     study, out = registry.study("anneal"), tmp_path / "annealing"
     with start.working(study, out, study.options(config), False, False) as id_:
         (part,) = study.parts(config)
-        pieces = measure.Pieces(out, id_, part, stopping.Stop(), Silent())
+        pieces = measure.Pieces(out, id_, part, stopping.Stop(), Progress(shown=False))
         for number in range(138):
             pieces.kept(f"piece-{number}", dict)
     status, shown, error = dry(["anneal"], capsys, tmp_path)

@@ -27,12 +27,9 @@ def text_of(command, width=100):
 
 
 def option(command, name):
-    (found,) = (
-        each.text
-        for each in help.options(config_of(command))
-        if each.flags.split(" ")[0] == f"--{name}"
-    )
-    return found
+    options = help.options(config_of(command))
+    (text,) = (o.text for o in options if o.flags.split(" ")[0] == f"--{name}")
+    return text
 
 
 @pytest.mark.parametrize("command", list(COMMANDS))
@@ -43,13 +40,13 @@ def test_help_fits_the_terminal(command, width):
 
 @pytest.mark.parametrize("command", list(COMMANDS))
 def test_every_option_says_what_it_does_and_its_default(command):
-    for each in help.options(config_of(command)):
-        assert re.match(r"[\w.\"]", each.text), each
-        takes_a_value = " " in each.flags and not each.positional
+    for listed in help.options(config_of(command)):
+        assert re.match(r"[\w.\"]", listed.text), listed
+        takes_a_value = " " in listed.flags and not listed.positional
         if takes_a_value:
-            assert "(default: " in each.text or "Required." in each.text, each
+            assert "(default: " in listed.text or "Required." in listed.text, listed
         for placeholder in ("None", "()", "dataclass", "default: )"):
-            assert placeholder not in each.text, each
+            assert placeholder not in listed.text, listed
 
 
 def test_help_without_docstrings_in_the_program_is_the_same():
@@ -79,14 +76,14 @@ def test_the_example_is_a_command(command):
 
 
 def test_options_are_in_groups():
-    groups = dict.fromkeys(each.group for each in help.options(compare.Config))
+    groups = dict.fromkeys(o.group for o in help.options(compare.Config))
     assert list(groups) == [
         "options", "arms, seeds and learning rates", "protocol", "what the arms read",
         "execution", "output", "data and weights", "devices and processes", "tables",
     ]  # fmt: skip
     for command in ("compare", "train"):
         shown = text_of(command)
-        for group in dict.fromkeys(e.group for e in help.options(config_of(command))):
+        for group in dict.fromkeys(o.group for o in help.options(config_of(command))):
             assert f"\n{group}:\n" in shown
 
 

@@ -23,11 +23,11 @@ def updates_of(arm, optimizer="sgd", rate=0.1, **chosen):
     parameters = {name: DEFAULTS[name] for name in ARMS[arm].parameters} | chosen
     tx = ARMS[arm].create(OPTIMIZERS[optimizer], rate, parameters, steps=len(LOSSES))
     params = jnp.zeros(2)
-    state, found = tx.init(params), []
+    state, seen = tx.init(params), []
     for loss in LOSSES:
         updates, state = tx.update(GRADIENT, state, params, value=loss)
-        found.append(np.asarray(updates))
-    return np.array(found), state
+        seen.append(np.asarray(updates))
+    return np.array(seen), state
 
 
 def test_base_is_the_plain_optimizer():
@@ -53,14 +53,16 @@ def test_lm_by_hand(chosen, scales):
     assert c == lm.current(state).c
 
 
-def test_clip_by_hand():
-    updates, _ = updates_of("clip", clip_norm=0.5)  # the gradient's norm is 5
-    np.testing.assert_allclose(updates, [-0.01 * GRADIENT] * 4, rtol=1e-6)
+@pytest.mark.parametrize(("norm", "rate"), [(0.5, 0.01), (5.5, 0.1)])
+def test_clip_by_hand(norm, rate):
+    updates, _ = updates_of("clip", clip_norm=norm)  # the gradient's norm is 5
+    np.testing.assert_allclose(updates, [-rate * GRADIENT] * 4, rtol=1e-6)
 
 
-def test_warmup_by_hand():
-    updates, _ = updates_of("warmup", warmup_steps=2)
-    expected = [-rate * np.asarray(GRADIENT) for rate in (0.05, 0.1, 0.1, 0.1)]
+def test_warmup_rises_in_even_steps_to_the_rate_and_stays():
+    updates, _ = updates_of("warmup", warmup_steps=3)
+    rates = (0.1 / 3, 0.2 / 3, 0.1, 0.1)
+    expected = [-rate * np.asarray(GRADIENT) for rate in rates]
     np.testing.assert_allclose(updates, expected, rtol=1e-6)
 
 
@@ -150,12 +152,12 @@ def test_momo_of_adam_is_optaxs():
 def test_an_arms_parameters_are_fields_of_a_run_and_what_it_takes(name):
     arm = ARMS[name]
     assert set(arm.parameters) <= set(DEFAULTS)
-    own_part = arm.ahead if arm.after is BASE.after else arm.after
-    for make in arm.instead.values() or [arm.schedule or own_part]:
+    around = arm.ahead if arm.after is BASE.after else arm.after
+    for make in arm.instead.values() or [arm.schedule or around]:
         takes = inspect.signature(make).parameters
         if not any(p.kind is p.VAR_KEYWORD for p in takes.values()):
-            own = set(takes) - {"steps", "axis_name", "learning_rate", "momentum"}
-            assert own == set(arm.parameters)
+            every = {"steps", "axis_name", "learning_rate", "momentum"}
+            assert set(takes) - every == set(arm.parameters)
     assert set(arm.instead) <= set(OPTIMIZERS)
 
 

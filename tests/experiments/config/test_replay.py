@@ -12,7 +12,7 @@ from experiments.config import replay
 from experiments.config.arms import ARMS
 from experiments.config.networks import swa_hyperparameters
 from experiments.runs.run_directory import find_runs
-from experiments.train.problem import _learning_rate, make_optimizer, make_problem
+from experiments.train.problem import _learning_rate, make_problem
 from experiments.train.step import make_batch
 from experiments.train.trainer import Keys, Trainer, batch_slices
 from models.layers import conv
@@ -40,35 +40,6 @@ def test_a_replay_multiplies_step_by_step_and_then_by_the_last():
         assert updates["b"].dtype == jnp.bfloat16
         seen.append(float(updates["w"][0]))
     assert seen == [0.5, 0.25, 0.25]
-
-
-def optimizer(arm, **options):
-    config = dataclasses.replace(CONFIG, arm=arm, learning_rate=0.5, **options)
-    tx = make_optimizer(config, steps_per_epoch=10)
-    params = jnp.array([3.0, 4.0])
-
-    def step(state, g):
-        updates, state = tx.update(g, state, params, value=jnp.float32(1))
-        return updates, state
-
-    return step, tx.init(params), params
-
-
-def test_clip_takes_gradients_to_its_norm():
-    step, state, g = optimizer("clip", clip_norm=1.0)
-    updates, _ = step(state, g)  # of norm 5
-    np.testing.assert_allclose(updates, -0.5 * g / 5, rtol=1e-6)
-    updates, _ = step(state, 0.1 * g)  # of norm 0.5: as it is
-    np.testing.assert_allclose(updates, -0.5 * 0.1 * g, rtol=1e-6)
-
-
-def test_warmup_rises_in_even_steps_to_the_rate_and_stays():
-    step, state, g = optimizer("warmup", warmup_steps=4)
-    rates = []
-    for _ in range(6):
-        updates, state = step(state, g)
-        rates.append(float(-updates[0] / g[0]))
-    np.testing.assert_allclose(rates, [0.125, 0.25, 0.375, 0.5, 0.5, 0.5], rtol=1e-6)
 
 
 @pytest.mark.slow
@@ -121,19 +92,18 @@ def test_the_rate_of_weight_averaging_is_piecewise_linear():
         np.testing.assert_allclose(rate(t * 2000), 0.05 * factor, rtol=1e-6)
 
 
-def test_averaged_weights_are_the_mean_of_each_epoch_s_with_statistics_of_their_own():
+def test_averaged_weights_are_the_mean_with_statistics_of_their_own():
     config = dataclasses.replace(
         CONFIG, model="preresnet11", epochs=3, swa_start=2, swa_learning_rate=0.005
     )
-    device_data = few_images(20)
-    trainer = Trainer(make_problem(config, 3), device_data, 8)
+    device_data = few_images(12)
+    trainer = Trainer(make_problem(config, 2), device_data, 8)
     keys = Keys.of(0)
     state, seen = trainer.init(keys), []
-    for epoch in (1, 2, 3):
-        state, _ = trainer.run_epoch(state, keys, epoch)
-        if epoch >= config.swa_start:
-            seen.append(jax.device_get(state.params))
-            state = trainer.add_to_average(state)
+    for factor in (1.5, 0.5):  # in place of training, which takes long to compile
+        weights = jax.tree.map(lambda p, f=factor: f * p, state.params)
+        seen.append(jax.device_get(weights))
+        state = trainer.add_to_average(state._replace(params=weights))
     averaged = trainer.averaged(state, keys)
     mean = jax.tree.map(lambda *leaves: np.mean(leaves, axis=0), *seen)
     for ours, expected in zip(
@@ -143,11 +113,11 @@ def test_averaged_weights_are_the_mean_of_each_epoch_s_with_statistics_of_their_
     # The first norm stands behind the first convolution: its mean, by hand, over the
     # augmented mini-batches of one pass.
     order, total = trainer._order(keys.order, 0), 0.0
-    for start, size in batch_slices(20, 8):
+    for start, size in batch_slices(12, 8):
         key, _ = jax.random.split(jax.random.fold_in(keys.step, start))
         indices = order[start : start + size]
         batch = make_batch(device_data.train, indices, key, trainer.problem.pipeline)
         kernel = averaged.params["Conv_0"]["kernel"]
-        total += conv(batch.images, kernel, 1, 1).mean((0, 1, 2)) * size / 20
+        total += conv(batch.images, kernel, 1, 1).mean((0, 1, 2)) * size / 12
     ours = averaged.batch_stats["Bottleneck_0"]["BatchNorm_0"]["mean"]
     np.testing.assert_allclose(ours, total, rtol=1e-4, atol=1e-6)

@@ -33,11 +33,11 @@ def test_shapes_take_their_parameters(text, shape):
 def losses_to_c(threshold, losses):
     tx = lm.landscape_modify(threshold=threshold)
     state = tx.init(None)
-    found = []
+    values_of_c = []
     for loss in losses:
         _, state = tx.update(None, state, value=loss)
-        found.append(float(state.c))
-    return found
+        values_of_c.append(float(state.c))
+    return values_of_c
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import os
-import pickle
 import zipfile
 
 import numpy as np
@@ -12,6 +11,7 @@ import pytest
 from experiments.data import datasets, loading, prepared
 from experiments.errors import UserError
 from experiments.machine import files
+from tests import damage
 
 TINY = dataclasses.replace(datasets.DATASETS["cifar10"], train=60, test=20)
 
@@ -116,109 +116,59 @@ def test_a_part_of_the_training_set_needs_limit_train(tmp_path, tiny_cifar10):
     assert len(loading.load("cifar10", cache_dir=tmp_path, limit_train=30).train_labels)
 
 
-def damaged_caches():
-    def truncated(path, splits):
-        write_cache(path.parent, splits)
-        path.write_bytes(path.read_bytes()[:-5000])
+def changed(**of):
+    """A cache with some arrays changed, each by a function."""
 
-    def flipped_byte(path, splits):
-        write_cache(path.parent, splits)
-        content = bytearray(path.read_bytes())
-        content[len(content) // 2] ^= 255
-        path.write_bytes(bytes(content))
+    def damage(path, splits):
+        values = {name: change(splits[name]) for name, change in of.items()}
+        write_cache(path.parent, splits | values)
 
-    def empty(path, splits):
-        path.write_bytes(b"")
+    return damage
 
-    def not_numpy(path, splits):
-        path.write_text("hello")
 
-    def other_labels(path, splits):
-        splits = splits | {"train_labels": splits["train_labels"][::-1]}
-        write_cache(path.parent, splits)
+def header_of(shape):
+    text = b"{'descr': '|u1', 'fortran_order': False, 'shape': (%d,)}" % shape
+    return b"\x93NUMPY\x01\x00\x76\x00" + text.ljust(117) + b"\n"
 
-    def other_images(path, splits):
-        write_cache(path.parent, tiny_splits(seed=1))
 
-    def hundred_classes(path, splits):
-        splits = splits | {"train_labels": splits["train_labels"] + 50}
-        write_cache(path.parent, splits)
-
-    def missing_array(path, splits):
-        splits = {key: splits[key] for key in splits if key != "test_labels"}
-        write_cache(path.parent, splits)
-
-    def floats(path, splits):
-        splits = splits | {"train_images": splits["train_images"] / 255}
-        write_cache(path.parent, splits)
-
-    def too_few_test_images(path, splits):
-        splits = splits | {key: splits[key][:10] for key in splits if "test" in key}
-        write_cache(path.parent, splits)
-
-    def objects(path, splits):
-        write_cache(path.parent, splits | {"test_labels": np.array([{}] * 20)})
-
-    def objects_everywhere(path, splits):
-        write_cache(path.parent, {key: np.array([{}]) for key in splits})
-
-    def a_pickle(path, splits):
-        path.write_bytes(pickle.dumps(splits))
-
-    def a_single_array(path, splits):
-        with open(path, "wb") as file:
-            np.save(file, splits["train_images"])
-
-    def other_text(path, splits):
-        write_text_in_cache(path, "hello")
-
-    def a_long_header(path, splits):
-        write_text_in_cache(path, b"\x93NUMPY\x02\x00\x00\x00\x04\x00" + b" " * 262144)
-
-    def a_header_that_promises_too_much(path, splits):
-        header = b"{'descr': '|u1', 'fortran_order': False, 'shape': (%d,)}" % 10**18
-        header += b" " * (117 - len(header)) + b"\n"
-        write_text_in_cache(path, b"\x93NUMPY\x01\x00" + b"\x76\x00" + header)
-
-    def scalars(path, splits):
-        write_cache(path.parent, {key: np.array(1) for key in splits})
-
-    def labels_with_fractions(path, splits):
-        labels = splits["test_labels"] + 0.25
-        write_cache(path.parent, splits | {"test_labels": labels})
-
-    def labels_of_labels(path, splits):
-        labels = np.stack([splits["test_labels"]] * 2, axis=1)
-        write_cache(path.parent, splits | {"test_labels": labels})
-
-    def negative_labels(path, splits):
-        labels = splits["test_labels"].astype(np.int64) - 1
-        write_cache(path.parent, splits | {"test_labels": labels})
-
-    def small_images(path, splits):
-        images = splits["train_images"][:, :28, :28]
-        write_cache(path.parent, splits | {"train_images": images})
-
-    def no_training_images(path, splits):
-        none = {key: splits[key][:0] for key in splits if "train" in key}
-        write_cache(path.parent, splits | none)
-
-    def one_class(path, splits):
-        write_cache(path.parent, splits, classes=CLASSES[:1])
-
-    def no_class_names(path, splits):
-        np.savez(path, classes=np.array("abc"), **splits)
-
-    def a_directory(path, splits):
-        path.mkdir()
-
-    def a_fifo(path, splits):
-        os.mkfifo(path)
-
-    def a_loop_of_links(path, splits):
-        path.symlink_to(path)
-
-    return list(locals().values())
+# What is no archive of arrays at all is in tests/experiments/runs/test_hostile.py.
+WRONG_CACHES = {
+    "other images": lambda path, splits: write_cache(path.parent, tiny_splits(seed=1)),
+    "other labels": changed(train_labels=lambda x: x[::-1]),
+    "labels beyond the classes": changed(train_labels=lambda x: x + 50),
+    "negative labels": changed(test_labels=lambda x: x.astype(np.int64) - 1),
+    "labels with fractions": changed(test_labels=lambda x: x + 0.25),
+    "labels of two columns": changed(test_labels=lambda x: np.stack([x] * 2, axis=1)),
+    "floats": changed(train_images=lambda x: x / 255),
+    "small images": changed(train_images=lambda x: x[:, :28, :28]),
+    "no training images": changed(
+        train_images=lambda x: x[:0], train_labels=lambda x: x[:0]
+    ),
+    "too few test images": changed(
+        test_images=lambda x: x[:10], test_labels=lambda x: x[:10]
+    ),
+    "scalars": changed(train_images=lambda x: np.array(1)),
+    "objects": changed(test_labels=lambda x: np.array([{}] * 20)),
+    "one class": lambda path, splits: write_cache(
+        path.parent, splits, classes=CLASSES[:1]
+    ),
+    "no names of classes": lambda path, splits: np.savez(
+        path, classes=np.array("abc"), **splits
+    ),
+    "an array is missing": lambda path, splits: np.savez(
+        path, train_images=splits["train_images"]
+    ),
+    "a long header": lambda path, splits: write_text_in_cache(
+        path, b"\x93NUMPY\x02\x00\x00\x00\x04\x00" + b" " * 262144
+    ),
+    "a header that promises too much": lambda path, splits: write_text_in_cache(
+        path, header_of(10**18)
+    ),
+    "a flipped byte": lambda path, splits: (
+        write_cache(path.parent, splits),
+        damage.with_byte_flipped(path.name)(path.parent),
+    ),
+}
 
 
 def write_text_in_cache(path, content):
@@ -228,10 +178,10 @@ def write_text_in_cache(path, content):
             archive.writestr(f"{key}.npy", content)
 
 
-@pytest.mark.parametrize("damage", damaged_caches(), ids=lambda d: d.__name__)
-def test_a_wrong_cache_is_named_and_refused(tmp_path, tiny_cifar10, damage):
+@pytest.mark.parametrize("make", WRONG_CACHES.values(), ids=list(WRONG_CACHES))
+def test_a_wrong_cache_is_named_and_refused(tmp_path, tiny_cifar10, make):
     cache = tmp_path / "cifar10.npz"
-    damage(cache, tiny_cifar10)
+    make(cache, tiny_cifar10)
     with pytest.raises(UserError) as caught:
         loading.load("cifar10", cache_dir=tmp_path)
     assert str(cache) in str(caught.value)
@@ -421,10 +371,10 @@ def test_the_newest_version_is_read_and_array_record_before_tfrecord(tmp_path):
         ("3.0.10", "tfrecord"),
         ("4.0.0", "array_record"),
     ):
-        found = write_info(tmp_path / "cifar10" / version, fileFormat=file_format)
-        assert prepared.find("cifar10", tmp_path) == found
+        newest = write_info(tmp_path / "cifar10" / version, fileFormat=file_format)
+        assert prepared.find("cifar10", tmp_path) == newest
     write_info(tmp_path / "cifar10" / "5.0.0", fileFormat="tfrecord")
-    assert prepared.find("cifar10", tmp_path) == found
+    assert prepared.find("cifar10", tmp_path) == newest
 
 
 @pytest.mark.parametrize("content", ["", "[]", "null", "{", '{"fileFormat": 3}'])

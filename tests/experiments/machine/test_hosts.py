@@ -10,8 +10,6 @@ import numpy as np
 import pytest
 
 from experiments.commands.cli import main
-from experiments.errors import UserError
-from experiments.machine import hosts
 from experiments.machine.stopping import BUDGET_SPENT
 from experiments.runs.run_directory import find_runs
 from tests.helpers import compare
@@ -82,10 +80,3 @@ def test_a_signal_to_one_process_stops_both_and_both_go_on(tmp_path):
     said = finish(start(tmp_path / "cut", "simple_cnn", *epochs))
     assert "resumes from step" in said[0]
     compare(find_runs([tmp_path / "whole"]), find_runs([tmp_path / "cut"]))
-
-
-def test_incomplete_addresses_are_named():
-    with pytest.raises(UserError, match="need --coordinator"):
-        hosts.start(None, 2, 0)
-    with pytest.raises(UserError, match="needs --num-processes and --process-id"):
-        hosts.start("localhost:1234", None, 0)

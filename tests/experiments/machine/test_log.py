@@ -9,7 +9,7 @@ import sys
 
 from experiments.commands.cli import main
 from experiments.machine import log
-from experiments.machine.progress import Plain
+from experiments.machine.progress import Progress
 from experiments.machine.stopping import BUDGET_SPENT, tell
 from experiments.runs import single
 from tests.helpers import small
@@ -39,7 +39,7 @@ def test_the_log_has_what_the_terminal_showed(tmp_path, capsys):
     stopped = "the time budget is spent: --resume continues from here"
     assert logged.index(stopped) < logged.index("run 1 of 3")
     assert any(line.startswith("note: --warmup-steps 50") for line in logged)
-    assert main([*argv, "--overwrite"]) == 0
+    assert main([*argv, "--overwrite", "--time-budget", "0"]) == BUDGET_SPENT
     assert sum(line.startswith("$ ") for line in lines(tmp_path)) == 1
 
 
@@ -65,10 +65,11 @@ def test_a_kill_loses_no_line(tmp_path):
     code = (
         "import os, signal, sys\n"
         "from pathlib import Path\n"
-        "from experiments.machine.log import LOG\n"
-        "LOG.write('before there was a file')\n"
-        "LOG.keep(Path(sys.argv[1]) / 'log.txt', '$ command')\n"
-        "for i in range(100): LOG.write(f'line {i}')\n"
+        "from experiments.machine import log\n"
+        "log.begin()\n"
+        "log.LOG.info('before there was a file')\n"
+        "log.keep(Path(sys.argv[1]) / 'log.txt', '$ command')\n"
+        "for i in range(100): log.LOG.info(f'line {i}')\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
@@ -77,24 +78,23 @@ def test_a_kill_loses_no_line(tmp_path):
 
 
 def test_what_is_said_is_fit_to_print(tmp_path):
-    here = log.Log()
-    here.keep(tmp_path / log.FILE)
-    here.write("one\x1b[2J\ntwo \u202egnp")
-    here.close()
-    assert lines(tmp_path) == ["one�[2J", "two �gnp"]
+    log.keep(tmp_path / log.FILE, "$ command")
+    log.LOG.info("one\x1b[2J\ntwo \u202egnp 100%")
+    log.end()
+    assert lines(tmp_path) == ["$ command", "one�[2J", "two �gnp 100%"]
 
 
-def test_a_log_that_cannot_be_written_ends_nothing(tmp_path):
-    here = log.Log()
-    here.keep(tmp_path / "nowhere" / log.FILE)
-    here.write("x")
-    here.keep(tmp_path / log.FILE)
-    here.write("y")
-    os.close(here._file)
-    here._file = os.open(tmp_path / log.FILE, os.O_RDONLY)  # writing to it fails
-    here.write("z")
-    here.close()
-    assert lines(tmp_path) == ["x", "y"]
+def test_a_log_that_cannot_be_written_ends_nothing(tmp_path, capsys):
+    log.keep(tmp_path / "nowhere" / log.FILE, "$ command")
+    log.LOG.info("x")
+    log.keep(tmp_path / log.FILE, "$ another")
+    log.LOG.info("y")
+    (handler,) = log.LOG.handlers
+    os.dup2(os.open(tmp_path / log.FILE, os.O_RDONLY), handler.stream.fileno())
+    log.LOG.info("z")  # writing to it fails
+    log.end()
+    assert lines(tmp_path) == ["$ another", "y"]
+    assert capsys.readouterr().err == ""
 
 
 def test_a_line_is_one_write_so_that_lines_of_processes_do_not_mix(monkeypatch):
@@ -107,6 +107,6 @@ def test_a_line_is_one_write_so_that_lines_of_processes_do_not_mix(monkeypatch):
     monkeypatch.setattr(sys, "stdout", Stream())
     monkeypatch.setattr(sys, "stderr", Stream())
     log.say("said")
-    Plain().line("a line")
+    Progress().line("a line")
     tell("told")
     assert [text for text in written if text] == ["said\n", "a line\n", "told\n"]

@@ -1,6 +1,6 @@
 """Stop a sweep by signals at random moments, resume it, compare with one left alone.
 
-python -m tests.experiments.runs.kill_campaign --rounds 20 --parallel pmap
+python -m tests.experiments.runs.kill_campaign table --rounds 20 --parallel pmap
 """
 
 import argparse
@@ -15,18 +15,25 @@ from pathlib import Path
 from experiments.runs.run_directory import Run, find_runs
 from tests.helpers import compare
 
+COMMANDS = {
+    "train": "train",
+    "compare": "compare --seeds 0 1",
+    "table": "table digits --optimizers sgd --seeds 0 --arms base lm shuffled_scale",
+}
 
-def command(out: Path, epochs: int, parallel: str) -> list[str]:
-    argv = [sys.executable, "-u", "-m", "experiments", "compare", "--resume"]
-    argv += ["--seeds", "0", "1", "--epochs", str(epochs), "--limit-train", "640"]
-    argv += ["--checkpoint-minutes", "0", "--parallel", parallel, "--out", str(out)]
-    return argv
+
+def command(name: str, out: Path, epochs: int, parallel: str) -> list[str]:
+    argv = [sys.executable, "-u", "-m", "experiments", *COMMANDS[name].split()]
+    argv += ["--epochs", str(epochs), "--limit-train", "640", "--parallel", parallel]
+    return [*argv, "--checkpoint-minutes", "0", "--resume", "--out", str(out)]
 
 
 SIGNALS = (signal.SIGKILL, signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def campaign(out: Path, rounds: int, epochs: int, parallel: str, seed: int) -> int:
+def campaign(
+    name: str, out: Path, rounds: int, epochs: int, parallel: str, seed: int
+) -> int:
     """Returns how many signals met a run at work; raises where results differ.
 
     In each round, the sweep gets the next of SIGNALS up to 4 s after its first run
@@ -37,7 +44,7 @@ def campaign(out: Path, rounds: int, epochs: int, parallel: str, seed: int) -> i
     rng = random.Random(seed)
     whole, killed = out / "whole", out / "killed"
     subprocess.run(
-        command(whole, epochs, parallel),
+        command(name, whole, epochs, parallel),
         env=environment,
         check=True,
         stdout=subprocess.DEVNULL,
@@ -47,7 +54,9 @@ def campaign(out: Path, rounds: int, epochs: int, parallel: str, seed: int) -> i
     for number in range(rounds):
         sent = SIGNALS[number % len(SIGNALS)]
         with subprocess.Popen(
-            command(killed, epochs, parallel), env=environment, stdout=subprocess.PIPE
+            command(name, killed, epochs, parallel),
+            env=environment,
+            stdout=subprocess.PIPE,
         ) as process:
             assert process.stdout is not None
             if rng.random() < 0.9:  # the rest while it starts up
@@ -66,7 +75,7 @@ def campaign(out: Path, rounds: int, epochs: int, parallel: str, seed: int) -> i
         assert finished.items() <= now.items(), "a finished run was lost or done again"
         finished = now
     subprocess.run(
-        command(killed, epochs, parallel),
+        command(name, killed, epochs, parallel),
         env=environment,
         check=True,
         stdout=subprocess.DEVNULL,
@@ -83,16 +92,17 @@ def inode(run: Run) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("name", choices=list(COMMANDS))
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--epochs", type=int, default=25)
     parser.add_argument("--parallel", default="none")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        met = campaign(Path(scratch), **vars(options))
+        met = campaign(out=Path(scratch), **vars(options))
     print(
-        f"{options.rounds} signals ({met} of them at work on a run), "
-        f"--parallel {options.parallel}: identical to the uninterrupted sweep"
+        f"{options.name} --parallel {options.parallel}, {options.rounds} signals "
+        f"({met} of them at work on a run): identical to one that was left alone"
     )
 
 

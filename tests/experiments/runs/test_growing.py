@@ -14,6 +14,7 @@ from experiments.runs import checkpoints, growing, single
 from experiments.runs.run_directory import read_run
 from experiments.train.problem import make_problem
 from experiments.train.trainer import Trainer
+from tests import damage
 from tests.helpers import CONFIG, Quiet, compare, few_images
 
 LIMITED = dataclasses.replace(CONFIG, limit_train=50, epochs=3, batch_size=8)
@@ -29,7 +30,7 @@ def trainer():
     return Trainer(make_problem(LIMITED, PER_EPOCH), few_images(50), 8)
 
 
-def run(trainer, path, followers=(), checkpoint_minutes=0.0, progress=None):
+def run(trainer, path, events=None, checkpoint_minutes=0.0, progress=None):
     single.run(
         LIMITED,
         trainer,
@@ -37,7 +38,7 @@ def run(trainer, path, followers=(), checkpoint_minutes=0.0, progress=None):
         progress=progress or Quiet(),
         stop=Stop(),
         checkpoint_minutes=checkpoint_minutes,
-        followers=followers,
+        events=events,
     )
 
 
@@ -50,19 +51,16 @@ def whole(trainer, tmp_path_factory):
 
 
 class Copies:
-    """Keeps what lies in the directory of the growing rows, each time it is told."""
+    """In place of event files: what is in the directory of the growing rows by then."""
 
     def __init__(self, path):
         self.directory = growing.directory(path)
         self.seen = []
 
-    def begin(self, steps, epochs):
-        self.add(steps, epochs)
-
     def add(self, steps, epochs):
         self.seen.append({p.name: p.read_bytes() for p in self.directory.iterdir()})
 
-    def end(self):
+    def close(self):
         pass
 
 
@@ -73,7 +71,7 @@ def without_seconds(text):
 def test_the_rows_are_the_run_s_so_far(trainer, tmp_path):
     path = tmp_path / "run"
     copies = Copies(path)
-    run(trainer, path, [copies])
+    run(trainer, path, copies)
     assert len(copies.seen) == LIMITED.epochs + 1
     for name in ("steps.csv", "epochs.csv"):
         whole = (path / name).read_bytes()
@@ -98,13 +96,9 @@ MOMENTS = (
     "after rows",
     "after save",
 )
-KILLS = [
-    (minutes, moment, epoch)
-    for minutes in (0.0, 60.0)
-    for moment in MOMENTS
-    for epoch in (1, 2)
-    if not (minutes and moment == "after save")  # none is saved
-]
+# Minutes between checkpoints, the moment, and the epoch.
+KILLS = [(0.0, moment, 2) for moment in MOMENTS]
+KILLS += [(0.0, "within rows", 1), (60.0, "within a row", 1), (60.0, "after rows", 2)]
 
 
 @pytest.mark.parametrize(("minutes", "moment", "epoch"), KILLS)
@@ -142,7 +136,7 @@ def test_a_kill_leaves_nothing_that_changes_the_run(
             run(trainer, path, checkpoint_minutes=minutes)
     assert not path.exists()
     copies = Copies(path)
-    run(trainer, path, [copies], checkpoint_minutes=60.0)
+    run(trainer, path, copies, checkpoint_minutes=60.0)
     # The first that is seen is what the checkpoint has, and no more.
     done = 0 if minutes else epoch - (moment != "after save")
     assert copies.seen[0]["steps.csv"].count(b"\n") == done * PER_EPOCH + 1
@@ -157,8 +151,10 @@ def test_a_kill_leaves_nothing_that_changes_the_run(
     assert {p.name for p in tmp_path.iterdir()} == {"run"}
 
 
-@pytest.mark.parametrize("minutes", [0.0, 60.0])
-@pytest.mark.parametrize("name", ["meta.json", "result.json", "renamed"])
+@pytest.mark.parametrize(
+    ("name", "minutes"),
+    [("meta.json", 60.0), ("result.json", 0.0), ("renamed", 0.0)],
+)
 def test_a_kill_at_the_end_leaves_a_run_that_resumes(
     name, minutes, trainer, whole, tmp_path, monkeypatch
 ):
@@ -186,24 +182,20 @@ def test_a_kill_at_the_end_leaves_a_run_that_resumes(
     assert {p.name for p in tmp_path.iterdir()} == {"run"}
 
 
-def damaged_byte(file):
-    content = bytearray(file.read_bytes())
-    content[len(content) // 3] ^= 1
-    file.write_bytes(content)
-
-
 ROW_DAMAGE = {
-    "a changed byte": damaged_byte,
-    "cut off": lambda file: file.write_bytes(file.read_bytes()[:-5]),
-    "missing": os.unlink,
-    "a pipe": lambda file: (file.unlink(), os.mkfifo(file)),
+    "a changed byte": damage.with_byte_flipped,
+    "cut off": lambda name: damage.cut(name, 0.97),
+    "missing": lambda name: damage.replaced(name, damage.FILES["missing"]),
+    "a pipe": lambda name: damage.replaced(name, damage.FILES["pipe"]),
 }
 
 
-@pytest.mark.parametrize("name", ["steps.csv", "epochs.csv"])
-@pytest.mark.parametrize("damage", ROW_DAMAGE.values(), ids=list(ROW_DAMAGE))
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [*(("steps.csv", kind) for kind in ROW_DAMAGE), ("epochs.csv", "a changed byte")],
+)
 def test_rows_that_have_changed_skip_the_checkpoints_that_counted_them(
-    name, damage, trainer, whole, tmp_path, monkeypatch
+    name, kind, trainer, whole, tmp_path, monkeypatch
 ):
     path, save, saved = tmp_path / "run", checkpoints.save, []
 
@@ -217,12 +209,12 @@ def test_rows_that_have_changed_skip_the_checkpoints_that_counted_them(
         patched.setattr(checkpoints, "save", killed_save)
         with pytest.raises(Killed):
             run(trainer, path)
-    damage(growing.directory(path) / name)
+    ROW_DAMAGE[kind](name)(growing.directory(path))
     progress = Quiet()
     run(trainer, path, progress=progress)
     skipped = [line for line in progress.lines if "damaged and was skipped" in line]
     # What is cut off from the end belongs to the newer checkpoint only.
-    older = damage is ROW_DAMAGE["cut off"]
+    older = kind == "cut off"
     assert len(skipped) == (1 if older else 2)
     assert any(f"from step {PER_EPOCH}" in line for line in progress.lines) == older
     compare([read_run(whole)], [read_run(path)])
@@ -241,23 +233,4 @@ def test_rows_that_cannot_be_written_end_the_run_with_one_line(
         with pytest.raises(UserError, match=r"cannot write .* No space left.*--resume"):
             run(trainer, path)
     run(trainer, path)
-    np.testing.assert_array_equal(read_run(path).steps["step"], np.arange(1, 22))
-
-
-def test_an_error_that_ends_a_run_stays_with_its_rows(trainer, tmp_path):
-    path = tmp_path / "run"
-
-    class Fails(Copies):
-        def add(self, steps, epochs):
-            if len(self.seen) == 2:
-                raise RuntimeError("out of memory\nallocating 4 GB")
-            super().add(steps, epochs)
-
-    with pytest.raises(RuntimeError):
-        run(trainer, path, [Fails(path)])
-    failed = growing.directory(path) / growing.FAILED
-    assert failed.read_text() == "RuntimeError: out of memory\n"
-    copies = Copies(path)
-    run(trainer, path, [copies])  # resumed, it is no longer failed
-    assert growing.FAILED not in copies.seen[0]
     np.testing.assert_array_equal(read_run(path).steps["step"], np.arange(1, 22))

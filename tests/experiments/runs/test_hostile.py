@@ -1,11 +1,11 @@
 """Damaged and hostile run directories, studies and caches: named, never believed.
 
-Each case starts from what is sound, changes one thing, and has the command report on it
-beside a sound run. What comes out is a report without it and a line that names it, or
-one error that does; never a traceback, a hang, or markup of the file's own.
+Each case starts from what is sound, changes one thing (tests/damage.py), and has the
+command report on it beside a sound run. What comes out is a report without it and a
+line that names it, or one error that does; never a traceback, a hang, or markup of the
+file's own.
 """
 
-import gzip
 import hashlib
 import html.parser
 import io
@@ -14,9 +14,7 @@ import os
 import pickle
 import re
 import shutil
-import threading
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,27 +22,23 @@ import numpy as np
 import pytest
 from markdown_it import MarkdownIt
 
-from experiments.annealing.study import STUDY as ANNEAL
 from experiments.commands.cli import main
 from experiments.data import loading
 from experiments.errors import UserError
 from experiments.report import curves
 from experiments.runs import rows
 from experiments.runs.run_directory import find_runs, read_run, read_weights
-from experiments.study import store
+from tests import damage
+from tests.damage import MARKUP, Change, edited, in_time, replaced, with_values
 from tests.helpers import PAIRS, VGG, written
 
-Change = Callable[[Path], Any]
-SECONDS = 20  # a hang is one of far longer
-
-MARKUP = "<script>alert(1)</script>"
 INJECTIONS = (
     MARKUP,
     '"><img src=x onerror=alert(1)>',
     "| a | b |\n\n# heading\n[x](javascript:alert(1))",
     "```\n<b>out of the block</b>\n```",
     "\x1b[2J\x1b]0;title\x07\x9b31m",
-    "‮gnp.exe\u2028\x00\r\n",
+    "\u202egnp.exe\u2028\x00\r\n",
     "$\\frac{$ [bold red]markup[/]",
     "&lt;script&gt; ~~x~~ __x__ *x*",
 )
@@ -56,248 +50,128 @@ def sound(tmp_path_factory):
     root = tmp_path_factory.mktemp("sound")
     written(root / "runs", PAIRS, digest="0" * 64, **VGG)
     for run in (root / "runs").iterdir():
-        without_digest(run)
+        # As before there were digests, which would refuse any change.
+        damage.without_key("result.json", "digest")(run)
     assert main(["collect", str(root / "runs"), "--out", str(root / "study")]) == 0
     return root
 
 
-def without_digest(run: Path) -> None:
-    """Make it a run from before there were digests, which would refuse any change."""
-    result = json.loads((run / "result.json").read_text())
-    result.pop("digest", None)
-    (run / "result.json").write_text(json.dumps(result))
-
-
-def in_time(work: Callable[[], Any]) -> Any:
-    """What `work` returns; a failure where it takes too long or raises."""
-    done: list[Any] = []
-    thread = threading.Thread(target=lambda: done.append(work()), daemon=True)
-    thread.start()
-    thread.join(SECONDS)
-    assert not thread.is_alive(), "it hangs"
-    assert done, "it raised"
-    return done[0]
-
-
-def edit_json(name: str, **values: Any) -> Change:
-    def change(run: Path) -> None:
-        path = run / name
-        path.write_text(json.dumps(json.loads(path.read_text()) | values))
-
-    return change
-
-
-def edit(name: str, old: bytes, new: bytes) -> Change:
-    def change(run: Path) -> None:
-        content = (run / name).read_bytes()
-        assert old in content
-        (run / name).write_bytes(content.replace(old, new, 1))
-
-    return change
-
-
-def put(name: str, content: bytes) -> Change:
-    return lambda run: (run / name).write_bytes(content)
-
-
-def replace(name: str, make: Change) -> Change:
-    def change(run: Path) -> None:
-        (run / name).unlink()
-        make(run / name)
-
-    return change
-
-
-def cut(name: str, part: float) -> Change:
-    def change(run: Path) -> None:
-        content = (run / name).read_bytes()
-        (run / name).write_bytes(content[: int(len(content) * part)])
-
-    return change
-
-
-def drop_key(name: str, key: str) -> Change:
-    def change(run: Path) -> None:
-        values = json.loads((run / name).read_text())
-        del values[key]
-        (run / name).write_text(json.dumps(values))
-
-    return change
-
-
-def without_column(name: str, column: str) -> Change:
-    def change(run: Path) -> None:
-        import pandas as pd
-
-        frame = pd.read_csv(run / name)
-        frame.drop(columns=column).to_csv(run / name, index=False)
-
-    return change
-
-
-def renamed(change: Change, name: str = "run") -> Change:
-    def both(run: Path) -> None:
-        change(run)
-        run.rename(run.with_name(name))
-
-    return both
-
-
-def loop(path: Path) -> None:
-    path.symlink_to(path.name)
-
-
 FILES = ("config.json", "meta.json", "result.json", "steps.csv", "epochs.csv")
-SPECIAL: dict[str, Change] = {
-    "pipe": os.mkfifo,
-    "directory": Path.mkdir,
-    "loop": loop,
-    "broken link": lambda path: path.symlink_to("nowhere"),
-    "endless": lambda path: path.symlink_to("/dev/zero"),
-    "empty": Path.touch,
-    "missing": lambda path: None,
+NAN, INF = float("nan"), float("inf")
+VALUES = {
+    "config.json": {
+        "epochs": [3, "2", 2.0, True, 10**400, -1],
+        "seed": [None, [0]],
+        "learning_rate": ["0.01", NAN, -1.0, 0.02],
+        "eps": [5.0],
+        "c": [{"a": 1}],
+        "arm": ["best", ["lm"]],
+        "optimizer": ["lion"],
+        "precision": ["float8"],
+        "f": [3, "quadratic"],
+        "unknown": [1],
+        "momentum": [NAN],
+    },
+    "result.json": {
+        "test_accuracy": [99.9, "88", None, INF],
+        "average_last_loss": [1e-9, NAN, [], 10**400],
+        "collapsed": [0, MARKUP],
+        "status": ["diverged", MARKUP, {}],
+        "steps": [91, "90"],
+        "seconds": [-1, 1e300, NAN, MARKUP],
+        "params_sha256": [{"a": 1}],
+        "digest": ["0" * 64, 5],
+    },
+    "meta.json": {
+        "versions": [[MARKUP], MARKUP, {"jax": {"deep": [1]}}],
+        "machine": [3, {"cpu": [[]]}],
+        "commit": [{"a": MARKUP}],
+        "command": [["python"]],
+    },
 }
+KEYS = {
+    "config.json": ("seed", "dataset"),
+    "result.json": ("status", "test_accuracy", "average_last_loss", "collapsed"),
+}
+COLUMNS = {
+    "steps.csv": ("step", "epoch", "loss", "c", "scale"),
+    "epochs.csv": ("epoch", "test_accuracy", "test_loss", "seconds"),
+}
+EDITS = [
+    ("steps.csv", "\n2,1,", "\n3,1,"),
+    ("steps.csv", "\n2,1,", "\nx,1,"),
+    ("steps.csv", "\n2,1,", "\n2,1,5,5,5,5,"),
+    ("steps.csv", "\n2,1,", "\n2,-1,"),
+    ("steps.csv", "\n2,1,", "\n2,1e300,"),
+    ("steps.csv", "\n2,1,1,", "\n2,1,1e39,"),
+    ("steps.csv", "\n2,1,", "\n2.5,1,"),
+    ("steps.csv", "\n2,1,", "\n,1,"),
+    ("steps.csv", "\n2,1,", '\n"2,1,'),
+    ("steps.csv", "\n70,2,", "\n70,2,9"),  # a loss of the last window
+    ("steps.csv", "step,epoch", "step,step"),
+    ("steps.csv", "step,", "\x00,"),
+    ("epochs.csv", "\n2,", "\n1,"),
+    ("epochs.csv", "\n2,", "\n2,-5,"),
+    ("epochs.csv", "\n2,", "\n2,1e308,"),
+    ("epochs.csv", "\n2,", f"\n2,{MARKUP},"),
+    ("epochs.csv", "seconds", "minutes"),
+]
 DAMAGED: dict[str, Change] = {
-    f"{name} {kind}": replace(name, make)
+    f"{name} {kind}": replaced(name, make)
     for name in FILES
-    for kind, make in SPECIAL.items()
+    for kind, make in damage.FILES.items()
     if (name, kind) != ("result.json", "missing")  # that is no finished run
 }
-DAMAGED |= {f"{name} cut at {p}": cut(name, p) for name in FILES for p in (0.3, 0.97)}
-DAMAGED |= {f"{name} not UTF-8": put(name, b"\xff\xfe{}\n") for name in FILES}
 DAMAGED |= {
-    f"{name} {what}": put(name, content)
-    for name in FILES[:3]
-    for what, content in {
-        "a list": b"[]",
-        "a number": b"1e999",
-        "deep": b'{"a":' * 100_000,
-        "long number": b'{"seed": ' + b"9" * 5000 + b"}",
-        "BOM": b"\xef\xbb\xbf{}",
-    }.items()
+    f"{name} cut at {p}": damage.cut(name, p) for name in FILES for p in (0.3, 0.97)
 }
 DAMAGED |= {
-    f"config {name}={value!r:.20}": edit_json("config.json", **{name: value})
-    for name, value in [
-        ("epochs", 3),
-        ("epochs", "2"),
-        ("epochs", 2.0),
-        ("epochs", True),
-        ("epochs", 10**400),
-        ("epochs", -1),
-        ("seed", None),
-        ("seed", [0]),
-        ("learning_rate", "0.01"),
-        ("learning_rate", float("nan")),
-        ("learning_rate", -1.0),
-        ("learning_rate", 0.02),
-        ("eps", 5.0),
-        ("c", {"a": 1}),
-        ("arm", "best"),
-        ("arm", ["lm"]),
-        ("optimizer", "lion"),
-        ("precision", "float8"),
-        ("f", 3),
-        ("f", "quadratic"),
-        ("unknown", 1),
-        ("momentum", float("nan")),
-    ]
+    f"{name} {kind}": damage.with_content(name, content)
+    for name in FILES[:3]
+    for kind, content in damage.JSON.items()
+}
+DAMAGED |= {
+    f"{name} {key}={value!r:.20}": with_values(name, **{key: value})
+    for name, values_of in VALUES.items()
+    for key, values in values_of.items()
+    for value in values
 }
 DAMAGED |= {
     # Under a name that makes no claim on the configuration.
-    f"config {name}: {value!r:.20}": renamed(edit_json("config.json", **{name: value}))
-    for name in ("dataset", "model", "f", "init_from", "optimizer", "arm")
+    f"{key}: {value!r:.20}": damage.renamed(
+        with_values("config.json", **{key: value}), "run"
+    )
+    for key in ("dataset", "model", "f", "init_from", "optimizer", "arm")
     for value in INJECTIONS
 }
 DAMAGED |= {
-    f"result {name}={value!r:.20}": edit_json("result.json", **{name: value})
-    for name, value in [
-        ("test_accuracy", 99.9),
-        ("test_accuracy", "88"),
-        ("test_accuracy", None),
-        ("test_accuracy", float("inf")),
-        ("average_last_loss", 1e-9),
-        ("average_last_loss", float("nan")),
-        ("average_last_loss", []),
-        ("collapsed", 0),
-        ("collapsed", MARKUP),
-        ("status", "diverged"),
-        ("status", MARKUP),
-        ("status", {}),
-        ("steps", 91),
-        ("steps", "90"),
-        ("seconds", -1),
-        ("seconds", 1e300),
-        ("seconds", MARKUP),
-        ("params_sha256", {"a": 1}),
-        ("digest", "0" * 64),
-        ("digest", 5),
-    ]
+    f"{name} without {key}": damage.without_key(name, key)
+    for name, keys in KEYS.items()
+    for key in keys
 }
 DAMAGED |= {
-    f"meta {name}={value!r:.20}": edit_json("meta.json", **{name: value})
-    for name, value in [
-        ("versions", [MARKUP]),
-        ("versions", MARKUP),
-        ("versions", {"jax": {"deep": [1]}}),
-        ("machine", 3),
-        ("machine", {"cpu": [[]]}),
-        ("commit", {"a": MARKUP}),
-        ("command", ["python"]),
-    ]
-}
-DAMAGED |= {
-    f"{name} without {key}": drop_key(name, key)
-    for name, key in [
-        ("config.json", "seed"),
-        ("config.json", "dataset"),
-        ("result.json", "status"),
-        ("result.json", "test_accuracy"),
-        ("result.json", "average_last_loss"),
-        ("result.json", "collapsed"),
-    ]
-}
-DAMAGED |= {
-    f"{name} without {column}": without_column(name, column)
-    for name, columns in (
-        ("steps.csv", ("step", "epoch", "loss", "c", "scale")),
-        ("epochs.csv", ("epoch", "test_accuracy", "test_loss", "seconds")),
-    )
+    f"{name} without {column}": damage.without_column(name, column)
+    for name, columns in COLUMNS.items()
     for column in columns
 }
 DAMAGED |= {
-    f"{name}: {old.decode()!r} as {new.decode()!r:.20}": edit(name, old, new)
-    for name, old, new in [
-        ("steps.csv", b"\n2,1,", b"\n3,1,"),
-        ("steps.csv", b"\n2,1,", b"\nx,1,"),
-        ("steps.csv", b"\n2,1,", b"\n2,1,5,5,5,5,"),
-        ("steps.csv", b"\n2,1,", b"\n2,-1,"),
-        ("steps.csv", b"\n2,1,", b"\n2,1e300,"),
-        ("steps.csv", b"\n2,1,1,", b"\n2,1,1e39,"),
-        ("steps.csv", b"\n2,1,", b"\n2.5,1,"),
-        ("steps.csv", b"\n2,1,", b"\n,1,"),
-        ("steps.csv", b"\n2,1,", b'\n"2,1,'),
-        ("steps.csv", b"\n70,2,", b"\n70,2,9"),  # a loss of the last window
-        ("steps.csv", b"step,epoch", b"step,step"),
-        ("steps.csv", b"step,", b"\x00,"),
-        ("epochs.csv", b"\n2,", b"\n1,"),
-        ("epochs.csv", b"\n2,", b"\n2,-5,"),
-        ("epochs.csv", b"\n2,", b"\n2,1e308,"),
-        ("epochs.csv", b"\n2,", b"\n2," + MARKUP.encode() + b","),
-        ("epochs.csv", b"seconds", b"minutes"),
-    ]
+    f"{n}: {old!r} as {new!r:.20}": edited(n, old, new) for n, old, new in EDITS
 }
 # What is not a run of ours at all, and one under another's name.
 DAMAGED["a stranger's result.json"] = lambda run: [
     (run / name).unlink() for name in FILES if name != "result.json"
 ]
-DAMAGED["another's name"] = renamed(lambda run: None, "digits-nn2-sgd-lm-s0-0123456789")
+DAMAGED["another's name"] = damage.renamed(
+    lambda run: None, "digits-nn2-sgd-lm-s0-0123456789"
+)
 
 
 @pytest.fixture
 def runs(sound, tmp_path):
-    """A directory of sound runs, of which the first is to be damaged."""
-    return shutil.copytree(sound / "runs", tmp_path / "runs")
+    """A directory of two sound runs, of which the first is to be damaged."""
+    for run in sorted((sound / "runs").iterdir())[:2]:
+        shutil.copytree(run, tmp_path / "runs" / run.name)
+    return tmp_path / "runs"
 
 
 @pytest.mark.parametrize("change", DAMAGED.values(), ids=list(DAMAGED))
@@ -318,10 +192,10 @@ def test_a_damaged_run_is_named_and_left_out(change, runs, capsys):
 
 def test_nothing_but_left_out_runs_is_an_error(runs, capsys):
     for run in runs.iterdir():
-        edit_json("config.json", epochs=3)(run)
+        with_values("config.json", epochs=3)(run)
     assert main(["report", str(runs), "--out", str(runs / "report")]) == 2
     said = capsys.readouterr().err
-    assert said.count("left out") == 4
+    assert said.count("left out") == 2
     assert "no finished run" in said
     assert not (runs / "report").exists()
 
@@ -334,17 +208,17 @@ def test_a_run_with_a_digest_is_believed_as_it_was_written_only(runs):
     values = json.dumps(result, sort_keys=True, separators=(",", ":")).encode()
     measured = content["config.json"] + content["steps.csv"] + content["epochs.csv"]
     digest = hashlib.sha256(measured + values).hexdigest()
-    edit_json("result.json", digest=digest)(path)
+    with_values("result.json", digest=digest)(path)
     assert read_run(path).result == result
     # Changes that leave everything in agreement with everything else.
     for name, old, new in [
-        ("steps.csv", b"\n2,1,1", b"\n2,1,2"),
-        ("epochs.csv", b"\n1,50,", b"\n1,51,"),
-        ("config.json", b"{", b"{ "),
-        ("result.json", b'"collapsed": true', b'"collapsed": false'),
+        ("steps.csv", "\n2,1,1", "\n2,1,2"),
+        ("epochs.csv", "\n1,50,", "\n1,51,"),
+        ("config.json", "{", "{ "),
+        ("result.json", '"collapsed": true', '"collapsed": false'),
     ]:
         sound = (path / name).read_bytes()
-        edit(name, old, new)(path)
+        edited(name, old, new)(path)
         with pytest.raises(UserError, match="changed since they were written"):
             read_run(path)
         (path / name).write_bytes(sound)
@@ -360,17 +234,17 @@ def test_deep_and_looping_directories_are_walked(runs, capsys):
     here = os.open(deep, os.O_RDONLY)
     for _ in range(30):  # in all longer than a path may be
         os.mkdir("d" * 200, dir_fd=here)
-        there = os.open("d" * 200, os.O_RDONLY, dir_fd=here)
+        below = os.open("d" * 200, os.O_RDONLY, dir_fd=here)
         os.close(here)
-        here = there
+        here = below
     os.close(here)
-    assert len(in_time(lambda: find_runs([runs]))) == 4
+    assert len(in_time(lambda: find_runs([runs]))) == 2
     said = capsys.readouterr().err
     assert said.count("left out") == 1
     assert "too long" in said
 
 
-WEIGHTS: dict[str, Change] = SPECIAL | {
+WEIGHTS: dict[str, Change] = damage.FILES | {
     "text": lambda path: path.write_text("weights"),
     "cut": lambda path: path.write_bytes(_npz(a=np.zeros(9))[:200]),
     "pickle": lambda path: path.write_bytes(pickle.dumps({"params": Bomb()})),
@@ -427,7 +301,7 @@ def test_weights_are_arrays_or_refused(make, tmp_path):
 
 @pytest.mark.parametrize("make", WEIGHTS.values(), ids=list(WEIGHTS))
 def test_a_cache_is_cifar_or_refused(make, tmp_path):
-    if (cache := tmp_path / "cifar10.npz") and make is SPECIAL["missing"]:
+    if (cache := tmp_path / "cifar10.npz") and make is damage.FILES["missing"]:
         pytest.skip("then it is made")
     make(cache)
 
@@ -444,26 +318,16 @@ def test_a_cache_is_cifar_or_refused(make, tmp_path):
 STUDY = ("runs.csv", "windows.csv.gz", "epochs.csv.gz")
 
 
-def edit_rows(name: str, old: str, new: str) -> Change:
-    def change(study: Path) -> None:
-        packed = name.endswith(".gz")
-        content = (study / name).read_bytes()
-        text = (gzip.decompress(content) if packed else content).decode()
-        assert old in text
-        content = text.replace(old, new, 1).encode()
-        (study / name).write_bytes(gzip.compress(content) if packed else content)
-
-    return change
-
-
 STUDIES: dict[str, Change] = {
-    f"{name} {kind}": replace(name, make)
+    f"{name} {kind}": replaced(name, make)
     for name in STUDY
-    for kind, make in SPECIAL.items()
+    for kind, make in damage.FILES.items()
 }
-STUDIES |= {f"{name} cut at {p}": cut(name, p) for name in STUDY for p in (0.3, 0.97)}
 STUDIES |= {
-    f"{name}: {old!r} as {new!r:.20}": edit_rows(name, old, new)
+    f"{name} cut at {p}": damage.cut(name, p) for name in STUDY for p in (0.3, 0.97)
+}
+STUDIES |= {
+    f"{name}: {old!r} as {new!r:.20}": edited(name, old, new)
     for name, old, new in [
         ("runs.csv", "base,0,2", "base,0,3"),
         ("runs.csv", "base,0,2", "base,0,2.5"),
@@ -513,49 +377,6 @@ def test_a_damaged_study_is_named(change, sound, tmp_path):
     assert in_time(read).isprintable()
 
 
-ANNEALING = Path(__file__).resolve().parents[3] / "results" / "annealing"
-ANNEALED: dict[str, Change] = {
-    f"{name} {kind}": replace(name, make)
-    for name in ("escapes.csv", "paths.csv.gz", "about.json")
-    for kind, make in SPECIAL.items()
-}
-ANNEALED |= {
-    f"about {name}={value!r:.20}": edit_json("about.json", **{name: value})
-    for name, value in [
-        ("sizes", None),
-        ("sizes", {"steps": "2000", "settings": 16, "chains": 200}),
-        ("machine", [MARKUP]),
-        ("command", {}),
-        ("seconds", "long"),
-    ]
-}
-ANNEALED |= {
-    f"{name}: {old!r} as {new!r:.20}": edit_rows(name, old, new)
-    for name, old, new in [
-        ("escapes.csv", "langevin", MARKUP),
-        ("escapes.csv", "barrier,langevin,,0.5,0.3,200", "barrier,langevin,,1,1,.5"),
-        ("escapes.csv", "mean_time", "time"),
-        ("paths.csv.gz", "rastrigin", MARKUP),
-        ("curves.csv.gz", "rastrigin,2", "rastrigin,2000000"),
-    ]
-}
-
-
-@pytest.mark.parametrize("change", ANNEALED.values(), ids=list(ANNEALED))
-def test_a_damaged_annealing_study_is_named(change, tmp_path):
-    study = shutil.copytree(ANNEALING, tmp_path / "annealing")
-    change(study)
-
-    def read() -> str:
-        with pytest.raises(
-            UserError, match=f"{study} does not contain the rows"
-        ) as error:
-            store.read(ANNEAL, study)
-        return str(error.value)
-
-    assert in_time(read).isprintable()
-
-
 class Seen(html.parser.HTMLParser):
     """What a browser would make of a page."""
 
@@ -574,7 +395,7 @@ def injected(runs: Path) -> None:
     """Each injection in each text of a meta.json, one more in the path above it."""
     for i, run in enumerate(sorted(runs.iterdir())):
         texts = [INJECTIONS[(i + j) % len(INJECTIONS)] for j in range(7)]
-        edit_json(
+        with_values(
             "meta.json",
             started=texts[0],
             command=texts[1],
@@ -628,8 +449,3 @@ def structure(markdown: str) -> set[str]:
     tokens += [child for token in tokens for child in token.children or ()]
     # A character that is escaped is a text of its own in some versions.
     return {token.type for token in tokens} - {"text_special"}
-
-
-def test_there_are_hundreds_of_them():
-    cases = (DAMAGED, WEIGHTS, WEIGHTS, STUDIES, ANNEALED)
-    assert sum(map(len, cases)) >= 300

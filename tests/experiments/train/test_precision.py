@@ -41,7 +41,7 @@ def functions(precision, model):
     labels = jax.ShapeDtypeStruct((8,), jnp.int32)
     batch = Batch(jax.ShapeDtypeStruct((8, 32, 32, 3), jnp.float32), labels)
     test = Images(jax.ShapeDtypeStruct((8, 32, 32, 3), jnp.uint8), labels)
-    found = {
+    listed = {
         "train": (functools.partial(train_step, of), (state, batch, KEYS.step)),
         "test": (
             functools.partial(evaluate_batch, of, size=8),
@@ -50,8 +50,8 @@ def functions(precision, model):
     }
     if state.batch_stats:
         arguments = (state.params, state.batch_stats, batch, KEYS.step)
-        found["statistics"] = (functools.partial(batch_statistics, of), arguments)
-    return found
+        listed["statistics"] = (functools.partial(batch_statistics, of), arguments)
+    return listed
 
 
 def products(text):
@@ -67,9 +67,9 @@ def test_every_product_for_a_gpu_asks_for_the_precision(precision, model):
         lowered = (
             jax.jit(function).trace(*arguments).lower(lowering_platforms=("cuda",))
         )
-        found = products(lowered.as_text())
-        assert len(found) >= 5, name
-        assert set(found) == {(ASKED[precision],) * 2}, name
+        precisions = products(lowered.as_text())
+        assert len(precisions) >= 5, name
+        assert set(precisions) == {(ASKED[precision],) * 2}, name
 
 
 def test_float32_and_tensorfloat32_are_equal_on_a_cpu_and_as_without_a_word():
