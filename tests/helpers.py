@@ -25,11 +25,14 @@ PAIRS = {("base", 0): 10.0, ("lm", 0): 88.0, ("base", 10): 86.0, ("lm", 10): 87.
 
 
 class Quiet(Progress):
-    """Progress that keeps its lines."""
+    """Progress that keeps its lines, but for what the bar shows."""
 
     def __init__(self):
         super().__init__()
         self.lines = []
+
+    def begin(self, label, steps, unit="steps"):
+        pass
 
     def line(self, text):
         self.lines.append(text)

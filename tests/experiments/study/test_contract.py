@@ -6,15 +6,14 @@ import shutil
 import signal
 
 import jax
-import pandas as pd
 import pytest
 
 from experiments.commands.cli import main
 from experiments.errors import UserError
-from experiments.machine import files
 from experiments.report import style
 from experiments.runs import provenance
 from experiments.study import measure, registry, store
+from tests import damage
 from tests.experiments.study.examples import EXAMPLES, at_reduced_scale
 
 
@@ -189,36 +188,23 @@ def tree(out):
     return {p: p.is_file() and p.read_bytes() for p in out.rglob("*")}
 
 
-def truncated(path):
-    path.write_bytes(path.read_bytes()[:20])
+DAMAGE = {
+    "truncated": lambda file: damage.cut(file, 0.3),
+    "without rows": lambda file: damage.with_frame(file, lambda rows: rows[:0]),
+    "a row twice": lambda file: damage.with_frame(
+        file, lambda rows: rows.iloc[[0, *range(len(rows))]]
+    ),
+    "missing": lambda file: damage.replaced(file, damage.FILES["missing"]),
+}
 
 
-def without_rows(path):
-    with files.replacing(path) as part:
-        frame = pd.read_csv(path).iloc[:0]
-        files.write_frame(frame, part, path.name)
-
-
-def a_row_twice(path):
-    with files.replacing(path) as part:
-        frame = pd.read_csv(path)
-        files.write_frame(frame.iloc[[0, *range(len(frame))]], part, path.name)
-
-
-def deleted(path):
-    path.unlink()
-
-
-DAMAGE = [truncated, without_rows, a_row_twice, deleted]
-
-
-@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("kind", list(DAMAGE))
 def test_damaged_rows_are_named_and_only_they_are_measured_again(
-    name, whole, copy, capsys, damage
+    name, whole, copy, capsys, kind
 ):
     study = registry.study(name)
     for part, file in files_of(name, whole):
-        damage(copy / file)
+        DAMAGE[kind](file)(copy)
         with pytest.raises(UserError, match=file.rpartition("/")[2]):
             store.read(study, copy)
         assert list(store.unfinished(study, copy, store.index(study, copy).parts)) == [
@@ -252,7 +238,7 @@ def test_a_damaged_part_is_measured_again(name, whole, tmp_path, capsys):
     """Each part, in one go: what is measured again is what was measured."""
     out = shutil.copytree(whole, tmp_path / "copy")
     for _, file in files_of(name, whole):
-        truncated(out / file)
+        DAMAGE["truncated"](file)(out)
     assert command(name, out, "--resume") == 0
     assert "which is measured again" in capsys.readouterr().err
     assert rows(name, out) == rows(name, whole)
