@@ -1,4 +1,4 @@
-"""CIFAR as tensorflow_datasets prepares it: place and read, or prepared if missing.
+"""What tensorflow_datasets prepares: placed and read, or prepared if missing.
 
     DATA_DIR/NAME/VERSION/dataset_info.json, features.json, shards
 
@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,19 @@ from experiments.errors import UserError
 
 INFO = "dataset_info.json"
 SPLITS = ("train", "test")
+_PUBLISHERS = {
+    "tiny_shakespeare": "https://raw.githubusercontent.com/karpathy/char-rnn/master/"
+    "Readme.md"
+}
+_CIFAR = "https://www.cs.toronto.edu/~kriz/cifar.html"
 
 
 def read(
-    name: str, data_dir: Path | None, cache: Path
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    name: str,
+    data_dir: Path | None,
+    cache: Path,
+    of: Callable[[Path], Any] | None = None,
+) -> Any:
     """The uint8 images and labels of both splits, and the names of the classes.
 
     Args:
@@ -32,6 +41,7 @@ def read(
         data set or of its version; by default, that package's own. If the data set is
         missing, it is downloaded and prepared there.
       cache: named by the errors as the other way to provide the data.
+      of: reads a prepared directory; by default, its images and labels.
 
     Raises:
       UserError: there is neither a prepared data set nor a way to prepare it.
@@ -42,7 +52,7 @@ def read(
         if data_dir is not None and not root.is_dir():
             raise UserError(f"--data-dir {root} is not a directory")
         place = find(name, root)
-        return _read(place or _prepare(name, root))
+        return (of or _read)(place or _prepare(name, root))
     except UserError:
         raise
     # No package, no network, no room, damaged files: tensorflow_datasets raises what
@@ -117,7 +127,7 @@ def _prepare(name: str, root: Path) -> Path:
         data_dir=str(root),
         file_format="array_record" if _installed("array_record") else None,
     )
-    _reach_publisher()
+    _reach_publisher(_PUBLISHERS.get(name, _CIFAR))
     builder.download_and_prepare()
     return Path(builder.data_dir)
 
@@ -133,6 +143,16 @@ def _read(prepared: Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
         splits[f"{split}_images"] = np.stack(images)
         splits[f"{split}_labels"] = np.array(labels)
     return splits, np.array(builder.info.features["label"].names)
+
+
+def text(prepared: Path) -> bytes:
+    """The text of a data set of texts: that of all splits, joined."""
+    builder = _tfds().builder_from_directory(str(prepared))
+    return b"".join(
+        example["text"]
+        for split in ("train", "validation", "test")
+        for example in _examples(builder, split, _format(prepared))
+    )
 
 
 def _examples(builder: Any, split: str, file_format: str) -> Any:
@@ -154,8 +174,6 @@ def _tfds() -> Any:
     return tfds
 
 
-def _reach_publisher() -> None:
+def _reach_publisher(url: str) -> None:
     """Fail within seconds; tensorflow_datasets would retry for minutes."""
-    urllib.request.urlopen(
-        "https://www.cs.toronto.edu/~kriz/cifar.html", timeout=10
-    ).close()
+    urllib.request.urlopen(url, timeout=10).close()

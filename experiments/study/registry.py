@@ -42,6 +42,11 @@ STUDIES: Mapping[str, Entry] = {
         "experiments.spins.study",
         "Metropolis chains on spin systems",
     ),
+    "language": Entry(
+        "experiments.commands.language",
+        "experiments.language.study",
+        "language models over learning rates",
+    ),
 }
 
 

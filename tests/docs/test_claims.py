@@ -17,12 +17,18 @@ from tests.docs.snippets import ROOT
 from tests.docs.speed_tables import speed_tables
 
 CLAIMS = {path.stem: path for path in sorted((ROOT / "tests/docs/claims").glob("*.md"))}
-# These quote the thesis.
-QUOTES = "What the other tables' numbers suggest", "What has been run, and what has not"
+# These quote the thesis and other publications.
+QUOTES = (
+    "What the other tables' numbers suggest",
+    "What has been run, and what has not",
+    "In short",
+    "AdaBelief with LM on Penn Treebank",
+    "Particle gradient descent with LM",
+)
 NAMES = [  # of data, networks, devices, programs, tables, equations, papers
     r"\b(jax|optax|Python|PyTorch|glibc|CUDA) \d[\d.]*(?: and \d[\d.]*\d)?",
     r"(CIFAR|ResNet|Apache|TensorFloat|PreResNet|ResNet|VGG|NN)-?\d+(\.\d|/\d+)?",
-    r"\b(H[12]00|TF32|b?float(16|32|64)|x86|C\.1|\d\.\d+ or newer|python3)\b",
+    r"\b(H[12]00|TF32|L2|b?float(16|32|64)|x86|C\.1|\d\.\d+ or newer|python3)\b",
     r"[Tt]ables? \d\.\d+(, | and )?(\d\.\d+)?|\(\d\.\d\d?\)",
     r"\(?\b(19|20)\d\d\b[),]?|November \d+|arXiv:\S+|\d+ \(\d{4}\) \d+–\d+",
 ]

@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "spins": {"study", "report", "runs", "config", "machine"},
     "batches": {"stability", "study", "report", "runs", "config", "data", "machine"},
     "stability": {"study", "report", "runs", "config", "data", "machine"},
+    "language": {"study", "report", "runs", "config", "data", "machine"},
 }
 MAY_IMPORT["commands"] = set(MAY_IMPORT)
 # A study in one module may import what the studies with a folder may.

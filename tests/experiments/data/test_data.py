@@ -275,7 +275,7 @@ def publisher(tmp_path, tiny_cifar10, monkeypatch):
         "download_and_extract",
         lambda self, url: tmp_path / "raw",
     )
-    monkeypatch.setattr(prepared, "_reach_publisher", lambda: None)
+    monkeypatch.setattr(prepared, "_reach_publisher", lambda url: None)
     return tfds
 
 

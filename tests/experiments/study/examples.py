@@ -9,6 +9,7 @@ from typing import NamedTuple
 from experiments.batches import scenarios
 from experiments.batches.remedies import REMEDIES
 from experiments.commands import cli
+from experiments.language import options as language
 from experiments.spins import options as spins
 from experiments.stability import options as stability
 from experiments.stability import tasks
@@ -41,6 +42,9 @@ EXAMPLES = {
         ("--parts", "tunnelling"),
         ("--no-quick",),
     ),
+    "language": Example(
+        ("--quick", "--seeds", "2"), ("--arms", "lm_after"), ("--seeds", "3")
+    ),
     "anneal": Example(
         (
             "--objectives", "rastrigin", "--dimensions", "2", "--steps", "40",
@@ -67,6 +71,7 @@ def at_reduced_scale(folder):
     entry = registry.Entry(spec.name, spec.name, "how often walks return")
     before = registry.STUDIES, cli.COMMANDS, stability.PLAN, spins.QUICK
     all_remedies, steps = dict(REMEDIES), scenarios.STEPS
+    language_before = language.QUICK, language.QUICK_PLAN
     registry.STUDIES = {"walks": entry, **registry.STUDIES}
     cli.COMMANDS = {"walks": (entry.command, entry.text), **cli.COMMANDS}
     stability.PLAN = (("mlp6", ("sgd",), ("base", "lm", "shuffled_scale")),)
@@ -81,9 +86,15 @@ def at_reduced_scale(folder):
         again_few=0, chains=8, settings=1, training=1, instances=2, sweeps=(16,),
         speed_chains=8, speed_sweeps=1, repetitions=1,
     )  # fmt: skip
+    language.QUICK = language.Sizes(
+        "descriptions", seeds=2, steps=20, warmup=4, batch=2, every=3, window=10,
+        judged=4, shape=language.Shape(context=8, width=4, hidden=4),
+    )  # fmt: skip
+    language.QUICK_PLAN = (("lstm", "adamw", ("base", "lm_after", "mean_after")),)
     try:
         yield
     finally:
+        language.QUICK, language.QUICK_PLAN = language_before
         registry.STUDIES, cli.COMMANDS, stability.PLAN, spins.QUICK = before
         tasks.TASKS["mlp6"] = whole
         scenarios.STEPS = steps

@@ -6,6 +6,7 @@ import importlib
 import pytest
 
 from experiments.commands.cli import main
+from experiments.data import texts
 from experiments.study import measure, pace, registry
 
 NO_NUMBER = {"x": "", "nan": "", "": ""}
@@ -46,6 +47,26 @@ VALUES = {
     "spins": {
         "parts": (["search"], {"tuneling": "--parts 'tuneling': choose from tunnel"}),
         "quick": FLAG,
+    },
+    "language": {
+        "models": (["lstm"], {"gru": "--models 'gru': choose from transformer, lstm"}),
+        "optimizers": (
+            ["adabelief"],
+            {
+                "sgd": "--optimizers 'sgd': choose from adamw, adabelief",
+                "adabelief --models transformer": "no case of the plan",
+            },
+        ),
+        "arms": (
+            ["lm_c0 warmup"],
+            {
+                "momo": "--arms 'momo': choose from base",
+                "warmup --quick": "--arms 'warmup': choose from base, lm,",
+            },
+        ),
+        "seeds": (["1", "5 --quick"], COUNT),
+        "quick": FLAG,
+        "data-dir": (["."], {"": ""}),
     },
     "anneal": {
         "objectives": (["levy ackley"], {"rastrign": "unknown objective 'rastrign'"}),
@@ -89,6 +110,7 @@ def place(tmp_path, monkeypatch):
 
     monkeypatch.setattr(measure, "run", measures)
     monkeypatch.setattr(pace, "time", lambda *arguments: "")
+    monkeypatch.setattr(texts, "shakespeare", lambda *places: None)  # no network
     return tmp_path
 
 

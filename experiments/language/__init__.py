@@ -1,0 +1,1 @@
+"""Language models; may import study, report, runs, config, data, machine."""

@@ -1,0 +1,136 @@
+"""What the study trains: cases of a network, an optimizer and an arm."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from experiments.errors import UserError
+
+FIRST_SEED = 5000
+KEYS = ("model", "optimizer", "arm")
+_FIRST = ("base", "lm", "lm_after", "clip", "warmup")
+_REST = (
+    "mean_after", "warmup_cosine", "lm_after_warmup", "update_clip", "clip_03",
+    "clip_3",
+)  # fmt: skip
+_OF_SIOW = ("base", "lm_c0", "lm", "mean_scale", "eps_l2", "eps", "l2")
+# In the order in which they are run.
+PLAN = (
+    ("transformer", "adamw", _FIRST),
+    ("lstm", "adabelief", _OF_SIOW),
+    ("transformer", "adamw", _REST),
+    ("lstm", "adamw", (*_FIRST, *_REST)),
+)
+QUICK_PLAN = (("transformer", "adamw", ("base", "lm", "lm_after", "clip")),)
+
+
+@dataclasses.dataclass(frozen=True)
+class Shape:
+    """The size of a network, and of what it reads."""
+
+    context: int = 64  # characters
+    width: int = 64  # of embeddings, and of the transformer's layers
+    depth: int = 2  # of the transformer
+    heads: int = 4
+    hidden: int = 128  # of the LSTM
+
+
+@dataclasses.dataclass(frozen=True)
+class Sizes:
+    """How much a study of one size trains."""
+
+    text: str  # "shakespeare" or "descriptions"
+    seeds: int
+    steps: int
+    warmup: int  # steps
+    batch: int  # sequences
+    every: int = 1  # of the learning rates
+    window: int = 100  # steps before one that may be a spike
+    judged: int = 256  # sequences of the held-out and of the test text
+    shape: Shape = Shape()
+
+
+WHOLE = Sizes("shakespeare", seeds=12, steps=300, warmup=30, batch=8)
+QUICK = Sizes("descriptions", seeds=2, steps=120, warmup=12, batch=8, every=2)
+
+
+class Case(NamedTuple):
+    """All seeds and learning rates of one network, optimizer and arm."""
+
+    model: str
+    optimizer: str
+    arm: str
+
+    @property
+    def name(self) -> str:
+        return "-".join(self)
+
+    @classmethod
+    def named(cls, name: str) -> "Case":
+        """The case of that name; raises ValueError for what is none."""
+        if name not in {case.name for case in _planned()}:
+            raise ValueError(f"unknown case {name!r}")
+        return cls(*name.split("-"))
+
+
+def _planned(quick: bool = False) -> list[Case]:
+    return [
+        Case(model, optimizer, arm)
+        for model, optimizer, arms in (QUICK_PLAN if quick else PLAN)
+        for arm in arms
+    ]
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """Which cases are run, and on how many seeds."""
+
+    models: tuple[str, ...] | None = None
+    """Networks: transformer, lstm; by default, both."""
+    optimizers: tuple[str, ...] | None = None
+    """Optimizers: adamw, and adabelief (for the LSTM); by default, both."""
+    arms: tuple[str, ...] | None = None
+    """Arms, such as base, lm, lm_after, clip and warmup; by default, all of the
+    plan."""
+    seeds: int | None = None
+    """Number of seeds, which count from 5000; by default, 12, or 2 with --quick."""
+    quick: bool = False
+    """A transformer with four arms on scikit-learn's descriptions of its data sets,
+    which need no download: about two minutes."""
+
+    def cases(self) -> list[Case]:
+        """The requested cases of the plan.
+
+        Raises:
+          UserError: a name is unknown, or nothing is left.
+        """
+        planned = _planned(self.quick)
+        wanted = (self.models, self.optimizers, self.arms)
+        for place, (option, names) in enumerate(zip(KEYS, wanted)):
+            known = dict.fromkeys(case[place] for case in planned)
+            for name in names or ():
+                if name not in known:
+                    choices = ", ".join(known)
+                    raise UserError(f"--{option}s {name!r}: choose from {choices}")
+        if self.seeds is not None and self.seeds < 1:
+            raise UserError(f"--seeds must be at least 1, got {self.seeds}")
+        chosen = [
+            case
+            for case in planned
+            if all(names is None or x in names for x, names in zip(case, wanted))
+        ]
+        if not chosen:
+            raise UserError("no case of the plan has these models, optimizers and arms")
+        return chosen
+
+    @property
+    def sizes(self) -> Sizes:
+        return QUICK if self.quick else WHOLE
+
+    def seed_numbers(self) -> Sequence[int]:
+        return range(FIRST_SEED, FIRST_SEED + (self.seeds or self.sizes.seeds))
+
+    def rates(self, case: Case) -> tuple[float, ...]:
+        from experiments.language.arms import OPTIMIZERS
+
+        return OPTIMIZERS[case.optimizer].rates[:: self.sizes.every]

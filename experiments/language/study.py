@@ -1,0 +1,191 @@
+"""The study of language models: its cases, their tables and measurement.
+
+rows/CASE.csv.gz     a row per seed and learning rate: losses, spikes, LM's mean scale
+curves/CASE.csv.gz   loss and scale of the first seeds, averaged over ten steps
+language.json        the index
+"""
+
+import functools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from experiments.data import texts
+from experiments.language import pictures, program, tables
+from experiments.language.arms import ARMS, OPTIMIZERS
+from experiments.language.options import Case, Plan
+from experiments.language.rows import frames, joined, mean_scales
+from experiments.report import style
+from experiments.runs import committed
+from experiments.study.record import (
+    ANYTHING,
+    COUNT,
+    Arrays,
+    Column,
+    Context,
+    Frames,
+    Index,
+    Part,
+    Rows,
+    Study,
+    Table,
+)
+
+_RATE, _PERCENT = Column(low=1e-12, high=1e12), Column(low=0, high=100)
+_SCALE = Column(low=0, empty=True)
+_RUN = {
+    "seed": COUNT, "rate": _RATE, "first": Column(low=0), "held_out": ANYTHING,
+    "test": ANYTHING, "spikes": _PERCENT, "scale": _SCALE,
+}  # fmt: skip
+_CURVE = {
+    "seed": COUNT, "rate": _RATE, "step": COUNT, "loss": ANYTHING, "scale": _SCALE,
+}  # fmt: skip
+
+
+def _tables(part: str) -> Mapping[str, Table]:
+    name = Case.named(part).name
+    return {
+        "curves": Table(f"curves/{name}.csv.gz", _CURVE, ("seed", "rate", "step")),
+        "rows": Table(f"rows/{name}.csv.gz", _RUN, ("seed", "rate")),
+    }
+
+
+def _sort(case: Case, quick: bool) -> str:
+    return f"{case.model}{', quick' if quick else ''}"
+
+
+def _parts(config: Plan) -> list[Part]:
+    seeds = len(config.seed_numbers())
+    return [
+        Part(
+            case.name,
+            _sort(case, config.quick),
+            seeds * len(config.rates(case)),
+            pieces=seeds,
+        )
+        for case in config.cases()
+    ]
+
+
+def _options(config: Plan) -> dict[str, Any]:
+    return {"seeds": len(config.seed_numbers()), "quick": config.quick}
+
+
+def _text(name: str, data_dir: Path | None, cache_dir: Path | None) -> texts.Text:
+    if name == "descriptions":
+        return texts.descriptions()
+    return texts.shakespeare(data_dir, cache_dir)
+
+
+def _prepare(config: Any, parts: Sequence[str]) -> None:
+    """Load the text, so that no case fails later."""
+    if parts:
+        _text(config.sizes.text, config.data_dir, config.cache_dir)
+
+
+def measure(config: Any, part: str, context: Context) -> Frames:
+    case, seeds, sizes = Case.named(part), config.seed_numbers(), config.sizes
+    text = _text(sizes.text, config.data_dir, config.cache_dir)
+    rates = config.rates(case)
+    train = functools.partial(
+        program.run, rates=rates, sizes=sizes, text=text, compiling=context.compiling
+    )
+    source = case._replace(arm=OPTIMIZERS[case.optimizer].source)
+
+    def measured(seed: int) -> Arrays:
+        means = None
+        if ARMS[case.arm].replays:
+            # The LM run's mean scales may be those of an earlier part.
+            means = context.memory.get((source, seed))
+            if means is None:
+                means = mean_scales(train(source, seed))
+                context.check()
+        return train(case, seed, means=means)
+
+    runs = []
+    for seed in seeds:
+        runs.append(context.kept(str(seed), lambda: measured(seed)))  # noqa: B023
+        if case == source:
+            context.memory[source, seed] = mean_scales(runs[-1])
+    return frames(runs, seeds, rates, sizes.window)
+
+
+def _check(rows: Rows) -> None:
+    """Arms of a network and an optimizer must have the same seeds and rates."""
+    for table in ("rows", "curves"):
+        runs: dict[tuple[str, ...], set[tuple[float, float]]] = {}
+        for name, of_case in rows.items():
+            frame, group = of_case[table], Case.named(name)[:2]
+            seen = set(zip(frame["seed"], frame["rate"]))
+            if len(seen) < frame["seed"].nunique() * frame["rate"].nunique():
+                raise ValueError(f"{name} lacks a seed at a learning rate")
+            if runs.setdefault(group, seen) != seen:
+                raise ValueError(
+                    f"the arms of {' with '.join(group)} differ in their seeds or "
+                    "learning rates"
+                )
+
+
+def _outline(config: Plan, missing: Sequence[str]) -> list[str]:
+    """A line for each network and optimizer."""
+    cases, sizes = config.cases(), config.sizes
+    quick = ", --quick: another text, fewer steps and rates" if config.quick else ""
+    lines = [f" of {len(config.seed_numbers())} seeds{quick}"]
+    for pair in dict.fromkeys(case[:2] for case in cases):
+        alike = [case for case in cases if case[:2] == pair]
+        done = [case.arm for case in alike if case.name not in missing]
+        lines.append(
+            f"  {' '.join(pair)}, {len(config.rates(alike[0]))} rates, {sizes.steps} "
+            f"steps: {' '.join(case.arm for case in alike)}"
+            + (f"; finished: {' '.join(done)}" if done else "")
+        )
+    runs = int(sum(p.amount for p in _parts(config) if p.name in missing))
+    left = f"{len(missing)} cases, {runs:,} runs, {runs * sizes.steps:,} steps"
+    return [*lines, f"  to measure: {left}"]
+
+
+def _line(part: str, frames: Frames) -> str:
+    runs = frames["rows"]
+    return (
+        f"{' '.join(Case.named(part))}: {runs['seed'].nunique()} seeds at "
+        f"{runs['rate'].nunique()} rates, best mean held-out loss "
+        f"{runs.groupby('rate')['held_out'].mean().min():.3f}"
+    )
+
+
+def _quick(index: Index) -> bool:
+    return bool(index.option("quick", False))
+
+
+def _size(part: str, index: Index, frames: Frames) -> tuple[str, float]:
+    return _sort(Case.named(part), _quick(index)), len(frames["rows"])
+
+
+def _words(rows: Rows, index: Index) -> str:
+    return tables.tables(joined(rows, "rows"), index.parts, _quick(index))
+
+
+def _draw(rows: Rows, index: Index, out: Path, drawing: style.Drawing) -> None:
+    pictures.draw(joined(rows, "rows"), out, drawing)
+
+
+STUDY = Study(
+    name="study of language models",
+    out=Path("language"),
+    index="language.json",
+    committed=committed.RESULTS / "language",
+    noun="case",
+    parts=_parts,
+    options=_options,
+    tables=_tables,
+    measure=measure,
+    size=_size,
+    outline=_outline,
+    line=_line,
+    words=_words,
+    draw=_draw,
+    title=lambda rows: "Language models over learning rates",
+    captions=pictures.CAPTIONS,
+    prepare=_prepare,
+    check=_check,
+)
