@@ -68,13 +68,14 @@ def escapes(
     if share is not None:
         options = {"f": SHAPE, "threshold": _AT_ZERO}
     state: Any = jnp.full((sizes.chains, 1), START)
-    for _ in range(math.ceil(sizes.most_steps / sizes.block)):
+    block = min(sizes.block, sizes.most_steps)
+    for _ in range(math.ceil(sizes.most_steps / block)):
         state = annealing.anneal(
             jax.tree_util.Partial(energy, np.float32(barrier), np.float32(c)),
             state,
             jax.random.key(0),
             method=method,
-            steps=sizes.block,
+            steps=block,
             step_size=sizes.step_size,
             temperature=temperature,
             records=0,

@@ -66,6 +66,22 @@ def test_mean_times_over_a_barrier_are_the_exact_ones():
         assert row["mean_time"] == pytest.approx(exact, rel=4 / math.sqrt(400) + 0.03)
 
 
+@pytest.mark.parametrize("most", [30, 40])
+def test_a_chain_that_crosses_no_barrier_is_stopped_in_time(most, monkeypatch):
+    """After as many steps as it is given, to whole blocks."""
+    anneal, steps = escape.annealing.anneal, []
+
+    def counted(*arguments, **options):
+        steps.append(options["steps"])
+        return anneal(*arguments, **options)
+
+    monkeypatch.setattr(escape.annealing, "anneal", counted)
+    sizes = escape.Sizes(chains=2, most_steps=most, block=40 if most == 30 else 20)
+    row = escape.escapes("langevin", None, barrier=9.0, temperature=0.01, sizes=sizes)
+    assert (row["escapes"], row["chains"]) == (0, 2)
+    assert sum(steps) == most
+
+
 def test_quadrature_gives_kramers_rate_where_it_holds():
     # τ = 2π / √(U''(−1) |U''(0)|) · exp(E / T), to the top's other side (Kramers 1940).
     barrier, T = 2.0, 0.1

@@ -100,13 +100,18 @@ cli.main(["report", "--help"])
 @pytest.mark.parametrize(
     "environment",
     [
-        {"MPLBACKEND": "nonsense", "PYTHONIOENCODING": "ascii"},
-        {
-            "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-            "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0",
-        },
+        pytest.param(
+            {"MPLBACKEND": "nonsense", "PYTHONIOENCODING": "ascii"},
+            marks=pytest.mark.slow, id="no such backend, ASCII terminal",
+        ),
+        pytest.param(
+            {
+                "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+                "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0",
+            },
+            id="notebook's backend, C locale",
+        ),
     ],
-    ids=["no such backend, ASCII terminal", "notebook's backend, C locale"],
 )  # fmt: skip
 def test_what_is_finished_is_shown_anywhere(environment, tmp_path):
     written(tmp_path / "runs", PAIRS, **VGG)
