@@ -44,6 +44,19 @@ VALUES = {
         "quick": FLAG,
         "data-dir": (["."], {"": ""}),
     },
+    "batches": {
+        "networks": (["mlp rnn"], {"mpl": "--networks 'mpl': choose from mlp"}),
+        "optimizers": (
+            ["sgd"],
+            {
+                "adagrad": "--optimizers 'adagrad': choose from sgd, adam",
+                "sgd --networks transformer": "none of the plan's cases",
+            },
+        ),
+        "scenarios": (["none shift"], {"some": "--scenarios 'some': choose from"}),
+        "seeds": (["1", "5 --quick"], COUNT),
+        "quick": FLAG,
+    },
     "spins": {
         "parts": (["search"], {"tuneling": "--parts 'tuneling': choose from tunnel"}),
         "quick": FLAG,
@@ -120,6 +133,7 @@ def tree(root):
 
 @pytest.mark.parametrize("name", registry.STUDIES)
 def test_every_option_is_tried(name):
+    assert name in VALUES, "each study's options need good and bad values here"
     config = importlib.import_module(registry.STUDIES[name].command).Config
     options = {field.name.replace("_", "-") for field in dataclasses.fields(config)}
     assert options == (COMMON | VALUES[name]).keys()
