@@ -7,7 +7,7 @@ from typing import Any
 import optax
 
 import landmod_jax
-from experiments.batches import rivals
+from experiments.config import rivals
 from experiments.config.arms import ARMS, BASE
 
 Wrapped = Callable[[optax.GradientTransformation, Any], optax.GradientTransformation]

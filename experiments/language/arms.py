@@ -8,37 +8,15 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import optax
 
 import landmod_jax as lm
+from experiments.config import rivals
 from experiments.config.arms import ARMS as COMPARED
 
 B1, B2, DECAY = 0.9, 0.95, 0.1  # AdamW's
 CLIP, L2, EPS = 0.25, 1.2e-6, 1e-12  # AdaBelief's
-
-
-def scale_by_stable_adam(b1: float, b2: float, eps: float = 1e-8) -> Any:
-    """Adam with update clipping: StableAdamW without its decay.
-
-    A matrix's update is divided by max(1, RMS of g / √v̂), where v̂ is Adam's corrected
-    second moment and no smaller than ε². (M. Wortsman and others, 2023,
-    arXiv:2304.13013, algorithm 2.)
-    """
-    adam = optax.scale_by_adam(b1, b2, eps)
-
-    def update(grads: Any, state: Any, params: Any = None) -> Any:
-        updates, state = adam.update(grads, state, params)
-
-        def clipped(update: Any, grad: Any, nu: Any) -> Any:
-            v = nu / (1 - b2**state.count)
-            mean = jnp.mean(grad**2 / jnp.maximum(v, eps**2))
-            return update / jnp.maximum(1.0, jnp.sqrt(mean))
-
-        return jax.tree.map(clipped, updates, grads, state.nu), state
-
-    return optax.GradientTransformation(adam.init, update)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,8 +138,10 @@ def create(
     if made.schedule is not None:
         rate = made.schedule(rate, steps, warmup)
     if optimizer == "adamw":
-        adam = scale_by_stable_adam if made.stable else optax.scale_by_adam
-        middle = [adam(B1, B2), optax.add_decayed_weights(DECAY)]
+        adam = optax.scale_by_adam(B1, B2)
+        if made.stable:
+            adam = rivals.clip_updates(adam, b2=B2)
+        middle = [adam, optax.add_decayed_weights(DECAY)]
     else:
         middle = [
             optax.add_decayed_weights(L2 * (k if made.l2 else 1.0)),

@@ -77,8 +77,8 @@ def draw_arms(runs: pd.DataFrame, path: Path) -> Sequence[Path]:
                     axis.plot(ends, [place, place], "-", color=color)
                     axis.plot(values[name], place, "o", ms=5, color=color)
                 axis.set_yticks(range(len(found)), [ARMS[arm].label for arm in found])
-                axis.invert_yaxis()
-                axis.set_xlabel(label)
+                axis.set_ylim(len(found) - 0.5, -0.5)
+                axis.set_xlabel(f"{label} (less is better)")
                 axis.set_title(heading(model, optimizer))
         style.save(fig, path)
     return [path]

@@ -6,7 +6,7 @@ import numpy as np
 import optax
 import pytest
 
-from experiments.batches import rivals
+from experiments.config import rivals
 from landmod_jax import torch_optim
 
 STEPS = 60
