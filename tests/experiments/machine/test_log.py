@@ -7,6 +7,8 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 from experiments.commands.cli import main
 from experiments.machine import log
 from experiments.machine.progress import Progress
@@ -25,6 +27,7 @@ def lines(out):
     return [match[3] or "" for match in matches]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_log_has_what_the_terminal_showed(tmp_path, capsys):
     argv = small("compare", "--seeds", "0", "--out", str(tmp_path))
     argv += ["--arms", "base", "lm", "warmup", "--warmup-steps", "50"]

@@ -40,7 +40,7 @@ def small_disk(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_full_disk_keeps_what_is_there_and_the_run_goes_on(small_disk):
+def test_a_full_disk_keeps_what_is_there_and_the_run_resumes(small_disk):
     # 62,006 parameters, with momentum and moments: a checkpoint of SimpleCNN's SGD is
     # 0.5 MB, two are kept and a third is written beside them.
     argv = [*COMMAND, *small("train", "--checkpoint-minutes", "0")]
@@ -162,7 +162,8 @@ def test_commands_in_one_directory_share_its_runs(tmp_path):
     )  # fmt: skip
 
 
-def test_a_sweep_goes_on_after_a_run_that_diverged(tmp_path, capsys):
+@pytest.mark.usefixtures("undrawn")
+def test_a_sweep_continues_after_a_run_that_diverged(tmp_path, capsys):
     argv = small("compare", "--seeds", "0", "--learning-rate", "1e18")
     assert main([*argv, "--epochs", "3", "--out", str(tmp_path)]) == 0
     runs = find_runs([tmp_path])
