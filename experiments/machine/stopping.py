@@ -53,7 +53,7 @@ class Stop:
         self._saves = saves
         self.deadline = None if minutes is None else time.monotonic() + 60 * minutes
         self.requested: Stopped | None = None
-        self._answered = 0.0
+        self._heard = self._answered = False
 
     def __call__(self) -> bool:
         return self.requested is not None or (
@@ -94,13 +94,15 @@ class Stop:
                 signal.signal(number, handler)
 
     def _request(self, number: int, frame: object) -> None:
-        if self.requested is None:
+        if not self._heard:
+            self._heard = True
             name = signal.Signals(number).name
-            self.requested = Stopped(f"stopped by {name}", 128 + number)
+            if self.requested is None:
+                self.requested = Stopped(f"stopped by {name}", 128 + number)
             tell(f"{name}: {self._saves}; Ctrl-C (again) stops at once")
             # A second signal of the same request arrives now, not in the next step.
             time.sleep(ONE_REQUEST)
-            self._answered = time.monotonic()
+            self._answered = True
         elif number == signal.SIGINT and self._answered:
             end_at_once()
 

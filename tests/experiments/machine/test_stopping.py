@@ -111,14 +111,18 @@ def test_an_interrupt_sent_twice_leaves_the_time_to_save():
     assert error.count("\n") == 1
 
 
-def test_an_output_that_fails_is_a_request_to_stop(monkeypatch):
+def test_an_output_that_fails_is_a_request_to_stop(monkeypatch, capsys):
     def closed(*args, **kwargs):
         raise BrokenPipeError(errno.EPIPE, "Broken pipe")
 
     stop = Stop()
     monkeypatch.setattr("builtins.print", closed)
     Progress(failed=stop.output_failed).line("epoch 1")
+    monkeypatch.undo()
     assert stop()
+    with stop.listening():
+        signal.raise_signal(signal.SIGINT)  # it is acknowledged all the same
+    assert capsys.readouterr().err.startswith("SIGINT: ")
     assert stop.stopped().status == OUTPUT_CLOSED == 141
 
 
