@@ -14,8 +14,7 @@ import numpy as np
 
 import landmod_jax as lm
 from landmod_jax import annealing
-from landmod_jax.annealing._couplings import row_of, with_row
-from landmod_jax.annealing.spins import _below
+from landmod_jax.annealing import spins
 
 BLOCK = 2_000  # steps between two checks for arrived chains
 MOST = 400  # blocks
@@ -110,24 +109,22 @@ class Tunnelling:
     """
 
     target: jax.Array
-    n: int = dataclasses.field(metadata={"static": True})
+    flips: spins.Flips
 
     def propose(self, draw: Any, x: Any, step: jax.Array) -> Any:
-        site = _below(self.n, draw(0))
-        return site, row_of(x["s"], site), step
+        return self.flips.propose(draw, x["s"], step), step
 
     def change(self, x: Any, move: Any) -> jax.Array:
-        _, old, _ = move
+        (_, old, _), _ = move
         old = old.astype(jnp.int32)
-        return 2 * old * (x["M"] - old) / self.n
+        return 2 * old * (x["M"] - old) / self.flips.model.n
 
     def apply(self, x: Any, move: Any, accepted: jax.Array) -> Any:
-        site, old, step = move
-        new = jnp.where(accepted, -old, old)
-        M = x["M"] + (new - old).astype(jnp.int32)
+        (site, old, new), step = move
+        M = x["M"] + jnp.where(accepted, new - old, 0).astype(jnp.int32)
         first = (x["at"] < 0) & (M >= self.target)  # noqa: SIM300
         return {
-            "s": with_row(x["s"], site, new),
+            "s": self.flips.apply(x["s"], (site, old, new), accepted),
             "M": M,
             "at": jnp.where(first, step + 1, x["at"]),
         }
@@ -145,7 +142,8 @@ def times(case: Case, chains: int, seed: int) -> np.ndarray:
         "M": jnp.full((chains,), -case.n, jnp.int32),
         "at": jnp.full((chains,), -1, jnp.int32),
     }
-    moves = Tunnelling(jnp.int32(case.target), case.n)
+    flips = spins.curie_weiss(case.n).flips("random", "metropolis")
+    moves = Tunnelling(jnp.int32(case.target), flips)
     options: dict[str, Any] = {}
     if case.f is not None:
         options = {"f": case.f, "threshold": lm.constant(case.c)}

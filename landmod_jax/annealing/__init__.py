@@ -7,7 +7,14 @@ result.best_x, result.best_value
 """
 
 from landmod_jax.annealing import spins
+from landmod_jax.annealing._anneal import AnnealResult, anneal
 from landmod_jax.annealing._cooling import geometric, logarithmic
+from landmod_jax.annealing._diffusion_kernel import (
+    AnnealState,
+    Trajectory,
+    diffusion_kernel,
+)
+from landmod_jax.annealing._kernel import Kernel
 from landmod_jax.annealing._methods import METHODS, MethodName
 from landmod_jax.annealing._metropolis import (
     MetropolisResult,
@@ -16,8 +23,8 @@ from landmod_jax.annealing._metropolis import (
     Moves,
     metropolis,
 )
+from landmod_jax.annealing._metropolis_kernel import metropolis_kernel
 from landmod_jax.annealing._reweighting import Expectation, expectation, log_weights
-from landmod_jax.annealing._run import AnnealResult, AnnealState, Trajectory, anneal
 from landmod_jax.annealing._transforms import (
     KineticLangevinState,
     LangevinNoiseState,
@@ -30,6 +37,7 @@ __all__ = [
     "AnnealResult",
     "AnnealState",
     "Expectation",
+    "Kernel",
     "KineticLangevinState",
     "LangevinNoiseState",
     "MethodName",
@@ -39,6 +47,7 @@ __all__ = [
     "Moves",
     "Trajectory",
     "anneal",
+    "diffusion_kernel",
     "expectation",
     "geometric",
     "kinetic_langevin",
@@ -46,5 +55,6 @@ __all__ = [
     "log_weights",
     "logarithmic",
     "metropolis",
+    "metropolis_kernel",
     "spins",
 ]

@@ -1,4 +1,4 @@
-"""Checks of the arguments of `anneal`; errors name the argument and its range."""
+"""Checks of the arguments of annealing; errors name the argument and its range."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,22 +9,6 @@ import numpy as np
 
 from landmod_jax import _checks
 from landmod_jax.annealing import _cooling as cooling
-from landmod_jax.annealing._methods import METHODS, Method
-
-
-def method_of(method: Any, scheme: Any, f: Any, eps: Any, threshold: Any) -> Method:
-    _checks.choice("method", method, METHODS)
-    how = METHODS[method]
-    if scheme is not None:
-        _checks.choice(f"scheme of {method!r}", scheme, how.schemes)
-    for name, value in (("f", f), ("threshold", threshold)):
-        if value is not None and not how.modified:
-            raise ValueError(
-                f"{method!r} does not take {name}: only the improved methods do"
-            )
-    if eps is not None and method != "improved_kinetic":
-        raise ValueError(f"{method!r} does not take eps: only 'improved_kinetic' does")
-    return how
 
 
 def key(value: Any, seeds: bool = False) -> Any:
@@ -143,91 +127,54 @@ def _temperature(schedule: Callable, step: Any) -> float | None:
     return None if _checks.traced(T) else float(T)
 
 
-def box(bounds: Any, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """low and high, each (d,)."""
-    d = x.shape[1]
-    sides = []
-    for name, side in zip(("low", "high"), _sides(bounds, d)):
-        side = _checks.real_array(f"{name} of bounds", side)
-        if side.shape not in ((), (1,), (d,)):
-            raise ValueError(
-                f"{name} of bounds must be a scalar or of shape ({d},), got shape "
-                f"{side.shape}"
-            )
-        sides.append(jnp.broadcast_to(side.astype(x.dtype), (d,)))
-    low, high = sides
-    if not _ordered(low, high):
-        raise ValueError(f"bounds must have low < high, got {_checks.shown(bounds)}")
-    inside = (x >= low[None]) & (x <= high[None]) | ~jnp.isfinite(x)
-    if not _checks.traced(inside) and not bool(inside.all()):
-        raise ValueError("x0 must lie within bounds, but some points are outside")
+def box(bounds: Any) -> tuple[jax.Array, jax.Array] | None:
+    """low and high."""
+    if bounds is None:
+        return None
+    if hasattr(bounds, "lb") and hasattr(bounds, "ub"):  # as SciPy has them
+        bounds = bounds.lb, bounds.ub
+    if not isinstance(bounds, tuple) or len(bounds) != 2:
+        raise ValueError(
+            "bounds must be a tuple (low, high) or a scipy.optimize.Bounds; got "
+            f"{_checks.shown(bounds)}"
+        )
+    low, high = (_checks.real_array("bounds", side) for side in bounds)
     return low, high
 
 
-def _sides(bounds: Any, d: int) -> Any:
-    """low and high of a pair of them, or of SciPy's pairs or Bounds."""
-    if hasattr(bounds, "lb") and hasattr(bounds, "ub"):
-        return bounds.lb, bounds.ub
-    rows = list(bounds) if np.iterable(bounds) else []
-    if len(rows) == d and all(map(_is_pair, rows)):
-        by_coordinate = [
-            [limit if value is None else value for value in side]  # SciPy's None
-            for side, limit in zip(zip(*rows), (-np.inf, np.inf))
-        ]
-        arrays = type(bounds) is tuple and all(hasattr(row, "shape") for row in rows)
-        if d != 2 or not (arrays or _is_box(*rows)):
-            return by_coordinate
-        if _is_box(*by_coordinate) and not arrays and not _equal(rows, by_coordinate):
+def check_within(box: tuple[jax.Array, jax.Array] | None, x: jax.Array) -> None:
+    if box is None:
+        return
+    d = x.shape[1]
+    for side in box:
+        if side.shape not in ((), (1,), (d,)):
             raise ValueError(
-                "bounds of two coordinates must not fit both (low, high) and a pair "
-                f"for each coordinate; got {_checks.shown(bounds)}: pass (low, high) "
-                "as a tuple of two arrays, or a scipy.optimize.Bounds"
+                f"low and high of bounds must be scalars or of shape ({d},), got shape "
+                f"{side.shape}"
             )
-    if len(rows) != 2:
+    low, high = (jnp.broadcast_to(side.astype(x.dtype), (1, d)) for side in box)
+    for right, message in (
+        (low < high, "bounds must have low < high"),
+        ((x >= low) & (x <= high) | ~jnp.isfinite(x), "x0 must lie within bounds"),
+    ):
+        if not _checks.traced(right) and not bool(right.all()):
+            raise ValueError(f"{message}, got {low[0]} and {high[0]}")
+
+
+def resumed(name: str, start: Any, fresh: Any, steps: int) -> Any:
+    """The step of a state to go on from, which is of the same types as a fresh one."""
+
+    types = [
+        jax.tree.map(lambda leaf: (jnp.shape(leaf), jnp.result_type(leaf)), state)
+        for state in (fresh, start)
+    ]
+    if types[0] != types[1]:
         raise ValueError(
-            "bounds must be a pair (low, high), or such a pair for each of the "
-            f"{d} coordinates; got {_checks.shown(bounds)}"
-        )
-    return rows
-
-
-def _is_pair(row: Any) -> bool:
-    listed = isinstance(row, (tuple, list)) and len(row) == 2
-    return listed or getattr(row, "shape", None) == (2,)
-
-
-def _is_box(low: Any, high: Any) -> bool:
-    try:
-        return _ordered(*(_checks.real_array("bounds", side) for side in (low, high)))
-    except ValueError:
-        return False
-
-
-def _ordered(low: jax.Array, high: jax.Array) -> bool:
-    return _checks.traced(low) or _checks.traced(high) or bool((low < high).all())
-
-
-def _equal(rows: Any, others: Any) -> bool:
-    return not any(map(_checks.traced, jax.tree.leaves(rows))) and np.array_equal(
-        rows, others
-    )
-
-
-def resumed(start: Any, fresh: Any, steps: int) -> Any:
-    """The step of a state given instead of x0; `steps` more must be countable."""
-
-    def types(state: Any) -> Any:
-        return jax.tree.map(
-            lambda leaf: (jnp.shape(leaf), jnp.result_type(leaf)), state
-        )
-
-    if types(start) != types(fresh):
-        raise ValueError(
-            "x0 must be the state of a run with the same energy, method, f, threshold "
-            f"and number of chains; expected {types(fresh)}, got {types(start)}"
+            f"{name} must be the state of a run with the same energy, method, f, "
+            f"threshold and number of chains; expected {types[0]}, got {types[1]}"
         )
     if not _checks.traced(start.step):
-        _checks.integer("x0.step + steps", int(start.step) + steps, least=1)
+        _checks.integer(f"{name}.step + steps", int(start.step) + steps, least=1)
     return start.step
 
 

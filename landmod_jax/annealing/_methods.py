@@ -1,10 +1,9 @@
-"""The four diffusions, coefficient by coefficient, and their discretizations.
+"""The four diffusions, coefficient by coefficient, and their steps.
 
 Points and gradients have shape (d,) or (d, chains). Values of a chain, such as T and f,
 are scalars or have shape (chains,) and broadcast.
 """
 
-import dataclasses
 import functools
 import math
 from collections.abc import Callable
@@ -17,7 +16,6 @@ from landmod_jax._numerics import at_height, root
 from landmod_jax._shapes import Shape
 
 MethodName = Literal["langevin", "kinetic", "improved", "improved_kinetic"]
-SchemeName = Literal["euler", "baoab"]
 
 
 class Local(NamedTuple):
@@ -88,91 +86,48 @@ def height_above(
 Bound = Callable[[jax.Array, jax.Array | None], tuple[jax.Array, jax.Array | None]]
 
 
-class Scheme(NamedTuple):
-    """A step in two parts, around the one evaluation of U and ∇U at the new point.
+def move(
+    terms: Overdamped | Kinetic,
+    x: jax.Array,
+    y: jax.Array | None,
+    dt: jax.Array,
+    noise: jax.Array,
+    bound: Bound,
+) -> tuple[jax.Array, jax.Array | None]:
+    """A step up to its evaluation of U and ∇U: Euler–Maruyama, or BAOAB but for its B.
 
-    Attributes:
-      move: (terms at x, x, y, step size, noise, bound) to the new x and y.
-      finish: (terms at the new x, y, step size) to the final y.
+    Args:
+      terms: coefficients at x.
+      bound: x and y to what the walls make of them.
     """
-
-    move: Callable
-    finish: Callable
-
-
-def _euler_maruyama(
-    terms: Overdamped,
-    x: jax.Array,
-    y: None,
-    dt: jax.Array,
-    noise: jax.Array,
-    bound: Bound,
-) -> tuple[jax.Array, jax.Array | None]:
-    drift, diffusion = terms
-    return bound(x + drift * dt + diffusion * jnp.sqrt(dt) * noise, y)
-
-
-def _euler(
-    terms: Kinetic,
-    x: jax.Array,
-    y: jax.Array,
-    dt: jax.Array,
-    noise: jax.Array,
-    bound: Bound,
-) -> tuple[jax.Array, jax.Array | None]:
-    friction, force, diffusion = terms
-    new_y = y - friction * y * dt + force * dt + diffusion * jnp.sqrt(dt) * noise
-    return bound(x + y * dt, new_y)
-
-
-def _baoa(
-    terms: Kinetic,
-    x: jax.Array,
-    y: jax.Array,
-    dt: jax.Array,
-    noise: jax.Array,
-    bound: Bound,
-) -> tuple[jax.Array, jax.Array | None]:
-    friction, force, diffusion = terms
+    if isinstance(terms, Overdamped):
+        drift, diffusion = terms
+        return bound(x + drift * dt + diffusion * jnp.sqrt(dt) * noise, y)
+    assert y is not None
+    friction, force, kicks = terms
     decay = jnp.exp(-friction * dt)
     # √2 noise against friction 1/T: variance (√2)² / (2/T) = T in the long run.
-    spread = diffusion * root((1 - decay * decay) / (2 * friction))
+    spread = kicks * root((1 - decay * decay) / (2 * friction))
     y = y + force * dt / 2
-    x, y = bound(x + y * dt / 2, y)  # type: ignore[assignment]
-    y = decay * y + spread * noise
+    x, y = bound(x + y * dt / 2, y)
+    y = decay * jnp.asarray(y) + spread * noise
     return bound(x + y * dt / 2, y)
 
 
-def _keep(terms: Kinetic, y: jax.Array | None, dt: jax.Array) -> jax.Array | None:
-    del terms, dt
-    return y
-
-
-def _b(terms: Kinetic, y: jax.Array, dt: jax.Array) -> jax.Array:
+def finish(terms: Kinetic, y: jax.Array, dt: jax.Array) -> jax.Array:
+    """The last B of BAOAB, with the coefficients at the new point."""
     return y + terms.force * dt / 2
 
 
-EULER_MARUYAMA = Scheme(_euler_maruyama, _keep)
-EULER = Scheme(_euler, _keep)
-BAOAB = Scheme(_baoa, _b)
-
-
-@dataclasses.dataclass(frozen=True)
-class Method:
-    """A diffusion and its discretization schemes, the default scheme first."""
-
+class Method(NamedTuple):
     coefficients: Callable[[jax.Array, Local], Overdamped | Kinetic]
-    schemes: dict[SchemeName, Scheme]
     kinetic: bool = False
     modified: bool = False
 
 
-_OVERDAMPED: dict[SchemeName, Scheme] = {"euler": EULER_MARUYAMA}
-_KINETIC: dict[SchemeName, Scheme] = {"baoab": BAOAB, "euler": EULER}
-
 METHODS: dict[MethodName, Method] = {
-    "langevin": Method(langevin, _OVERDAMPED),
-    "kinetic": Method(kinetic, _KINETIC, kinetic=True),
-    "improved": Method(improved, _OVERDAMPED, modified=True),
-    "improved_kinetic": Method(improved_kinetic, _KINETIC, kinetic=True, modified=True),
+    "langevin": Method(langevin),
+    "kinetic": Method(kinetic, kinetic=True),
+    "improved": Method(improved, modified=True),
+    "improved_kinetic": Method(improved_kinetic, kinetic=True, modified=True),
 }

@@ -5,20 +5,16 @@ from typing import Any, NamedTuple
 
 import jax
 
-from landmod_jax import _checks
 from landmod_jax import _shapes as shapes
-from landmod_jax._thresholds import Threshold, running_min
-from landmod_jax._transform import _checked_threshold
-from landmod_jax.annealing import _arguments as arguments
+from landmod_jax._thresholds import Threshold
 from landmod_jax.annealing import _driver as driver
-from landmod_jax.annealing import _metropolis_loop as loop
-from landmod_jax.annealing import _moves as moves_of
+from landmod_jax.annealing import _metropolis_kernel as kernel
 from landmod_jax.annealing._metropolis_loop import (
+    Law,
     MetropolisState,
     MetropolisTrajectory,
 )
 from landmod_jax.annealing._moves import Moves
-from landmod_jax.annealing.spins import Ising, Potts
 
 
 class MetropolisResult(NamedTuple):
@@ -71,8 +67,6 @@ def metropolis(
     The temperature takes the place of ε, as in the theory (Choi 2020) and in the
     "improved" method of `anneal`. So f has the units of U, as T does. As T falls, the
     landscape above c keeps the finite slope 1/f, while the landscape below c steepens.
-    A separate ε would add nothing: ∫ du / (f + ε), divided by T, is the form above with
-    T·f instead of f and T·ε instead of T.
 
     ΔH comes from the closed form of the shape, if it has one, and otherwise from
     quadrature. Both energies are evaluated with the same c, which is updated after the
@@ -84,12 +78,9 @@ def metropolis(
     first finite proposal of a function; with a `Moves` object it stays there, because
     changes of an infinite energy say nothing.
 
-    Memory does not grow with `steps`. The function is pure, and you can jit it or map
-    it. It compiles once per energy, proposal, schedule, f, threshold and set of shapes,
-    and keeps the last 64 programs; a program is dropped with its energy, proposal or
-    schedule. A function that you create for each call, such as a lambda in a loop, is
-    compiled each time. So is every call under a transformation, such as `jax.vmap`: jit
-    the whole.
+    Memory, transformations and compilation are as for `anneal`: create energies,
+    proposals and schedules once, outside the loop that calls this function. To build a
+    sampler of your own, use `metropolis_kernel`.
 
     Args:
       energy: U, a function from one chain's state to a real floating-point scalar. Bind
@@ -145,61 +136,24 @@ def metropolis(
       applications to simulated annealing and the Curie–Weiss model, 2020,
       https://arxiv.org/abs/2011.09680
     """
-    law = _law(f, threshold, logarithm)
+    law = kernel.law_of(f, threshold, logarithm)
+    functions = kernel.checked(energy, propose)
     start = x0 if isinstance(x0, MetropolisState) else None
-    x = arguments.states(x0 if start is None else start.x)
-    for model in (energy, getattr(propose, "model", None)):
-        if isinstance(model, (Ising, Potts)):
-            model.check_states("x0", jax.tree.leaves(x)[0])
-    _checks.function("energy", energy, 1)
-    if not isinstance(propose, moves_of.Moves):
-        arguments.on_auto_axes(x, "a function as propose")
-        _checks.function("propose", propose, 2)
-
-    def fresh(x: Any) -> MetropolisState:
-        arguments.check_energy(energy, _one(x))
-        return loop.initial(x, loop.as_wide(jax.vmap(energy)(x)), law)
-
+    x = kernel.points(x0 if start is None else start.x, functions, law)
     best_value, state, trajectory = driver.drive(
-        _run, (energy, propose), law, law.threshold, x, start, fresh, key, steps,
-        records, temperature,
-    )  # fmt: skip
+        _run, kernel.started, functions, law, x, start, key, steps, records, temperature
+    )
     return MetropolisResult(state.best_x, best_value, state, trajectory)
 
 
 def _run(
-    functions: tuple[Callable, Any, Callable], law: loop.Law, x: Any, *rest: Any
+    functions: tuple[Callable, Any, Callable],
+    law: Law,
+    ends: jax.Array,
+    x: Any,
+    start: MetropolisState | None,
+    key: jax.Array,
 ) -> tuple[jax.Array, MetropolisState, MetropolisTrajectory]:
-    """`loop.run`, with the functions checked."""
-    energy, propose, schedule = functions
-    one = _one(x)
-    arguments.check_energy(energy, one)
-    moves = moves_of.checked(propose, one)
-    return loop.run(energy, moves, schedule, x, *rest, law=law)
-
-
-def _one(x: Any) -> Any:
-    """One chain's state, abstract."""
-    return jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), x
-    )
-
-
-def _law(f: Any, threshold: Any, logarithm: Any) -> loop.Law:
-    logarithm = _checks.flag("logarithm", logarithm)
-    if f is None:
-        for name, given in (
-            ("threshold", threshold is not None),
-            ("logarithm", logarithm),
-        ):
-            if given:
-                raise ValueError(
-                    f"metropolis takes {name} only with f, the shape of the "
-                    "modification; without it, chains are on U"
-                )
-        return loop.Law(None, running_min(), False)
-    if threshold is None:
-        threshold = running_min()
-    else:
-        _checked_threshold(threshold)
-    return loop.Law(shapes.resolve(f), threshold, logarithm)
+    if start is None:
+        start = kernel.started(functions, law, x)
+    return kernel.advanced(functions, law, ends, start, key)

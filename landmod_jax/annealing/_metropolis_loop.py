@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.typing import ArrayLike
+import numpy as np
 
 from landmod_jax import _shapes as shapes
 from landmod_jax._landscape import integral_between
@@ -29,8 +29,6 @@ from landmod_jax.annealing._moves import (
     uniforms,
 )
 
-# Steps, an even number, whose uniforms are drawn together and whose acceptances are
-# kept, to recover the best state among them.
 BLOCK = 128
 # Incremental energies are recomputed after this many steps for each number of a state,
 # because rounding accumulates.
@@ -109,7 +107,7 @@ def rise(
     eps = held_eps(T, value.dtype)
     if law.shape is None:
         return change / eps
-    eps = for_each(value, eps)
+    eps = eps if eps.ndim else for_each(value, eps)
     low, high = value - c, new_value - c
     at_c = law.shape(jnp.zeros_like(low)) + eps
     both_below = (low <= 0) & (high <= 0)
@@ -130,20 +128,16 @@ def probability(rise: jax.Array, acceptance: Acceptance) -> jax.Array:
     return jnp.exp(-rise)
 
 
-def as_wide(value: ArrayLike) -> jax.Array:
-    """U in at least float32: half precision has no room for 2³² probabilities."""
-    value = jnp.asarray(value)
-    return value.astype(widened(value.dtype))
-
-
-def initial(x: Any, value: jax.Array, law: Law) -> MetropolisState:
-    """The state at x, where U is `value`."""
+def started(energy: Callable, law: Law, x: Any) -> MetropolisState:
+    """The state of new chains at x."""
+    x = chains_last(x)
+    value = _evaluated(energy, x)
     fill = functools.partial(for_each, value)
-    seen = jnp.isfinite(value)
     c, kept = fill(jnp.asarray(jnp.inf, value.dtype)), ()
     if law.shape is not None:
         kept = jax.tree.map(fill, law.threshold.init(value.dtype))
         c, kept = updated_chains(law.threshold, kept, value, c)
+    x = chains_first(x)
     return MetropolisState(
         step=jnp.zeros((), jnp.int32),
         x=x,
@@ -151,30 +145,42 @@ def initial(x: Any, value: jax.Array, law: Law) -> MetropolisState:
         c=c,
         threshold=kept,
         best_x=x,
-        best_value=jnp.where(seen, value, jnp.inf),
+        best_value=jnp.where(jnp.isfinite(value), value, jnp.inf),
         accepted=fill(jnp.zeros((), jnp.int32)),
     )
 
 
-def run(
+def _evaluated(energy: Callable, x: Any, axis: int = -1) -> jax.Array:
+    """U of each chain in at least float32, (chains,).
+
+    Half precision has no room for 2³² probabilities.
+    """
+
+    def wide(x: Any) -> jax.Array:
+        value = jnp.asarray(energy(x))
+        return value.astype(widened(value.dtype))
+
+    return jax.vmap(wide, in_axes=axis)(x)
+
+
+def advanced(
     energy: Callable,
     moves: Moves | Whole,
     schedule: Callable,
-    x: Any,
-    start: MetropolisState | None,
-    key: jax.Array,
-    ends: jax.Array,
-    *,
     law: Law,
+    ends: jax.Array | np.ndarray,
+    state: MetropolisState,
+    key: jax.Array,
+    block: int,
 ) -> tuple[jax.Array, MetropolisState, MetropolisTrajectory]:
-    """U at the best states, the state at the end, and the records."""
-    evaluate = jax.vmap(lambda x: as_wide(energy(x)), in_axes=-1)
+    """U at the best states, the state after ends[-1] steps, and records.
+
+    `block`, an even number, is how many steps have their uniforms drawn together and
+    their acceptances kept, to recover the best state among them.
+    """
+    evaluate = functools.partial(_evaluated, energy)
     words = noise.words(key)
-    if start is None:
-        x = chains_last(x)
-        state = initial(x, evaluate(x), law)
-    else:
-        state = _turned(start, chains_last)
+    state = _turned(state, chains_last)
     (chains,), dtype = state.value.shape, state.value.dtype
     draws_at = functools.partial(draws, words, chains=chains)
     acceptance = acceptance_of(moves)
@@ -242,7 +248,7 @@ def run(
 
         best_at = for_each(state.value, jnp.zeros((), jnp.int32)) + first
         none = for_each(state.value, jnp.zeros((), bool))
-        flags = jnp.broadcast_to(none, (BLOCK, chains))
+        flags = jnp.broadcast_to(none, (block, chains))
         carry = (going_from(state), best_at, flags)
         carry, records = through(one, carry, lambda carry: carry[0].state)
         (state, *_), best_at, flags = carry
@@ -276,16 +282,17 @@ def run(
     advance = by_whole if isinstance(moves, Whole) else by_parts
     ends = state.step + ends[1:]
 
-    def block(carry: Any) -> Any:
-        """The steps up to the next multiple of BLOCK or to the end, and their records.
+    def through_block(carry: Any) -> Any:
+        """The steps of a block, or up to where energies are due, and their records.
 
         The records are the trajectory so far, and how many of them are written.
         """
         state, *records = carry
-        begin = state.step // BLOCK * BLOCK
-        table = uniforms(words, begin, BLOCK, chains, dtype)
-        # Not min(ends[-1], begin + BLOCK), which may be above what an int32 holds.
-        last = begin + jnp.minimum(ends[-1] - begin, BLOCK)
+        begin = state.step // 2 * 2
+        table = uniforms(words, begin, block, chains, dtype)
+        # Not begin + block, which may be above what an int32 holds.
+        limit = jnp.minimum(block, refresh - begin % refresh)
+        last = begin + jnp.minimum(ends[-1] - begin, limit)
 
         def uniform(step: jax.Array) -> jax.Array:
             return jax.lax.dynamic_index_in_dim(table, step - begin, 0, False)
@@ -322,12 +329,12 @@ def run(
     )
     state, trajectory, _ = jax.lax.while_loop(
         lambda carry: carry[0].step < ends[-1],
-        block,
+        through_block,
         (state, trajectory, jnp.zeros((), jnp.int32)),
     )
     state = _turned(state, chains_first)
-    exact = jax.vmap(lambda x: as_wide(energy(x)))(state.best_x)
-    return best_values(exact, state), state, trajectory
+    exact = best_values(_evaluated(energy, state.best_x, 0), state)
+    return exact, state, trajectory
 
 
 def best_values(exact: jax.Array, state: MetropolisState) -> jax.Array:

@@ -1,7 +1,5 @@
 """Expectations under exp(−U/T) from chains on the modified landscape."""
 
-import math
-import statistics
 import warnings
 from typing import Any, NamedTuple
 
@@ -166,7 +164,7 @@ def expectation(
         )
     if _checks.traced(confidence):
         raise ValueError("confidence must be known when JAX traces the program")
-    confidence = _checks.number("confidence", confidence, above=0, below=1)
+    confidence = float(_checks.number("confidence", confidence, above=0, below=1))
     log_w = log_weights(
         value, temperature=temperature, f=f, c=c, logarithm=logarithm, target=target
     )
@@ -174,17 +172,23 @@ def expectation(
     w /= w.sum()
     ess = 1 / (w * w).sum()
     _warn_of_few(ess)
-    each = w.reshape(w.shape + (1,) * (g.ndim - 2))
+    w = w.reshape(w.shape + (1,) * (g.ndim - 2))
     # A point without weight adds nothing, even if the statistic is not finite there.
-    g = jnp.where(each > 0, g, 0)
-    mean = (each * g).sum((0, 1))
+    g = jnp.where(w > 0, g, 0)
+    mean = (w * g).sum((0, 1))
     chains = value.shape[1]
     # Linearized: a chain's share of the error of the ratio Σ w g / Σ w.
-    parts = (each * (g - mean)).sum(0)
-    # One chain has no variance: 0/0 is NaN.
-    error = jnp.sqrt(chains * (parts**2).sum(0) / jnp.asarray(chains - 1, w.dtype))
+    parts = (w * (g - mean)).sum(0)
+    spread = chains / (chains - 1) if chains > 1 else float("nan")
+    error = jnp.sqrt(spread * (parts**2).sum(0))
     half = _student(confidence, chains - 1) * error
     return Expectation(mean, error, mean - half, mean + half, ess)
+
+
+def _student(confidence: float, freedom: int) -> float:
+    from scipy import special  # takes longer to import than the rest of this package
+
+    return float(special.stdtrit(freedom, (1 + confidence) / 2))
 
 
 def _warn_of_few(ess: jax.Array) -> None:
@@ -195,24 +199,3 @@ def _warn_of_few(ess: jax.Array) -> None:
             "more",
             stacklevel=3,
         )
-
-
-def _student(confidence: float, freedom: int) -> float:
-    """Student's quantile: exact for 1 and 2, else expanded in 1 / freedom.
-
-    The expansion (Abramowitz and Stegun, 26.7.5) is 0.7% low for 3, at 95%.
-    """
-    if not freedom:
-        return float("nan")
-    if freedom == 1:
-        return math.tan(math.pi * confidence / 2)
-    if freedom == 2:
-        return confidence * math.sqrt(2 / (1 - confidence**2))
-    z = statistics.NormalDist().inv_cdf((1 + confidence) / 2)
-    terms = (
-        z,
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-    )
-    return sum(term / freedom**k for k, term in enumerate(terms))

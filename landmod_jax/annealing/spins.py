@@ -5,6 +5,7 @@ Make a model, for example with `ising(couplings)`; then pass the model itself, i
 """
 
 import dataclasses
+import functools
 from typing import Any, ClassVar, Literal, get_args
 
 import jax
@@ -84,7 +85,7 @@ class _Model:
         fine = any(jnp.issubdtype(x.dtype, kind) for kind in self._kinds)
         if fine and not _checks.traced(x):
             with jax.ensure_compile_time_eval():
-                fine = bool(self._are_values(x).all())
+                fine = bool(self._are_values(x))
         if not fine:
             raise ValueError(
                 f"{name} must hold {self._values(name)}; got {_checks.shown(x)}"
@@ -143,7 +144,7 @@ class Ising(_Model):
         return f"spins of -1 and 1 (of bits, pass 2 * {name} - 1, as signed integers)"
 
     def _are_values(self, x: jax.Array) -> jax.Array:
-        return (x == 1) | (x == -1)
+        return _all_spins(x)
 
     def other(self, draw: DrawFn, old: jax.Array) -> jax.Array:
         del draw
@@ -192,7 +193,7 @@ class Potts(_Model):
         return f"colors, integers from 0 to {self.q - 1}"
 
     def _are_values(self, x: jax.Array) -> jax.Array:
-        return (x >= 0) & (x < self.q)
+        return _all_below(self.q, x)
 
     def other(self, draw: DrawFn, old: jax.Array) -> jax.Array:
         """One of the q − 1 other colors."""
@@ -239,6 +240,16 @@ class Flips:
     def apply(self, x: jax.Array, move: Any, accepted: jax.Array) -> jax.Array:
         site, old, new = move
         return with_row(x, site, jnp.where(accepted, new, old))
+
+
+@jax.jit
+def _all_spins(x: jax.Array) -> jax.Array:
+    return (abs(x) == 1).all()
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _all_below(q: int, x: jax.Array) -> jax.Array:
+    return ((x >= 0) & (x < q)).all()
 
 
 def _below(n: int, bits: jax.Array) -> jax.Array:

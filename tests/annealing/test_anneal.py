@@ -1,4 +1,4 @@
-"""`anneal` around the laws: going on, bounds, dead chains, memory, errors."""
+"""`anneal` around the laws: resuming, walls, dead chains, cooling, JAX's settings."""
 
 import functools
 
@@ -8,62 +8,42 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from scipy import optimize
 
 import landmod_jax as lm
 from experiments.annealing import objectives
 from landmod_jax import annealing
-from landmod_jax.annealing import _noise, _transforms
 
 KEY = jax.random.key(2)
 U = objectives.rastrigin(2)
-SETTINGS = {"step_size": 1e-3, "temperature": 1.0}
+START = U.sample(jax.random.key(1), 4)
+TO_ZERO = optax.linear_schedule(1.0, 0.0, 10)  # jitted, it ends at −1.5e-8
+METHODS = pytest.mark.parametrize("method", list(annealing.METHODS))
 
 
-def run(method="improved", steps=100, chains=4, **options):
-    start = U.sample(jax.random.key(1), chains)
-    return annealing.anneal(
-        U, start, KEY, method=method, steps=steps, **SETTINGS | options
-    )
+def run(method="improved", steps=100, x0=START, energy=U, **options):
+    options = {"step_size": 1e-3, "temperature": 1.0} | options
+    return annealing.anneal(energy, x0, KEY, method=method, steps=steps, **options)
 
 
-@pytest.mark.parametrize("method", list(annealing.METHODS))
-def test_going_on_is_not_having_stopped(method):
-    whole = run(method, steps=100)
-    first = run(method, steps=37)
-    rest = annealing.anneal(U, first.state, KEY, method=method, steps=63, **SETTINGS)
+@METHODS
+def test_a_resumed_run_equals_an_uninterrupted_one(method):
+    whole, first = run(method), run(method, steps=37)
+    rest = run(method, steps=63, x0=first.state)
     chex.assert_trees_all_equal(rest.state, whole.state)
 
 
-@pytest.mark.parametrize("method", list(annealing.METHODS))
+@METHODS
 def test_a_chain_does_not_depend_on_its_neighbors(method):
-    start = U.sample(jax.random.key(1), 6)
-    many, few = (
-        annealing.anneal(U, x, KEY, method=method, steps=50, **SETTINGS)
-        for x in (start, start[:2])
-    )
+    many, few = run(method, steps=50), run(method, steps=50, x0=START[:2])
     np.testing.assert_allclose(few.state.x, many.state.x[:2], rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize("method", ["langevin", "improved_kinetic"])
-def test_chains_spread_over_devices_are_the_same_chains(method):
-    start = U.sample(jax.random.key(1), 16)
-    mesh = jax.make_mesh((2,), ("chains",))
-    over_two = jax.NamedSharding(mesh, jax.P("chains"))
-    here, spread = (
-        annealing.anneal(U, x, KEY, method=method, steps=50, **SETTINGS)
-        for x in (start, jax.device_put(start, over_two))
-    )
-    assert len(spread.best_x.sharding.device_set) == 2
-    np.testing.assert_allclose(spread.state.x, here.state.x, rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(spread.best_value, here.best_value, rtol=1e-4)
 
 
 def test_the_best_is_the_best_of_all_points_visited():
     result = run(steps=60, records=60)
     trajectory = result.trajectory
     assert trajectory.x.shape == (60, 4, 2)
-    start = np.asarray(jax.vmap(U)(U.sample(jax.random.key(1), 4)))
-    lowest = np.minimum(np.asarray(trajectory.value).min(0), start)
+    lowest = np.minimum(np.asarray(trajectory.value).min(0), jax.vmap(U)(START))
     np.testing.assert_array_equal(result.best_value, lowest)
     np.testing.assert_allclose(jax.vmap(U)(result.best_x), lowest, rtol=1e-5)
     np.testing.assert_array_equal(result.state.c, lowest)  # the running minimum
@@ -77,13 +57,15 @@ def test_memory_does_not_grow_with_the_steps():
     assert size(1_000) == size(1_000_000)
 
 
+# --- walls ---
+
+
 @pytest.mark.parametrize("at_bounds", ["reflect", "clip"])
 @pytest.mark.parametrize("method", ["langevin", "kinetic"])
 def test_no_chain_leaves_the_box(method, at_bounds):
-    result = annealing.anneal(
-        lambda x: -5 * x.sum(), jnp.zeros((50, 2)), KEY, method=method, steps=200,
-        step_size=0.05, temperature=1.0, bounds=(-1.0, jnp.array([1.0, 2.0])),
-        at_bounds=at_bounds, records=200,
+    result = run(
+        method, 200, jnp.zeros((50, 2)), lambda x: -5 * x.sum(), step_size=0.05,
+        bounds=(-1.0, jnp.array([1.0, 2.0])), at_bounds=at_bounds, records=200,
     )  # fmt: skip
     x = np.asarray(result.trajectory.x)
     assert x.min() >= -1
@@ -91,14 +73,29 @@ def test_no_chain_leaves_the_box(method, at_bounds):
     assert (x.max((0, 1)) > [0.99, 1.9]).all()
 
 
+@pytest.mark.parametrize("d", [1, 2, 3])
+def test_bounds_may_be_an_object_of_scipy(d):
+    low, high = np.array([-5, -4, -np.inf])[:d], np.array([3.0, 5, 4])[:d]
+    x0 = jnp.tile(jnp.array([-4.5, 1.5, 0.0])[:d], (4, 1))
+    pair, scipys = (
+        run("langevin", 30, x0, step_size=0.1, temperature=3.0, bounds=bounds).state.x
+        for bounds in ((low, high), optimize.Bounds(low, high))
+    )
+    np.testing.assert_array_equal(pair, scipys)
+    assert (pair >= low).all()
+    assert (pair <= high).all()
+
+
+# --- values that are not finite ---
+
+
 def test_what_is_not_finite_kills_its_chain_only():
-    hole = lambda x: jnp.where(x[0] > 2, jnp.nan, (x**2).sum())
+    bowl = lambda x: (x**2).sum()
+    hole = lambda x: jnp.where(x[0] > 2, jnp.nan, bowl(x))
     start = jnp.array([[0.0, 0.0], [2.5, 0.0], [1.0, 0.0]])
     with_hole, without = (
-        annealing.anneal(
-            f, start, KEY, method="langevin", steps=200, step_size=0.01, temperature=0.1
-        )
-        for f in (hole, lambda x: (x**2).sum())
+        run("langevin", 200, start, energy, step_size=0.01, temperature=0.1)
+        for energy in (hole, bowl)
     )
     assert with_hole.state.died.tolist() == [-1, 0, -1]
     np.testing.assert_array_equal(with_hole.state.x[1], start[1])
@@ -107,63 +104,48 @@ def test_what_is_not_finite_kills_its_chain_only():
     assert np.isfinite(with_hole.best_value[0::2]).all()
 
 
-def test_it_is_jitted_and_compiled_once():
-    traced = []
-
-    def energy(x):
-        traced.append(None)
-        return (x**2).sum()
-
-    for T in (
-        1.0,
-        0.5,
-        annealing.geometric(1.0, 0.1, 10),
-        annealing.geometric(2.0, 0.1, 10),
-    ):
-        annealing.anneal(
-            energy, jnp.ones((3, 2)), KEY, method="langevin", steps=10, step_size=0.1,
-            temperature=T,
-        )  # fmt: skip
-        count = len(traced) if T == 1.0 else None
-        first = count or first  # noqa: F821
-    # An evaluation of its shape for each call, and two compilations: number, schedule.
-    assert len(traced) <= 2 * first + 2
+def test_a_best_point_is_finite():
+    """U is finite, and least, at infinity."""
+    result = run(
+        "langevin", 5, jnp.full((20, 1), 3e38), lambda x: -jnp.arctan(1e-37 * x).sum(),
+        step_size=1e38, temperature=1e38,
+    )  # fmt: skip
+    assert (result.state.died > 0).any()
+    assert np.isfinite(result.best_x).all()
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"method": "improvd"}, "did you mean 'improved'"),
-        (
-            {"temperature": -1.0},
-            "temperature must be a finite real number of at least 0",
-        ),
-        ({"method": "kinetic", "temperature": 0.0}, "greater than 0"),
-        ({"temperature": lambda t: 1 - jnp.float32(t)}, r"temperature\(9\)"),
-        ({"step_size": 0.0}, "step_size must be a finite real number greater than 0"),
-        ({"steps": 0}, "steps must be an integer of at least 1"),
-        ({"steps": 1.5}, "steps must be an integer"),
-        ({"eps": 1.0}, "'improved' does not take eps"),
-        ({"method": "langevin", "f": "linear"}, "'langevin' does not take f"),
-        ({"f": "linaer"}, "linear"),
-        ({"threshold": 0.5}, "threshold must be a Threshold"),
-        ({"scheme": "baoab"}, "scheme of 'improved' must be one of"),
-        ({"bounds": (1.0, -1.0)}, "low < high"),
-        ({"bounds": (-0.1, 0.1)}, "x0 must lie within bounds"),
-        ({"at_bounds": "wrap"}, "at_bounds must be one of"),
-        ({"x0": jnp.ones(3)}, r"shape \(chains, d\), got \(3,\)"),
-        ({"energy": lambda x: x}, "must return a real scalar"),
-        ({"energy": 3}, "energy must be a function"),
-    ],
-)
-def test_bad_arguments_are_named(change, message):
-    arguments = {"energy": U, "x0": jnp.ones((3, 2)), "key": KEY, "method": "improved"}
-    arguments |= {"steps": 10} | SETTINGS | change
-    with pytest.raises(ValueError, match=message):
-        annealing.anneal(**arguments)
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_threshold_receives_finite_values_only(shared):
+    received = []
+
+    def update(state, value):
+        jax.debug.callback(lambda value: received.append(float(value)), value)
+        c = jnp.minimum(state, value)
+        return c, c
+
+    threshold = lm.Threshold(lambda dtype: jnp.asarray(9.0, dtype), update)
+    if shared:
+        threshold = lm.population("mean", rule=threshold)
+    result = run(
+        "improved", 30, jnp.zeros((3, 1)), threshold=threshold, step_size=0.1,
+        energy=lambda x: jnp.where(x[0] > 1, jnp.nan, -x[0]), temperature=0.5,
+        records=30,
+    )  # fmt: skip
+    jax.effects_barrier()
+    assert (result.state.died > 0).any()
+    assert np.isfinite(received).all()
+    if not shared:  # c is the least of the finite values
+        least = np.minimum(result.trajectory.value.min(0), 0)
+        np.testing.assert_array_equal(result.state.c, least)
 
 
-# --- cooling, transformations ---
+@pytest.mark.parametrize("x", [1.0, float("nan")])
+def test_nan_temperatures_stay_visible(x):
+    state = run("langevin", 3, temperature=lambda t: jnp.where(t == 1, x, 1.0)).state
+    assert bool(state.alive.all()) == np.isfinite(x)
+
+
+# --- temperatures ---
 
 
 def test_schedules_by_hand():
@@ -171,88 +153,146 @@ def test_schedules_by_hand():
     np.testing.assert_allclose(T(10), 2 / np.log(5 + 3), rtol=1e-6)
     T = annealing.geometric(4.0, 1.0, steps=10)
     np.testing.assert_allclose([T(0), T(5), T(10), T(99)], [4, 2, 1, 1], rtol=1e-6)
-    result = run(temperature=optax.linear_schedule(1.0, 0.1, 100))
-    assert np.isfinite(result.best_value).all()
 
 
-def test_langevin_noise_behind_sgd_is_2_4():
-    eta, T = 0.1, 0.3
-    params = jnp.zeros(20_000)
-    tx = optax.chain(optax.sgd(eta), annealing.langevin_noise(eta, T, key=0))
-    updates, _ = tx.update(jnp.ones_like(params), tx.init(params))
-    assert abs(float(updates.mean()) + eta) < 5 * np.sqrt(2 * T * eta / params.size)
-    np.testing.assert_allclose(updates.std(), np.sqrt(2 * T * eta), rtol=0.03)
+@METHODS
+@pytest.mark.promotes
+def test_a_temperature_that_ends_at_zero_stays_there(method):
+    assert jax.jit(TO_ZERO)(12) <= 0
+    result = run(method, 20, temperature=TO_ZERO)
+    assert result.state.died.tolist() == [-1] * 4
+    assert np.isfinite(result.state.x).all()
+    if method == "langevin":  # plain descent from step 10 on
+        expected = result.trajectory.x[10]
+        for _ in range(9):
+            expected = expected - 1e-3 * jax.vmap(jax.grad(U.function))(expected)
+        np.testing.assert_allclose(result.state.x, expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("modify", [False, True])
-def test_the_transformations_sample_as_they_say(modify):
-    """exp(−U/T) for a bowl U = x²/2 in 4,000 coordinates; T for the momenta."""
-    T, dt = 0.4, 0.1
-    ahead = (
-        (lm.landscape_modify(threshold=lm.constant(float("inf"))),) if modify else ()
+# --- dtypes, JAX's settings, derivatives, devices ---
+
+
+@pytest.mark.parametrize("constant", [1.0, np.float32(1)])
+def test_an_energy_may_return_a_number_of_python_or_numpy(constant):
+    energy, x = lambda x: constant, jnp.ones((3, 2))
+    moved = annealing.metropolis(
+        energy, lambda key, x: -x, x, KEY, steps=2, temperature=1
     )
-    for tx, steps in (
-        (
-            optax.chain(*ahead, optax.sgd(0.02), annealing.langevin_noise(0.02, T, 0)),
-            400,
-        ),
-        (optax.chain(*ahead, annealing.kinetic_langevin(dt, T, 0)), 400),
-    ):
-        x = jnp.zeros(4000)
-
-        def step(carry, _, tx=tx):
-            x, state = carry
-            updates, state = tx.update(x, state, x, value=jnp.float32(1))
-            return (x + updates, state), None
-
-        (x, _), _ = jax.lax.scan(step, (x, tx.init(x)), None, steps)
-        np.testing.assert_allclose(x.var(), T, rtol=0.1)
-        assert abs(float(x.mean())) < 5 * np.sqrt(T / 4000)
+    for result in (moved, run(steps=2, x0=x, energy=energy)):
+        np.testing.assert_array_equal(result.best_value, np.ones(3, np.float32))
 
 
-def test_kinetic_langevin_visits_the_points_of_anneal(monkeypatch):
-    x, T = jnp.array([[0.7, 0.2], [1.0, -0.4]]), annealing.geometric(1.0, 0.3, 5)
-    steps = iter(range(5))
-
-    def noise_of_anneal(key, tree):
-        words = _noise.words(KEY)
-        return _noise.normal(words, jnp.int32(next(steps)), 2, 2, jnp.float32).T
-
-    monkeypatch.setattr(_transforms, "_noise_like", noise_of_anneal)
-    tx, points = annealing.kinetic_langevin(0.1, T, 0), []
-    state = tx.init(x)
-    expected = annealing.anneal(
-        U, x, KEY, method="kinetic", steps=5, step_size=0.1, temperature=T, records=5
-    ).trajectory.x
-    for _ in range(5):
-        updates, state = tx.update(jax.vmap(jax.grad(U))(x), state)
-        x = x + updates
-        points.append(x)
-    np.testing.assert_allclose(points, expected, rtol=1e-4, atol=1e-4)
+def test_an_energy_may_be_wider_than_the_points():
+    with jax.enable_x64(True):
+        energy = lambda x: (x.astype(jnp.float64) ** 2).sum()
+        result = run(steps=2, x0=jnp.ones((3, 2), jnp.float32), energy=energy)
+        assert result.best_value.dtype == result.best_x.dtype == jnp.float32
+        np.testing.assert_allclose(result.best_value, (result.best_x**2).sum(1), 1e-6)
 
 
-@pytest.mark.parametrize(("dt", "T", "drift"), [(1e-2, 1.0, 1e-2), (0.1, 1e-6, 5e-3)])
-def test_the_drift_of_kinetic_langevin(dt, T, drift):
-    tx = annealing.kinetic_langevin(dt, T, 0)
+@pytest.mark.parametrize("method", ["improved", "improved_kinetic"])
+def test_it_works_without_jit_and_without_rank_promotion(method):
+    energy = lambda x: U(x)  # compiled for this test
 
-    def step(state, _):
-        updates, state = tx.update(jnp.ones(4000), state)
-        return state, updates.mean()
+    def visited():
+        bounds = (-2.0, jnp.array([2.0, 3.0]))
+        x0 = jnp.ones((3, 2))
+        return run(method, 3, x0, energy, bounds=bounds, records=2).trajectory.x
 
-    _, means = jax.lax.scan(step, tx.init(jnp.ones(4000)), None, round(10 * T / dt) + 9)
-    np.testing.assert_allclose(-means[-1], drift, rtol=0.05)
+    with jax.numpy_rank_promotion("raise"):
+        expected = visited()
+    with jax.disable_jit():
+        np.testing.assert_allclose(visited(), expected, rtol=1e-5)
 
 
-def test_transformations_keep_dtypes_and_leave_integers():
-    params = {"half": jnp.ones(3, jnp.bfloat16), "whole": jnp.arange(3)}
-    for make in (annealing.langevin_noise, annealing.kinetic_langevin):
-        tx = make(0.1, 1.0, 0)
-        state = tx.init(params)
-        updates, new = tx.update(params, state)
-        assert updates["half"].dtype == jnp.bfloat16
-        np.testing.assert_array_equal(updates["whole"], params["whole"])
-        chex.assert_trees_all_equal_shapes_and_dtypes(state, new)
-        again, _ = tx.update(params, new)
-        assert (again["half"] != updates["half"]).any()
-    with pytest.raises(ValueError, match="temperature must be a finite real number"):
-        annealing.langevin_noise(0.1, -1.0, 0)
+@pytest.mark.slow
+@pytest.mark.parametrize("T", [0.0, 0.5])
+@pytest.mark.parametrize("f", ["bounded", "linear", "sqrt"])
+def test_forward_derivatives(f, T):
+    def end(a):
+        energy = jax.tree_util.Partial(lambda a, x: a * (x**2).sum(), a)
+        x0 = jnp.array([[0.7], [1.2]])
+        options = {"step_size": 0.05, "temperature": lambda t: T, "f": f}
+        return run("improved", 4, x0, energy, **options).state.x.sum()
+
+    with jax.enable_x64(True):
+        at = jax.jvp(end, (jnp.float64(1.0),), (jnp.float64(1.0),))[1]
+        h = 1e-6
+        near = (end(jnp.float64(1 + h)) - end(jnp.float64(1 - h))) / (2 * h)
+    assert np.isfinite(at)
+    np.testing.assert_allclose(at, near, rtol=1e-4, atol=1e-6)
+
+
+def test_reverse_mode_is_an_error():
+    with pytest.raises(ValueError, match="Reverse-mode differentiation does not work"):
+        jax.grad(lambda x0: run("langevin", 4, x0).best_value.sum())(START)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "options",
+    [
+        lambda v: {"step_size": v / 100},
+        lambda v: {"temperature": v},
+        lambda v: {"eps": v},
+        lambda v: {"temperature": annealing.logarithmic(v)},
+        lambda v: {"temperature": annealing.logarithmic(1.0, 1 + v)},
+        lambda v: {"temperature": annealing.geometric(v, 0.1, 4)},
+        lambda v: {"bounds": (-6 - v, 6 + v)},
+    ],
+)
+def test_numbers_may_be_mapped(options):
+    values = jnp.array([0.3, 0.7])
+    end = lambda v: run("improved_kinetic", 5, records=0, **options(v))
+    mapped = jax.vmap(end)(values)
+    for i in range(2):
+        chex.assert_trees_all_close(
+            jax.tree.map(lambda leaf, i=i: leaf[i], mapped), end(float(values[i])),
+            rtol=1e-3, atol=1e-4,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["Auto", "Explicit"])
+@pytest.mark.parametrize("options", [
+    {"method": "improved", "threshold": lm.windowed_min(3)},
+    *(pytest.param(options, marks=pytest.mark.slow) for options in (
+        {"method": "langevin"},
+        {"method": "improved"},
+        {"method": "improved_kinetic"},
+        {"method": "improved", "threshold": lm.smoothed_min()},
+        {"method": "improved", "threshold": lm.constant(0.3)},
+    )),
+])  # fmt: skip
+def test_chains_spread_over_devices_are_the_same_chains(kind, options):
+    kind = getattr(jax.sharding.AxisType, kind)
+    mesh = jax.make_mesh((2,), ("chains",), axis_types=(kind,))
+    spread = jax.device_put(START, jax.NamedSharding(mesh, jax.P("chains")))
+    options = {"bounds": (U.low, U.high), "steps": 20} | options
+    over_two, here = run(x0=spread, **options), run(**options)
+    assert len(over_two.best_x.sharding.device_set) == 2
+    further, expected = (run(x0=r.state, **options) for r in (over_two, here))
+    for a, b in ((over_two, here), (further, expected)):
+        np.testing.assert_allclose(a.state.x, b.state.x, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(a.best_value, b.best_value, rtol=1e-4)
+
+
+# --- populations ---
+
+
+@pytest.mark.parametrize("reduce", ["min", "mean"])
+def test_a_population_has_one_c(reduce):
+    result = run(steps=50, threshold=lm.population(reduce), records=50)
+    values = np.concatenate([jax.vmap(U)(START)[None], result.trajectory.value])
+    expected = getattr(values, reduce)(axis=1).min()
+    np.testing.assert_allclose(result.state.c, np.full(4, expected), rtol=1e-5)
+
+
+def test_the_dead_do_not_lead_a_population():
+    hole = lambda x: jnp.where(x[0] > 2, jnp.nan, (x**2).sum())
+    x0 = jnp.array([[1.0, 0.0], [2.5, 0.0], [1.5, 0.0]])
+    result = run(
+        x0=x0, energy=hole, step_size=0.01, temperature=0.1, threshold=lm.population()
+    )
+    best = np.asarray(result.best_value)
+    assert result.state.died.tolist() == [-1, 0, -1]
+    np.testing.assert_allclose(result.state.c[np.array([0, 2])], best[[0, 2]].min())

@@ -1,5 +1,6 @@
 """What `anneal` and `metropolis` compile, how often, and how long they keep it."""
 
+import dataclasses
 import functools
 import gc
 import weakref
@@ -11,12 +12,10 @@ import pytest
 
 import landmod_jax as lm
 from landmod_jax import annealing
-from landmod_jax.annealing import _compiled
+from landmod_jax.annealing import _compiled, spins
 
 KEY = jax.random.key(0)
 X0 = jnp.ones((3, 2))
-
-
 HALF = functools.partial(lambda T, step: T, 0.5)
 
 
@@ -84,6 +83,38 @@ def test_numbers_compile_once(run):
     assert len(traces) == once > 0
 
 
+class Traces(list):
+    __hash__ = object.__hash__
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Counted:
+    """A spin model that counts its traces; its arrays may be large."""
+
+    model: spins.Ising
+    traces: Traces = dataclasses.field(metadata={"static": True})
+
+    def __call__(self, s):
+        self.traces.append(None)
+        return self.model(s)
+
+    def __repr__(self):
+        raise AssertionError("an energy's arrays may be large")
+
+
+def test_other_couplings_of_equal_shapes_do_not_compile_again():
+    counts, traces = [], Traces()
+    for weights in (1.0, 1.0, jnp.arange(4.0)):
+        model = spins.ising(spins.edges(4, [(0, 1), (1, 2), (2, 3), (0, 3)], weights))
+        x0 = model.sample(KEY, 3)
+        annealing.metropolis(
+            Counted(model, traces), model.flips(), x0, KEY, steps=5, temperature=1.0
+        )
+        counts.append(len(traces))
+    assert counts[0] == counts[1] == counts[2] > 0
+
+
 class Problem:
     """Energy, proposals and cooling that close over one array."""
 
@@ -131,11 +162,11 @@ def test_nothing_outlives_the_function_that_closes_over_it(run):
     assert [reference() for reference in data] == [None] * 3
 
 
-def test_the_number_of_programs_is_limited(monkeypatch):
-    monkeypatch.setattr(_compiled, "_MOST", 2)
-    for k in range(3):
-        anneal(f=lambda u, k=k: u + k)
-    assert len(_compiled._programs) == 2
+def test_the_number_of_programs_is_limited():
+    functions = [lambda x, k=k: x + k for k in range(_compiled._MOST + 2)]
+    for function in functions:
+        _compiled.call(lambda functions, settings, x: x, (function,), (), 1.0)
+    assert len(_compiled._programs) == _compiled._MOST
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from scipy import stats
 
 import landmod_jax as lm
 from landmod_jax import annealing
-from landmod_jax.annealing import _reweighting, spins
+from landmod_jax.annealing import spins
 
 T = 0.9
 RNG = np.random.default_rng(4)
@@ -125,39 +125,19 @@ def test_points_without_a_finite_energy_have_no_weight():
     np.testing.assert_allclose(found.ess, 200, rtol=1e-5)
 
 
-def test_student_quantiles():
-    from scipy import stats
-
-    from landmod_jax.annealing._reweighting import _student
-
-    for freedom in (5, 10, 59):
-        for confidence in (0.9, 0.95):
-            expected = stats.t.ppf((1 + confidence) / 2, freedom)
-            assert _student(confidence, freedom) == pytest.approx(expected, rel=2e-3)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"value": jnp.ones(3)}, r"value must have shape \(records, chains\)"),
-        ({"statistic": jnp.ones((2, 4))}, r"statistic must have shape \(2, 3\)"),
-        ({"temperature": 0.0}, "temperature must be a finite real number greater"),
-        ({"target": -1.0}, "target must be a finite real number greater than 0"),
-        ({"f": "linaer"}, "did you mean 'linear'"),
-        ({"f": "linear", "c": jnp.ones(4)}, "c must broadcast"),
-        ({"logarithm": 1}, "logarithm must be True or False"),
-        ({"confidence": 1.0}, r"confidence must be a finite real number in \(0, 1\)"),
-    ],
-)
-def test_bad_arguments_are_named(change, message):
-    good = {"statistic": jnp.ones((2, 3)), "value": jnp.ones((2, 3)), "temperature": 1}
-    with pytest.raises(ValueError, match=message):
-        annealing.expectation(**(good | change))
+@pytest.mark.parametrize("chains", [2, 3, 60])
+def test_intervals_are_student_s(chains):
+    value = jnp.zeros((4, chains))
+    statistic = jax.random.normal(jax.random.key(0), value.shape)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = annealing.expectation(statistic, value, temperature=1.0)
+    interval = stats.ttest_1samp(statistic.mean(0), 0.0).confidence_interval()
+    np.testing.assert_allclose((found.low, found.high), interval, rtol=1e-4)
 
 
-@pytest.mark.parametrize(("freedom", "rtol"), [(1, 1e-12), (2, 1e-12), (3, 0.04)])
-@pytest.mark.parametrize("confidence", [0.5, 0.95, 0.99])
-def test_student_s_quantile_for_few_chains(freedom, rtol, confidence):
-    expected = stats.t.ppf((1 + confidence) / 2, freedom)
-    got = _reweighting._student(confidence, freedom)
-    np.testing.assert_allclose(got, expected, rtol=rtol)
+def test_one_chain_has_no_interval():
+    value = jnp.zeros((200, 1))
+    found = annealing.expectation(value + 1, value, temperature=1.0)
+    np.testing.assert_allclose(found.mean, 1, rtol=1e-6)
+    assert np.isnan([found.standard_error, found.low, found.high]).all()
