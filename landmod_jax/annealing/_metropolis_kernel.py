@@ -32,8 +32,8 @@ def metropolis_kernel(
     """The steps of `metropolis`, to build samplers from.
 
     A loop over `step` with one key equals `metropolis` with that key, whose states and
-    these may be exchanged. With a `Moves` object, a call costs more than a step: it
-    copies the states, which a step changes in place.
+    these may be exchanged. With a `Moves` object, take many steps per call, such as a
+    sweep: a call copies the states, and a step changes them in place.
 
     Args:
       energy, propose, f, threshold, logarithm: as in `metropolis`.
@@ -46,8 +46,6 @@ def metropolis_kernel(
       ValueError: an argument is none of the above.
 
     Example:
-      Replicas of a spin glass, of which the coldest two may swap their states:
-
       >>> import jax, jax.numpy as jnp
       >>> from landmod_jax import annealing
       >>> model = annealing.spins.curie_weiss(10)

@@ -269,22 +269,16 @@ def test_energies_in_half_precision_are_decided_on_in_float32(dtype, options):
 def test_detailed_balance(f, logarithm):
     """π(x) P(x → y) = π(y) P(y → x) for random pairs of energies, c and T."""
     rng = np.random.default_rng(7)
-    ux, uy = (jnp.asarray(rng.uniform(-3, 3, 2000), jnp.float32) for _ in range(2))
-    c = jnp.asarray(rng.uniform(-2, 2, 2000), jnp.float32)
+    ux, uy = (jnp.asarray(rng.uniform(-3, 3, 500), jnp.float32) for _ in range(2))
+    c = jnp.asarray(rng.uniform(-2, 2, 500), jnp.float32)
     law = loop.Law(lm._shapes.resolve(f), lm.constant(0.0), logarithm)
-    for T in (0.1, 1.0, 5.0):
-        there, back = (
-            np.asarray(loop.rise(law, a, b - a, b, c, jnp.float32(T)), np.float64)
+    rise = jax.jit(lambda a, b, T: loop.rise(law, a, b - a, b, c, T))
+    H = jax.jit(lambda u, T: lm.landscape(u, c, T, f, u_min=0.0, logarithm=logarithm))
+    for T in (jnp.float32(0.1), jnp.float32(1.0), jnp.float32(5.0)):
+        forward, backward = (
+            -np.asarray(H(a, T), np.float64) - np.maximum(rise(a, b, T), 0)
             for a, b in ((ux, uy), (uy, ux))
         )
-        log_pi = [
-            -np.asarray(
-                lm.landscape(u, c, T, f, u_min=0.0, logarithm=logarithm), np.float64
-            )
-            for u in (ux, uy)
-        ]
-        forward = log_pi[0] - np.maximum(there, 0)
-        backward = log_pi[1] - np.maximum(back, 0)
         # H is up to 3 / T from 0, in float32.
         np.testing.assert_allclose(forward, backward, rtol=1e-5, atol=2e-4)
 
@@ -381,11 +375,18 @@ def test_chains_spread_over_devices_are_the_same_chains(threshold, order):
 
 @pytest.mark.parametrize("f", [*lm.SHAPES, lm.power(1.5), lambda u: u / 2])
 def test_every_shape_has_chains_on_an_explicit_mesh(f):
-    x0 = ISING.sample(KEY, 16)
+    law = loop.Law(lm._shapes.resolve(f), lm.constant(0.0), True)
+    low, high = jnp.linspace(-1.0, 3.0, 16), jnp.linspace(2.0, -2.0, 16)
     spread = spread_over_two(AxisType.Explicit)
+
+    @jax.jit
+    def rise(low, high):
+        return loop.rise(law, low, high - low, high, 0 * low, jnp.float32(0.5))
+
     with jax.set_mesh(spread.mesh):
-        over_two = run(x0=jax.device_put(x0, spread), steps=30, f=f)
-    np.testing.assert_array_equal(over_two.state.x, run(x0=x0, steps=30, f=f).state.x)
+        over_two = rise(jax.device_put(low, spread), jax.device_put(high, spread))
+    assert len(over_two.sharding.device_set) == 2
+    np.testing.assert_allclose(over_two, rise(low, high), rtol=1e-6)
 
 
 # --- states of models ---
