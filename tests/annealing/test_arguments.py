@@ -39,7 +39,7 @@ NOT_ENERGIES = [
     None, 3, "U", [U], X0, lambda: 1.0, lambda x, y: 1.0, lambda x: x,
     lambda x: (x.sum(), 1), lambda x: "high", lambda x: None, lambda x: x.no_such(),
     lambda x: 1j * x.sum(), lambda x: 3, lambda x: float(x[0]),
-    objectives.himmelblau,  # a factory, not called
+    objectives.ackley,  # a factory, not called
 ]  # fmt: skip
 NOT_SHAPES = ["linaer", 3, lambda: 1, lambda u: u - 1, lambda u: "f", lambda u: (u, u)]
 NOT_THRESHOLDS = [0.5, "min", lm.running_min, U]
