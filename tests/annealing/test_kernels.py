@@ -19,6 +19,14 @@ SPINS = ISING.sample(jax.random.key(1), 5)
 POINTS = jax.random.uniform(jax.random.key(1), (5, 2), minval=-1, maxval=1)
 
 
+# On jax 0.11 and later, XLA may round a sum differently in another program.
+ROUNDING = 0 if jax.__version_info__ < (0, 11) else 1e-5
+
+
+def assert_equal(a, b):
+    chex.assert_trees_all_close(a, b, rtol=ROUNDING, atol=ROUNDING)
+
+
 def well(x):
     return ((x * x - 1) ** 2 + 0.3 * x).sum()
 
@@ -64,10 +72,10 @@ def test_a_loop_over_the_diffusion_kernel_is_anneal(options):
         ).state
     )
     state = kernel.init(POINTS)
-    chex.assert_trees_all_equal(looped(kernel, state, 30), run(POINTS, 30))
+    assert_equal(looped(kernel, state, 30), run(POINTS, 30))
     # One continues what the other began.
-    chex.assert_trees_all_equal(looped(kernel, run(POINTS, 9), 21), run(POINTS, 30))
-    chex.assert_trees_all_equal(run(looped(kernel, state, 9), 21), run(POINTS, 30))
+    assert_equal(looped(kernel, run(POINTS, 9), 21), run(POINTS, 30))
+    assert_equal(run(looped(kernel, state, 9), 21), run(POINTS, 30))
 
 
 @pytest.mark.parametrize(("energy", "propose", "x0", "options"), CHAINS)
@@ -79,16 +87,16 @@ def test_a_loop_over_the_metropolis_kernel_is_metropolis(energy, propose, x0, op
         ).state
     )
     state, whole = kernel.init(x0), run(x0, 400)  # energies are recomputed at 384
-    chex.assert_trees_all_equal(looped(kernel, state, 400), whole)
-    chex.assert_trees_all_equal(looped(kernel, run(x0, 131), 269), whole)
-    chex.assert_trees_all_equal(run(looped(kernel, state, 131), 269), whole)
+    assert_equal(looped(kernel, state, 400), whole)
+    assert_equal(looped(kernel, run(x0, 131), 269), whole)
+    assert_equal(run(looped(kernel, state, 131), 269), whole)
 
 
 def test_steps_may_be_split_anywhere():
     kernel = annealing.metropolis_kernel(ISING, ISING.flips(), f="linear")
     whole = kernel.step(KEY, kernel.init(SPINS), 0.7, steps=400)
     parts = kernel.step(KEY, kernel.init(SPINS), 0.7, steps=131)
-    chex.assert_trees_all_equal(kernel.step(KEY, parts, 0.7, steps=269), whole)
+    assert_equal(kernel.step(KEY, parts, 0.7, steps=269), whole)
 
 
 @pytest.mark.parametrize(
