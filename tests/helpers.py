@@ -8,6 +8,7 @@ import pandas as pd
 
 from experiments.config.run import RunConfig
 from experiments.machine.progress import Progress
+from experiments.machine.stopping import Stop
 from experiments.runs import growing
 from experiments.runs.run_directory import Run
 
@@ -20,6 +21,9 @@ CONFIG = RunConfig(
     epochs=2,
     learning_rate=0.01,
 )
+# A short run, which tests stop, kill and damage.
+SHORT = dataclasses.replace(CONFIG, limit_train=50, epochs=3, batch_size=8)
+SHORT_EPOCH = 7  # steps
 VGG = {"dataset": "cifar10", "model": "vgg16"}
 PAIRS = {("base", 0): 10.0, ("lm", 0): 88.0, ("base", 10): 86.0, ("lm", 10): 87.0}
 
@@ -50,6 +54,19 @@ def few_images(train, test=40):
 
     data = DeviceData.put(loading.load("digits", limit_train=train))
     return data._replace(test=type(data.test)(*(part[:test] for part in data.test)))
+
+
+def train_short(trainer, path, stop=None, **options):
+    """Train the run SHORT, with a checkpoint after each epoch by default."""
+    from experiments.runs import single
+
+    single.run(
+        SHORT,
+        trainer,
+        path,
+        stop=stop or Stop(),
+        **{"progress": Quiet(), "checkpoint_minutes": 0.0} | options,
+    )
 
 
 def make_run(path, arm, seed, accuracy, steps=45, epochs=2, optimizer="sgd"):
@@ -126,5 +143,5 @@ def compare(whole: list[Run], killed: list[Run]) -> None:
             np.testing.assert_array_equal(one.steps[name], other.steps[name])
         for name in ("test_accuracy", "test_loss"):
             np.testing.assert_array_equal(one.epochs[name], other.epochs[name])
-        for name in ("params_sha256", "average_last_loss", "steps"):
+        for name in ("params_sha256", "average_last_loss", "steps", "status"):
             assert one.result[name] == other.result[name], (one.path.name, name)

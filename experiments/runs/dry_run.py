@@ -13,6 +13,7 @@ from experiments.machine import untrusted
 from experiments.machine.log import say
 from experiments.runs import committed, plan, remaining, result_directory
 from experiments.runs.run_directory import Run, is_run, read_run
+from experiments.text import plural
 
 WORDS = ("finished", "begun", "damaged")
 
@@ -118,4 +119,4 @@ def _time(states: Mapping[RunConfig, State]) -> str:
 
 
 def _count(number: int, of: str) -> str:
-    return f"{number:,} {of}{'' if number == 1 else 's'}"
+    return f"{number:,} {plural(number, of)}"

@@ -168,8 +168,11 @@ def test_a_sweep_continues_after_a_run_that_diverged(tmp_path, capsys):
     assert main([*argv, "--epochs", "3", "--out", str(tmp_path)]) == 0
     runs = find_runs([tmp_path])
     assert len(runs) == 2
-    diverged = [run for run in runs if run.result["status"] == "diverged"]
-    assert diverged
+    results = [run.result for run in runs if run.result["status"] == "diverged"]
+    assert results
+    for result in results:
+        assert result["collapsed"]
+        assert result["steps"] in (2, 4)  # of three epochs of two steps
     shown = capsys.readouterr().out
     assert "diverged" in shown
     assert "diverged" in (tmp_path / "report.html").read_text()

@@ -1,6 +1,5 @@
 """Rows that grow with a run: what they say, and what a kill or damage leaves of it."""
 
-import dataclasses
 import io
 import os
 
@@ -9,45 +8,14 @@ import pandas as pd
 import pytest
 
 from experiments.errors import UserError
-from experiments.machine.stopping import Stop
-from experiments.runs import checkpoints, growing, single
+from experiments.runs import checkpoints, growing
 from experiments.runs.run_directory import read_run
-from experiments.train.problem import make_problem
-from experiments.train.trainer import Trainer
 from tests import damage
-from tests.helpers import CONFIG, Quiet, compare, few_images
-
-LIMITED = dataclasses.replace(CONFIG, limit_train=50, epochs=3, batch_size=8)
-PER_EPOCH = 7
+from tests.helpers import SHORT, SHORT_EPOCH, Quiet, compare, train_short
 
 
 class Killed(BaseException):
     """What a SIGKILL is to the code that it meets: nothing runs after it."""
-
-
-@pytest.fixture(scope="module")
-def trainer():
-    return Trainer(make_problem(LIMITED, PER_EPOCH), few_images(50), 8)
-
-
-def run(trainer, path, events=None, checkpoint_minutes=0.0, progress=None):
-    single.run(
-        LIMITED,
-        trainer,
-        path,
-        progress=progress or Quiet(),
-        stop=Stop(),
-        checkpoint_minutes=checkpoint_minutes,
-        events=events,
-    )
-
-
-@pytest.fixture(scope="module")
-def whole(trainer, tmp_path_factory):
-    """A run that was left alone."""
-    path = tmp_path_factory.mktemp("whole") / "run"
-    run(trainer, path, checkpoint_minutes=60.0)
-    return path
 
 
 class Copies:
@@ -71,15 +39,15 @@ def without_seconds(text):
 def test_the_rows_are_the_run_s_so_far(trainer, tmp_path):
     path = tmp_path / "run"
     copies = Copies(path)
-    run(trainer, path, copies)
-    assert len(copies.seen) == LIMITED.epochs + 1
+    train_short(trainer, path, events=copies)
+    assert len(copies.seen) == SHORT.epochs + 1
     for name in ("steps.csv", "epochs.csv"):
         whole = (path / name).read_bytes()
         texts = [seen[name] for seen in copies.seen]
         assert texts[-1] == whole
-        for text, lines in zip(texts, range(LIMITED.epochs + 1), strict=True):
+        for text, lines in zip(texts, range(SHORT.epochs + 1), strict=True):
             assert whole.startswith(text)
-            rows = lines * (PER_EPOCH if name == "steps.csv" else 1)
+            rows = lines * (SHORT_EPOCH if name == "steps.csv" else 1)
             assert text.count(b"\n") == rows + 1
     assert {seen["config.json"] for seen in copies.seen} == {
         (path / "config.json").read_bytes()
@@ -133,13 +101,13 @@ def test_a_kill_leaves_nothing_that_changes_the_run(
         patched.setattr(growing.Rows, "add", killed_add)
         patched.setattr(checkpoints, "save", killed_save)
         with pytest.raises(Killed):
-            run(trainer, path, checkpoint_minutes=minutes)
+            train_short(trainer, path, checkpoint_minutes=minutes)
     assert not path.exists()
     copies = Copies(path)
-    run(trainer, path, copies, checkpoint_minutes=60.0)
+    train_short(trainer, path, events=copies, checkpoint_minutes=60.0)
     # The first that is seen is what the checkpoint has, and no more.
     done = 0 if minutes else epoch - (moment != "after save")
-    assert copies.seen[0]["steps.csv"].count(b"\n") == done * PER_EPOCH + 1
+    assert copies.seen[0]["steps.csv"].count(b"\n") == done * SHORT_EPOCH + 1
     assert copies.seen[0]["epochs.csv"].count(b"\n") == done + 1
     assert copies.seen[-1]["steps.csv"] == (path / "steps.csv").read_bytes()
     assert (path / "steps.csv").read_bytes() == (whole / "steps.csv").read_bytes()
@@ -175,9 +143,9 @@ def test_a_kill_at_the_end_leaves_a_run_that_resumes(
         if name == "renamed":
             patched.setattr(os, "replace", killed_replace)
         with pytest.raises(Killed):
-            run(trainer, path, checkpoint_minutes=minutes)
+            train_short(trainer, path, checkpoint_minutes=minutes)
     assert not path.exists()
-    run(trainer, path, checkpoint_minutes=60.0)
+    train_short(trainer, path, checkpoint_minutes=60.0)
     compare([read_run(whole)], [read_run(path)])
     assert {p.name for p in tmp_path.iterdir()} == {"run"}
 
@@ -208,15 +176,15 @@ def test_rows_that_have_changed_skip_the_checkpoints_that_counted_them(
     with monkeypatch.context() as patched:
         patched.setattr(checkpoints, "save", killed_save)
         with pytest.raises(Killed):
-            run(trainer, path)
+            train_short(trainer, path)
     ROW_DAMAGE[kind](name)(growing.directory(path))
     progress = Quiet()
-    run(trainer, path, progress=progress)
+    train_short(trainer, path, progress=progress)
     skipped = [line for line in progress.lines if "damaged and was skipped" in line]
     # What is cut off from the end belongs to the newer checkpoint only.
     older = kind == "cut off"
     assert len(skipped) == (1 if older else 2)
-    assert any(f"from step {PER_EPOCH}" in line for line in progress.lines) == older
+    assert any(f"from step {SHORT_EPOCH}" in line for line in progress.lines) == older
     compare([read_run(whole)], [read_run(path)])
     assert {p.name for p in tmp_path.iterdir()} == {"run"}
 
@@ -231,6 +199,6 @@ def test_rows_that_cannot_be_written_end_the_run_with_one_line(
     with monkeypatch.context() as patched:
         patched.setattr(growing.os, "fsync", full)
         with pytest.raises(UserError, match=r"cannot write .* No space left.*--resume"):
-            run(trainer, path)
-    run(trainer, path)
+            train_short(trainer, path)
+    train_short(trainer, path)
     np.testing.assert_array_equal(read_run(path).steps["step"], np.arange(1, 22))

@@ -1,11 +1,10 @@
-"""Sweeps: interrupted and resumed, split, locked, refused; and the whole path."""
+"""Runs and sweeps: interrupted and resumed, locked; and the whole path."""
 
 import dataclasses
 import fcntl
 import signal
 
 import jax
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -18,15 +17,15 @@ from experiments.runs.result_directory import MARK
 from experiments.runs.run_directory import read_run
 from experiments.train.problem import make_problem
 from experiments.train.trainer import Trainer
-from tests.helpers import CONFIG, Quiet, few_images, small
-
-LIMITED = dataclasses.replace(CONFIG, limit_train=50, epochs=3, batch_size=8)
-PER_EPOCH = 7
-
-
-@pytest.fixture(scope="module")
-def trainer():
-    return Trainer(make_problem(LIMITED, PER_EPOCH), few_images(50), 8)
+from tests.helpers import (
+    SHORT,
+    SHORT_EPOCH,
+    Quiet,
+    compare,
+    few_images,
+    small,
+    train_short,
+)
 
 
 class StopAt(Stop):
@@ -41,42 +40,14 @@ class StopAt(Stop):
         return self._left < 0
 
 
-def run(trainer, path, stop=None, progress=None, checkpoint_minutes=0.0):
-    single.run(
-        LIMITED,
-        trainer,
-        path,
-        progress=progress or Quiet(),
-        stop=stop or Stop(),
-        checkpoint_minutes=checkpoint_minutes,
-    )
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(trainer, tmp_path_factory):
-    path = tmp_path_factory.mktemp("whole") / "run"
-    run(trainer, path)
-    return read_run(path)
-
-
-def assert_same_run(path, uninterrupted):
-    got = read_run(path)
-    for name in ("loss", "c", "scale", "step", "epoch"):
-        np.testing.assert_array_equal(got.steps[name], uninterrupted.steps[name])
-    for name in ("test_accuracy", "test_loss"):
-        np.testing.assert_array_equal(got.epochs[name], uninterrupted.epochs[name])
-    for name in ("params_sha256", "average_last_loss", "test_accuracy", "status"):
-        assert got.result[name] == uninterrupted.result[name]
-
-
 @pytest.mark.parametrize("asked", [1, 7, 8, 17])
-def test_a_stopped_run_goes_on_bit_for_bit(asked, trainer, uninterrupted, tmp_path):
+def test_a_stopped_run_equals_an_uninterrupted_one(asked, trainer, whole, tmp_path):
     path = tmp_path / "run"
     with pytest.raises(Stopped):
-        run(trainer, path, StopAt(asked))
+        train_short(trainer, path, StopAt(asked))
     assert not path.exists()
-    run(trainer, path)
-    assert_same_run(path, uninterrupted)
+    train_short(trainer, path)
+    compare([read_run(whole)], [read_run(path)])
     assert [p.name for p in tmp_path.iterdir()] == ["run"]
 
 
@@ -92,72 +63,49 @@ def test_an_error_of_jax_after_a_signal_is_the_stop(asked, tmp_path, monkeypatch
 
     monkeypatch.setattr(single, "run", run)
     with pytest.raises(Stopped if asked else jax.errors.JaxRuntimeError) as raised:
-        sweep.run_all([LIMITED], tmp_path, Execution())
+        sweep.run_all([SHORT], tmp_path, Execution())
     assert (raised.value.__cause__ is failed) == asked
 
 
-@pytest.fixture(scope="module")
-def scanned():
-    return Trainer(make_problem(LIMITED, PER_EPOCH), few_images(50), 8, scan=True)
-
-
-def test_a_stopped_run_of_scanned_epochs_goes_on_bit_for_bit(scanned, tmp_path):
+def test_a_stopped_run_of_scanned_epochs_equals_an_uninterrupted_one(tmp_path):
     """As on accelerators: stopped between two epochs, which are one dispatch each."""
-    run(scanned, tmp_path / "whole")
-    whole = read_run(tmp_path / "whole")
-    for asked in (0, 1):
-        path = tmp_path / f"run{asked}"
+    problem = make_problem(SHORT, SHORT_EPOCH)
+    scanned = Trainer(problem, few_images(50), 8, scan=True)
+    paths = [tmp_path / name / "run" for name in ("whole", "0", "1")]
+    train_short(scanned, paths[0])
+    for asked, path in enumerate(paths[1:]):
         with pytest.raises(Stopped):
-            run(scanned, path, StopAt(asked))
-        run(scanned, path)
-        assert_same_run(path, whole)
+            train_short(scanned, path, StopAt(asked))
+        train_short(scanned, path)
+        compare([read_run(paths[0])], [read_run(path)])
 
 
-def test_damaged_checkpoints_are_passed_over_and_named(
-    trainer, uninterrupted, tmp_path
-):
+def test_damaged_checkpoints_are_passed_over_and_named(trainer, whole, tmp_path):
     path, work = tmp_path / "run", tmp_path / ".run.work"
     with pytest.raises(Stopped):
-        run(trainer, path, StopAt(2 * PER_EPOCH + 5))
+        train_short(trainer, path, StopAt(2 * SHORT_EPOCH + 5))
     steps = sorted(int(p.name) for p in work.iterdir())
     assert len(steps) == checkpoints.KEPT
     for file in (work / str(steps[-1])).rglob("*"):
         if file.is_file() and file.stat().st_size > 300:
             file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     shown = Quiet()
-    run(trainer, path, progress=shown)
+    train_short(trainer, path, progress=shown)
     assert any(
         f"{steps[-1]} is damaged and was skipped" in line for line in shown.lines
     )
     assert any(f"resumes from step {steps[0]}" in line for line in shown.lines)
-    assert_same_run(path, uninterrupted)
+    compare([read_run(whole)], [read_run(path)])
 
 
-def test_with_no_sound_checkpoint_a_run_starts_again(trainer, uninterrupted, tmp_path):
+def test_with_no_sound_checkpoint_a_run_starts_again(trainer, whole, tmp_path):
     path, work = tmp_path / "run", tmp_path / ".run.work"
     with pytest.raises(Stopped):
-        run(trainer, path, StopAt(3), checkpoint_minutes=60)
+        train_short(trainer, path, StopAt(3), checkpoint_minutes=60)
     (checkpoint,) = work.iterdir()
     (checkpoint / "digest").write_text("0" * 64)
-    run(trainer, path)
-    assert_same_run(path, uninterrupted)
-
-
-def test_a_run_that_diverges_is_recorded(tmp_path):
-    config = dataclasses.replace(LIMITED, arm="base", learning_rate=1e18)
-    trainer = Trainer(make_problem(config, 7), few_images(50), 8)
-    single.run(
-        config,
-        trainer,
-        tmp_path / "run",
-        progress=Quiet(),
-        stop=Stop(),
-        checkpoint_minutes=60,
-    )
-    result = read_run(tmp_path / "run").result
-    assert result["status"] == "diverged"
-    assert result["collapsed"]
-    assert result["steps"] == PER_EPOCH
+    train_short(trainer, path)
+    compare([read_run(whole)], [read_run(path)])
 
 
 def test_compare_from_config_to_table(tmp_path, capsys, monkeypatch):
@@ -210,7 +158,7 @@ def test_a_time_budget_stops_with_its_status_and_resumes(tmp_path, capsys):
 
 
 def test_a_run_that_another_process_holds_is_left_to_it(tmp_path, capsys):
-    config = dataclasses.replace(LIMITED, epochs=1)
+    config = dataclasses.replace(SHORT, epochs=1)
     runs = tmp_path / "runs"
     runs.mkdir()
     (tmp_path / MARK).touch()
