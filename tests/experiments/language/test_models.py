@@ -106,6 +106,11 @@ def test_parameters_are_counted(name, count):
     assert count == pytest.approx(112_000, abs=1_000)
 
 
+def test_only_the_forget_gates_of_a_fresh_lstm_are_open():
+    bias = MODELS["lstm"].init(jax.random.key(0), SMALL, CHARACTERS)["in"]["b"]
+    np.testing.assert_array_equal(bias.reshape(4, -1).mean(axis=1), [0, 1, 0, 0])
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_a_fresh_network_guesses(name):
     model = MODELS[name]
