@@ -9,11 +9,11 @@ from landmod_jax import annealing, torch_optim
 from landmod_jax._accumulation import AccumulateState, accumulate
 from landmod_jax._critical_height import critical_height
 from landmod_jax._landscape import landscape
+from landmod_jax._population import population
 from landmod_jax._shapes import SHAPES, Shape, bounded, power
 from landmod_jax._thresholds import (
     Threshold,
     constant,
-    population,
     running_min,
     smoothed_min,
     windowed_min,

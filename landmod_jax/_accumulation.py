@@ -37,7 +37,8 @@ def accumulate(
     last micro-batch's loss.)
 
     Args:
-      tx: an optimizer, with or without `landscape_modify` in it.
+      tx: an optimizer, with or without `landscape_modify` in it. With `optax.masked`,
+        exclude parameters that are not floating-point.
       every: number of micro-batches per step, at least 1; may be traced.
 
     Returns:
@@ -45,8 +46,7 @@ def accumulate(
 
     Raises:
       ValueError: tx is not a transformation, or every is not an integer of at least 1.
-        At init: a leaf is not floating-point. At update: value is missing or not a real
-        scalar.
+        At update: value is missing or not a real scalar.
 
     Example:
       >>> import jax.numpy as jnp, optax, landmod_jax as lm
@@ -64,14 +64,12 @@ def accumulate(
     inner = optax.with_extra_args_support(_checks.transformation("tx", tx))
 
     def init_fn(params: optax.Params) -> AccumulateState:
-        _checks.inexact_leaves("accumulate", params)
-        dtype = jax.dtypes.canonicalize_dtype(float)
         return AccumulateState(
             micro_step=jnp.zeros((), jnp.int32),
             grads=jax.tree.map(
                 lambda p: jnp.zeros_like(p, widened(jnp.result_type(p))), params
             ),
-            value=jnp.zeros((), dtype),
+            value=jnp.zeros((), jax.dtypes.canonicalize_dtype(float)),
             inner=inner.init(params),
         )
 
@@ -83,11 +81,6 @@ def accumulate(
         value: jax.typing.ArrayLike | None = None,
         **extra_args: Any,
     ) -> tuple[optax.Updates, AccumulateState]:
-        if not isinstance(state, AccumulateState):
-            raise ValueError(
-                "state must be the AccumulateState returned by init or by the last "
-                f"update; got a {type(state).__name__}"
-            )
         value = _checks.loss(value, "accumulate", state.value.dtype)
         step = state.micro_step + 1
 
@@ -95,15 +88,13 @@ def accumulate(
             change = jnp.asarray(new, old.dtype) - old
             return old + change / step.astype(change.real.dtype)
 
-        grads = jax.tree.map(mean, state.grads, updates)
-        loss = mean(state.value, value)
-
-        def in_dtypes_of(updates: optax.Updates, tree: optax.Updates) -> optax.Updates:
+        def narrowed(tree: optax.Updates) -> optax.Updates:
             return jax.tree.map(
                 lambda u, leaf: leaf.astype(jnp.result_type(u)), updates, tree
             )
 
-        mean_grads = in_dtypes_of(updates, grads)
+        grads = jax.tree.map(mean, state.grads, updates)
+        loss, mean_grads = mean(state.value, value), narrowed(grads)
         # optax.tree.zeros_like would lose explicit shardings.
         nothing, zeros = jax.tree.map(jnp.zeros_like, (grads, mean_grads))
 
@@ -111,7 +102,7 @@ def accumulate(
             stepped, inner_state = inner.update(
                 mean_grads, state.inner, params, value=loss, **extra_args
             )
-            return in_dtypes_of(updates, stepped), AccumulateState(
+            return narrowed(stepped), AccumulateState(
                 jnp.zeros_like(step), nothing, jnp.zeros_like(loss), inner_state
             )
 

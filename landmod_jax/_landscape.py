@@ -73,7 +73,7 @@ def landscape(
             raise ValueError(f"u must not be empty, got shape {u.shape}")
         u_min = jax.lax.stop_gradient(u.min())
     c, eps, u_min = (
-        _broadcast(name, value, u)
+        _fitting(name, value, u)
         for name, value in (("c", c), ("eps", eps), ("u_min", u_min))
     )
     eps = held_eps(eps, u.dtype)
@@ -86,18 +86,16 @@ def landscape(
     return h
 
 
-def _broadcast(name: str, value: jax.typing.ArrayLike, u: jax.Array) -> jax.Array:
-    array = _checks.real_array(name, value)
+def _fitting(name: str, value: jax.typing.ArrayLike, u: jax.Array) -> jax.Array:
+    array = _checks.real_array(name, value).astype(u.dtype)
     try:
-        fits = jnp.broadcast_shapes(u.shape, array.shape) == u.shape
-    except ValueError:
-        fits = False
-    if not fits:
+        jnp.broadcast_to(array, u.shape)
+    except ValueError as error:
         raise ValueError(
             f"{name} must be a scalar or broadcast to the shape of u, {u.shape}; "
             f"got shape {array.shape}"
-        )
-    return array.astype(u.dtype)
+        ) from error
+    return array
 
 
 def integral_from_c(
@@ -107,11 +105,11 @@ def integral_from_c(
     eps = jnp.broadcast_to(eps, height.shape)
     f = quadrature.traceable(shape, height)
     if shape.integral is None:
-        h = _by_quadrature(1, *jax.lax.stop_gradient((f, height, eps)))
+        h = _by_quadrature(*jax.lax.stop_gradient((height, f, eps)))
     else:
         below = jnp.minimum(height, 0) / (shape(jnp.zeros_like(height)) + eps)
         h = shape.integral(jnp.maximum(height, 0), eps) + below
-    return _differentiable(1, jax.lax.stop_gradient(h), f, height, eps)
+    return _differentiable(jax.lax.stop_gradient(h), f, height, eps)
 
 
 def integral_between(
@@ -123,44 +121,38 @@ def integral_between(
         start, width, eps = jnp.broadcast_arrays(
             jnp.minimum(low, high), jnp.abs(high - low), eps
         )
-        return jnp.sign(high - low) * width * quadrature.mean(1, f, start, width, eps)
+        return jnp.sign(high - low) * width * quadrature.mean(f, start, width, eps)
     if isinstance(shape, shapes._Known) and shape.between is not None:
         return shape.between(low, high, eps)
     return integral_from_c(shape, high, eps) - integral_from_c(shape, low, eps)
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
+@jax.custom_jvp
 def _differentiable(
-    k: int,
-    h: jax.Array,
-    f: quadrature.Traceable,
-    height: jax.Array,
-    eps: jax.Array,
+    h: jax.Array, f: quadrature.Traceable, height: jax.Array, eps: jax.Array
 ) -> jax.Array:
-    """h, with the derivatives of ∫ from 0 to `height` of dv / (f(v₊) + eps)ᵏ.
+    """h, with the derivatives of ∫ from 0 to `height` of dv / (f(v₊) + eps).
 
     The closed forms' own derivatives lose digits, and some are NaN at 0.
     """
-    del k, f, height, eps
+    del f, height, eps
     return h
 
 
-def _differentiable_jvp(k: int, primals: Any, tangents: Any) -> Any:
+def _differentiable_jvp(primals: Any, tangents: Any) -> Any:
     h, f, height, eps = primals
     _, f_dot, height_dot, eps_dot = tangents
     tangent = jnp.zeros_like(h)
     if not _is_zero(height_dot):
-        tangent += height_dot / (at_height(f, height) + eps) ** k
-    if not _is_zero(eps_dot):
-        following = _by_quadrature(k + 1, *jax.lax.stop_gradient((f, height, eps)))
-        tangent -= eps_dot * k * _differentiable(k + 1, following, f, height, eps)
-    if not all(map(_is_zero, jax.tree.leaves(f_dot))):
-        f_dot = jax.tree.map(
-            lambda dot, value: jnp.zeros_like(value) if _is_zero(dot) else dot, f_dot, f
+        tangent += height_dot / (at_height(f, height) + eps)
+    if not all(map(_is_zero, jax.tree.leaves((f_dot, eps_dot)))):
+        dots = jax.tree.map(
+            lambda dot, value: jnp.zeros_like(value) if _is_zero(dot) else dot,
+            (f_dot, eps_dot),
+            (f, eps),
         )
-        tangent += jax.jvp(lambda f: _by_quadrature(k, f, height, eps), (f,), (f_dot,))[
-            1
-        ]
+        integral = functools.partial(_by_quadrature, height)
+        tangent += jax.jvp(integral, (f, eps), dots)[1]
     return h, tangent
 
 
@@ -172,12 +164,12 @@ def _is_zero(tangent: Any) -> bool:
 
 
 def _by_quadrature(
-    k: int, f: quadrature.Traceable, height: jax.Array, eps: jax.Array
+    height: jax.Array, f: quadrature.Traceable, eps: jax.Array
 ) -> jax.Array:
     at_c = f(jnp.zeros_like(height)) + eps
     # Away from 0 where there is nothing to integrate: f′(0) may be infinite.
     width = jnp.where(height > 0, height, 1)
-    mean = quadrature.mean(k, f, jnp.zeros_like(height), width, eps)
+    mean = quadrature.mean(f, jnp.zeros_like(height), width, eps)
     # Maximum and minimum would halve the derivatives at 0.
     above, below = jnp.where(height > 0, height, 0), jnp.where(height > 0, 0, height)
-    return above * mean + below / at_c**k
+    return above * mean + below / at_c

@@ -1,4 +1,4 @@
-"""Adaptive quadrature of 1 / (f(v) + ε)ᵏ, elementwise and differentiable."""
+"""Adaptive quadrature of 1 / (f(v) + ε), elementwise and differentiable."""
 
 import dataclasses
 import functools
@@ -49,32 +49,30 @@ class _Panels(NamedTuple):
     high: jax.Array
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
-def mean(
-    k: int, f: Traceable, low: jax.Array, width: jax.Array, eps: jax.Array
-) -> jax.Array:
-    """The mean of 1 / (f(v) + eps)ᵏ from `low` to `low + width`, elementwise.
+@jax.custom_jvp
+def mean(f: Traceable, low: jax.Array, width: jax.Array, eps: jax.Array) -> jax.Array:
+    """The mean of 1 / (f(v) + eps) from `low` to `low + width`, elementwise.
 
     Panels are bisected, the one with the largest error first, until the sum of their
     errors is below 1e-9 of the mean, or below 8 roundings if that is more.
     """
-    return _refined(k, f, low, width, eps)[0]
+    return _refined(f, low, width, eps)[0]
 
 
 @mean.defjvp
-def _mean_jvp(k: int, primals: Any, tangents: Any) -> Any:
-    value, panels = _refined(k, *primals)
+def _mean_jvp(primals: Any, tangents: Any) -> Any:
+    value, panels = _refined(*primals)
 
     def on_these_panels(f: Traceable, low: Any, width: Any, eps: Any) -> jax.Array:
-        return _integrals(k, f, low, width, eps, panels)[0].sum(-1)
+        return _integrals(f, low, width, eps, panels)[0].sum(-1)
 
     return value, jax.jvp(on_these_panels, primals, tangents)[1]
 
 
-def _refined(k: int, *arguments: Any) -> tuple[jax.Array, _Panels]:
+def _refined(*arguments: Any) -> tuple[jax.Array, _Panels]:
     f, low, width, eps = jax.lax.stop_gradient(arguments)
     tolerance = max(_TOLERANCE, 8 * float(jnp.finfo(low.dtype).eps))
-    integrals = functools.partial(_integrals, k, f, low, width, eps)
+    integrals = functools.partial(_integrals, f, low, width, eps)
 
     def spread(edges: np.ndarray) -> jax.Array:
         empty = np.ones(_MOST - len(edges))  # panels from 1 to 1
@@ -118,7 +116,6 @@ def _refined(k: int, *arguments: Any) -> tuple[jax.Array, _Panels]:
 
 
 def _integrals(
-    k: int,
     f: Traceable,
     low: jax.Array,
     width: jax.Array,
@@ -135,7 +132,7 @@ def _integrals(
     length = (panels.high - panels.low)[..., None]
     s = panels.low[..., None] + length * places
     v = low[..., None, None] + width[..., None, None] * s**4
-    values = length * 4 * s**3 / (f(v) + eps[..., None, None]) ** k
+    values = length * 4 * s**3 / (f(v) + eps[..., None, None])
     integral = (weights * values).sum(-1)
     return integral, jnp.abs((lower_weights * values).sum(-1) - integral)
 

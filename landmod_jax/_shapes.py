@@ -3,13 +3,14 @@
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from landmod_jax import _checks
+from landmod_jax._bound import Bound
 
 ScalarFn = Callable[[jax.Array], jax.Array]
 
@@ -48,14 +49,9 @@ class Shape:
         if self.integral is not None:
             _checks.function("integral", self.integral, 2)
 
-    def __call__(self, u: jax.Array) -> jax.Array:
-        u = _checks.real_array("u", u) if not _is_floating(u) else jnp.asarray(u)
+    def __call__(self, u: jax.typing.ArrayLike) -> jax.Array:
+        u = jnp.asarray(_floating(u))
         out = jnp.asarray(self.f(u)).astype(u.dtype)
-        if out.shape not in ((), u.shape):
-            raise ValueError(
-                f"f must be elementwise; for shape {u.shape} the shape {self.name!r} "
-                f"returned shape {out.shape}"
-            )
         return jnp.broadcast_to(jnp.where(out < 0, 0, out), u.shape)
 
 
@@ -70,26 +66,14 @@ class _Known(Shape):
 
     between: Callable[[jax.Array, jax.Array, jax.Array], jax.Array] | None = None
 
-    def __post_init__(self) -> None:
-        pass
-
-    def __call__(self, u: jax.Array) -> jax.Array:
-        return self.f(u if _is_floating(u) else _checks.real_array("u", u))
+    def __call__(self, u: jax.typing.ArrayLike) -> jax.Array:
+        return self.f(_floating(u))
 
 
-@dataclasses.dataclass(frozen=True)
-class _Elementwise:
-    """A function of a scalar, applied to each element; equal for equal functions."""
-
-    f: ScalarFn
-
-    def __call__(self, u: jax.Array) -> jax.Array:
-        return jnp.vectorize(lambda u: jnp.asarray(self.f(u)))(u)
-
-
-def _is_floating(u: jax.typing.ArrayLike) -> bool:
+def _floating(u: Any) -> jax.Array:
     dtype = getattr(u, "dtype", None)
-    return dtype is not None and jnp.issubdtype(dtype, jnp.floating)
+    known = dtype is not None and jnp.issubdtype(dtype, jnp.floating)
+    return u if known else _checks.real_array("u", u)
 
 
 def power(p: float | jax.Array) -> Shape:
@@ -113,17 +97,12 @@ def power(p: float | jax.Array) -> Shape:
     p = _checks.number("p", p, above=0)
     if _checks.fixed(p) and p in _POWERS:
         return _POWERS[p]
-    return _Known(f"power({_label(p)})", _Power(p))
+    return _Known(f"power({_label(p)})", Bound(_power, (p,)))
 
 
-@dataclasses.dataclass(frozen=True)
-class _Power:
-    p: float | jax.Array
-
-    def __call__(self, u: jax.Array) -> jax.Array:
-        # A strongly typed p would widen a bfloat16 u.
-        fixed = _checks.fixed(self.p)
-        return jnp.power(u, self.p if fixed else jnp.asarray(self.p, u.dtype))
+def _power(u: jax.Array, p: float | jax.Array) -> jax.Array:
+    # A strongly typed p would widen a bfloat16 u.
+    return jnp.power(u, p if _checks.fixed(p) else jnp.asarray(p, u.dtype))
 
 
 def bounded(bound: float | jax.Array = 1.0, width: float | jax.Array = 1.0) -> Shape:
@@ -148,51 +127,47 @@ def bounded(bound: float | jax.Array = 1.0, width: float | jax.Array = 1.0) -> S
     """
     bound = _checks.number("bound", bound, above=0)
     width = _checks.number("width", width, above=float(jnp.finfo(jnp.float32).tiny))
-
-    name = f"bounded({_label(bound)}, {_label(width)})"
-    arguments = bound, width
+    functions = (_bounded, _bounded_integral, _bounded_between)
     return _Known(
-        name,
-        _Bounded(*arguments),
-        _BoundedIntegral(*arguments),
-        _BoundedBetween(*arguments),
+        f"bounded({_label(bound)}, {_label(width)})",
+        *(Bound(function, (bound, width)) for function in functions),
     )
 
 
-@dataclasses.dataclass(frozen=True)
-class _Bounded:
-    bound: float | jax.Array
-    width: float | jax.Array
-
-    def __call__(self, u: jax.Array) -> jax.Array:
-        bound, width = self.bound, self.width
-        # In powers of width / u where u is large: u³ would overflow.
-        # With where, because the derivative of minimum is halved at u = width.
-        near = u <= width
-        small = jnp.where(near, u, width) / width
-        large = width / jnp.where(near, width, u)
-        return bound * jnp.where(near, small**3 / (1 + small**3), 1 / (1 + large**3))
-
-    # 1 / (f + eps) is (1 + t³) / (a·(t³ + k³)) in t = u / w, with a = bound + eps and
-    # k³ = eps / a. What remains after 1/a is a reciprocal cubic.
-    def _terms(self, eps: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-        a = self.bound + eps
-        return a, jnp.cbrt(eps / a), self.width * (self.bound / a) / a
+Parameter: TypeAlias = float | jax.Array
 
 
-class _BoundedIntegral(_Bounded):
-    def __call__(self, u: jax.Array, eps: jax.Array) -> jax.Array:  # type: ignore[override]
-        a, k, rest = self._terms(eps)
-        return u / a + rest * _of_cubic(u / self.width / k) / (k * k)
+def _bounded(u: jax.Array, bound: Parameter, width: Parameter) -> jax.Array:
+    # In powers of width / u where u is large: u³ would overflow.
+    # With where, because the derivative of minimum is halved at u = width.
+    near = u <= width
+    small = jnp.where(near, u, width) / width
+    large = width / jnp.where(near, width, u)
+    return bound * jnp.where(near, small**3 / (1 + small**3), 1 / (1 + large**3))
 
 
-class _BoundedBetween(_Bounded):
-    def __call__(  # type: ignore[override]
-        self, low: jax.Array, high: jax.Array, eps: jax.Array
-    ) -> jax.Array:
-        a, k, rest = self._terms(eps)
-        cubic = _beyond(low / self.width, k) - _beyond(high / self.width, k)
-        return (high - low) / a + rest * cubic
+def _bounded_integral(
+    u: jax.Array, eps: jax.Array, bound: Parameter, width: Parameter
+) -> jax.Array:
+    a, k, rest = _bounded_terms(eps, bound, width)
+    return u / a + rest * _of_cubic(u / width / k) / (k * k)
+
+
+def _bounded_between(
+    low: jax.Array, high: jax.Array, eps: jax.Array, bound: Parameter, width: Parameter
+) -> jax.Array:
+    a, k, rest = _bounded_terms(eps, bound, width)
+    cubic = _beyond(low / width, k) - _beyond(high / width, k)
+    return (high - low) / a + rest * cubic
+
+
+# 1 / (f + eps) is (1 + t³) / (a·(t³ + k³)) in t = u / w, with a = bound + eps and
+# k³ = eps / a. What remains after 1/a is a reciprocal cubic.
+def _bounded_terms(
+    eps: jax.Array, bound: Parameter, width: Parameter
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    a = bound + eps
+    return a, jnp.cbrt(eps / a), width * (bound / a) / a
 
 
 def _of_cubic(x: jax.Array) -> jax.Array:
@@ -290,20 +265,13 @@ def _quadratic_integral(u: jax.Array, eps: jax.Array) -> jax.Array:
     return jnp.arctan(u / root) / root
 
 
-linear = _Known("linear", _linear, _linear_integral, _linear_between)
-quadratic = _Known("quadratic", _quadratic, _quadratic_integral, _quadratic_between)
-sqrt = _Known("sqrt", _sqrt, _sqrt_integral)
-cbrt = _Known("cbrt", _cbrt, _cbrt_integral)
-
-_POWERS: dict[Any, Shape] = {1: linear, 2: quadratic, 1 / 2: sqrt, 1 / 3: cbrt}
-
-SHAPES = {
-    "linear": linear,
-    "quadratic": quadratic,
-    "sqrt": sqrt,
-    "cbrt": cbrt,
-    "bounded": bounded(),
+_POWERS: dict[Any, Shape] = {
+    1: _Known("linear", _linear, _linear_integral, _linear_between),
+    2: _Known("quadratic", _quadratic, _quadratic_integral, _quadratic_between),
+    1 / 2: _Known("sqrt", _sqrt, _sqrt_integral),
+    1 / 3: _Known("cbrt", _cbrt, _cbrt_integral),
 }
+SHAPES = {shape.name: shape for shape in _POWERS.values()} | {"bounded": bounded()}
 
 
 def resolve(f: str | ScalarFn) -> Shape:
@@ -318,26 +286,26 @@ def resolve(f: str | ScalarFn) -> Shape:
     if isinstance(f, str) and f in SHAPES:
         return SHAPES[f]
     if not callable(f):
+        hint = ""
+        if isinstance(f, jax.Array):
+            hint = (
+                "; optax.inject_hyperparams treats functions as schedules: list the "
+                "arguments that are not schedules in its static_args"
+            )
         raise ValueError(
             "f must be a function of the height u or one of "
-            f"{_checks.choices(f, SHAPES)}; got {_checks.shown(f)}" + _injected(f)
+            f"{_checks.choices(f, SHAPES)}; got {_checks.shown(f)}{hint}"
         )
-    shape = f if isinstance(f, Shape) else None
-    if shape is None:
-        _checks.function("f", f, 1)
-        shape = Shape(getattr(f, "__name__", repr(f)), _Elementwise(f))
+    if isinstance(f, Shape):
+        shape = f
+    else:
+        shape = Shape(getattr(f, "__name__", repr(f)), Bound(_vectorized, (f,)))
     _try(shape)
     return shape
 
 
-def _injected(f: Any) -> str:
-    """A hint if optax.inject_hyperparams has mistaken a function for a schedule."""
-    if not isinstance(f, jax.Array):
-        return ""
-    return (
-        "; optax.inject_hyperparams treats functions as schedules: list the arguments "
-        "that are not schedules in its static_args"
-    )
+def _vectorized(u: jax.Array, f: ScalarFn) -> jax.Array:
+    return jnp.vectorize(lambda u: jnp.asarray(f(u)))(u)
 
 
 _HEIGHTS = (0.0, 0.01, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 100.0)
@@ -345,26 +313,21 @@ _HEIGHTS = (0.0, 0.01, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 100.0)
 
 def _try(shape: Shape) -> None:
     """Raise ValueError unless f and its integral return what they should."""
-    elementwise = isinstance(shape.f, _Elementwise)
     with jax.ensure_compile_time_eval():
         u = jnp.asarray(_HEIGHTS, jnp.float32)
-        values = _elementwise("f", shape.f, u)
-        for heights in () if elementwise else (u, u[0]):
-            _elementwise("f", shape.f, heights)
-            if shape.integral is not None:
-                _elementwise("integral", shape.integral, heights, heights + 1)
+        values = _result("f", shape.f, u)
+        if shape.integral is not None:
+            _result("integral", shape.integral, u, u + 1)
         # Nothing is known about a traced parameter here.
         if not _checks.traced(values):
-            fine = np.broadcast_to(values >= 0, u.shape)
-            if not fine.all():
-                place = int(fine.argmin())
-                value = jnp.broadcast_to(values, u.shape)[place]
-                raise ValueError(
-                    f"f must be at least 0; {shape.name}({_HEIGHTS[place]}) is {value}"
-                )
+            for height, value in zip(_HEIGHTS, np.broadcast_to(values, u.shape)):
+                if not value >= 0:
+                    raise ValueError(
+                        f"f must be at least 0; {shape.name}({height}) is {value}"
+                    )
 
 
-def _elementwise(name: str, f: Callable, *arguments: jax.Array) -> jax.Array:
+def _result(name: str, f: Callable, *arguments: jax.Array) -> jax.Array:
     try:
         out = jnp.asarray(f(*arguments))
     except Exception as error:
@@ -372,11 +335,9 @@ def _elementwise(name: str, f: Callable, *arguments: jax.Array) -> jax.Array:
             f"{name} must be a function that JAX can trace; it failed: "
             f"{_checks.brief(error)}"
         ) from error
-    if out.shape not in ((), arguments[0].shape):
+    if out.shape not in ((), arguments[0].shape) or not _checks.is_real(out.dtype):
         raise ValueError(
             f"{name} must return a real scalar for each height; for shape "
-            f"{arguments[0].shape} it returned shape {out.shape}"
+            f"{arguments[0].shape} it returned {out.dtype}{list(out.shape)}"
         )
-    if not _checks.is_real(out.dtype):
-        raise ValueError(f"{name} must return a real scalar; got dtype {out.dtype}")
     return out

@@ -2,25 +2,15 @@
 
 import dataclasses
 import functools
-from typing import Any, Literal, NamedTuple, Protocol, get_args
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from landmod_jax import _checks
+from landmod_jax._bound import Bound
 from landmod_jax._numerics import highest
-
-
-class InitFn(Protocol):
-    def __call__(self, dtype: jax.typing.DTypeLike) -> Any: ...
-
-
-class UpdateFn(Protocol):
-    def __call__(self, state: Any, value: jax.Array) -> tuple[jax.Array, Any]: ...
-
-
-class ShareFn(Protocol):
-    def __call__(self, value: jax.Array) -> jax.Array: ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,8 +33,8 @@ class Threshold:
     Keep in the state what the threshold learns from losses, never its arguments.
 
     Raises:
-      ValueError: init, update or share is not a function of so many arguments. At
-        update: what `update` returns is not as above.
+      ValueError: init, update or share is not a function. At update: what `update`
+        returns is not as above.
 
     Example:
       >>> import jax.numpy as jnp, landmod_jax as lm
@@ -56,9 +46,9 @@ class Threshold:
       >>> tx = lm.landscape_modify(threshold=half_of_the_last())
     """
 
-    init: InitFn
-    update: UpdateFn
-    share: ShareFn | None = None
+    init: Callable[[jax.typing.DTypeLike], Any]
+    update: Callable[[Any, jax.Array], tuple[jax.Array, Any]]
+    share: Callable[[jax.Array], jax.Array] | None = None
 
     def __post_init__(self) -> None:
         _checks.function("threshold.init", self.init, 1)
@@ -85,16 +75,12 @@ def running_min() -> Threshold:
       1.0
       1.0
     """
-
-    return _RUNNING_MIN
+    return Threshold(highest, _update_running)
 
 
 def _update_running(state: jax.Array, value: jax.Array) -> tuple[jax.Array, jax.Array]:
     c = jnp.minimum(state, value)
     return c, c
-
-
-_RUNNING_MIN = Threshold(highest, _update_running)
 
 
 def constant(c: float | jax.Array) -> Threshold:
@@ -120,8 +106,7 @@ def constant(c: float | jax.Array) -> Threshold:
       [2.]
     """
     c = _checks.number("c", c, infinite=True)
-
-    return Threshold(_nothing, _Constant(c))
+    return Threshold(_nothing, Bound(_update_constant, (c,)))
 
 
 def _nothing(dtype: jax.typing.DTypeLike) -> tuple[()]:
@@ -129,12 +114,10 @@ def _nothing(dtype: jax.typing.DTypeLike) -> tuple[()]:
     return ()
 
 
-@dataclasses.dataclass(frozen=True)
-class _Constant:
-    c: float | jax.Array
-
-    def __call__(self, state: Any, value: jax.Array) -> tuple[jax.Array, Any]:
-        return jnp.asarray(self.c, value.dtype), state
+def _update_constant(
+    state: tuple[()], value: jax.Array, c: float | jax.Array
+) -> tuple[jax.Array, tuple[()]]:
+    return jnp.asarray(c, value.dtype), state
 
 
 class SmoothedMinState(NamedTuple):
@@ -168,35 +151,26 @@ def smoothed_min(decay: float | jax.Array = 0.9) -> Threshold:
       1.0
     """
     decay = _checks.number("decay", decay, least=0, below=1)
-
-    return Threshold(_init_smoothed, _UpdateSmoothed(decay))
+    return Threshold(_init_smoothed, Bound(_update_smoothed, (decay,)))
 
 
 def _init_smoothed(dtype: jax.typing.DTypeLike) -> SmoothedMinState:
     return SmoothedMinState(
-        steps=jnp.zeros((), jnp.int32),
-        average=jnp.zeros((), dtype),
-        c=highest(dtype),
+        jnp.zeros((), jnp.int32), jnp.zeros((), dtype), highest(dtype)
     )
 
 
-@dataclasses.dataclass(frozen=True)
-class _UpdateSmoothed:
-    decay: float | jax.Array
-
-    def __call__(
-        self, state: SmoothedMinState, value: jax.Array
-    ) -> tuple[jax.Array, SmoothedMinState]:
-        steps = state.steps + 1
-        # Subtract before rounding: in float32, a decay near 1 leaves few digits of
-        # 1 − decay.
-        weight = jnp.asarray(1 - self.decay, value.dtype)
-        average = state.average + (weight * value - weight * state.average)
-        average = jnp.where(weight == 1, value, average)
-        total = -jnp.expm1(steps.astype(value.dtype) * jnp.log1p(-weight))
-        corrected = average / total
-        c = jnp.minimum(state.c, corrected)
-        return c, SmoothedMinState(steps, average, c)
+def _update_smoothed(
+    state: SmoothedMinState, value: jax.Array, decay: float | jax.Array
+) -> tuple[jax.Array, SmoothedMinState]:
+    steps = state.steps + 1
+    # Subtract before rounding: in float32, a decay near 1 leaves 1 − decay few digits.
+    weight = jnp.asarray(1 - decay, value.dtype)
+    average = state.average + (weight * value - weight * state.average)
+    average = jnp.where(weight == 1, value, average)
+    total = -jnp.expm1(steps.astype(value.dtype) * jnp.log1p(-weight))
+    c = jnp.minimum(state.c, average / total)
+    return c, SmoothedMinState(steps, average, c)
 
 
 class WindowedMinState(NamedTuple):
@@ -230,130 +204,35 @@ def windowed_min(n: int) -> Threshold:
       2.0
     """
     n = _checks.integer("n", n, least=1)
-
-    return Threshold(_InitWindowed(n), _UpdateWindowed(n))
-
-
-@dataclasses.dataclass(frozen=True)
-class _InitWindowed:
-    n: int
-
-    def __call__(self, dtype: jax.typing.DTypeLike) -> WindowedMinState:
-        return WindowedMinState(
-            losses=jnp.full((self.n,), highest(dtype)), place=jnp.zeros((), jnp.int32)
-        )
+    return Threshold(Bound(_init_windowed, (n,)), Bound(_update_windowed, (n,)))
 
 
-@dataclasses.dataclass(frozen=True)
-class _UpdateWindowed:
-    n: int
-
-    def __call__(
-        self, state: WindowedMinState, value: jax.Array
-    ) -> tuple[jax.Array, WindowedMinState]:
-        if state.losses.shape != (self.n,):
-            raise ValueError(f"n is {self.n}; the losses have {state.losses.shape}")
-        losses = state.losses.at[state.place].set(value)
-        return losses.min(), WindowedMinState(losses, (state.place + 1) % self.n)
+def _init_windowed(dtype: jax.typing.DTypeLike, n: int) -> WindowedMinState:
+    return WindowedMinState(jnp.full((n,), highest(dtype)), jnp.zeros((), jnp.int32))
 
 
-Reduce = Literal["min", "mean"]
-CHAINS = "chains"
+def _update_windowed(
+    state: WindowedMinState, value: jax.Array, n: int
+) -> tuple[jax.Array, WindowedMinState]:
+    if state.losses.shape != (n,):
+        raise ValueError(f"n is {n}; the losses have {state.losses.shape}")
+    losses = state.losses.at[state.place].set(value)
+    return losses.min(), WindowedMinState(losses, (state.place + 1) % n)
 
 
-def population(
-    reduce: Reduce = "min",
-    axis_name: str | tuple[str, ...] = CHAINS,
-    rule: Threshold | None = None,
-) -> Threshold:
-    """c follows a whole population instead of each member separately.
-
-    Every member receives the minimum or the mean of the population's losses at this
-    step, and `rule` computes c from it. With `running_min()`, c is the smallest minimum
-    (or mean) so far; with `windowed_min(1)`, it is this step's, and can rise.
-
-    Non-finite losses are ignored. If no loss is finite, c keeps its value.
-
-    Args:
-      reduce: "min" or "mean".
-      axis_name: the mapped axis of the population, or several. In `annealing.anneal`
-        and `annealing.metropolis`, "chains" is the axis of the chains. In
-        `landscape_modify`, it is the axis of the vmap or shard_map around `update`. A
-        vmap inside a shard_map needs the latter's check_vma=False.
-      rule: the threshold for one member; by default `running_min()`.
-
-    Raises:
-      ValueError: an argument is none of the above, or, when c is updated, `axis_name`
-        does not name a mapped axis.
-
-    Example:
-      >>> import jax, jax.numpy as jnp, landmod_jax as lm
-      >>> particles = lm.population("min", axis_name="particles")
-      >>> tx = lm.landscape_modify(threshold=particles)
-      >>> def update(loss):
-      ...     return tx.update(1.0, tx.init(None), value=loss)[1].c
-      >>> print(jax.vmap(update, axis_name="particles")(jnp.array([3.0, 1.0])))
-      [1. 1.]
-    """
-    _checks.choice("reduce", reduce, get_args(Reduce))
-    axis = _checks.axis("axis_name", axis_name)
-    if axis is None:
-        raise ValueError("axis_name must name the axis of the population, got None")
-    rule = running_min() if rule is None else rule
-    if not isinstance(rule, Threshold):
-        hint = _checks.uncalled("rule", rule)
-        raise ValueError(
-            "rule must be a Threshold, such as running_min(); got "
-            f"{_checks.shown(rule)}{hint}"
-        )
-    if rule.share is not None:
-        raise ValueError("rule must be the threshold of one member, got a population's")
-    return Threshold(rule.init, rule.update, _Share(reduce, axis))
-
-
-@dataclasses.dataclass(frozen=True)
-class _Share:
-    reduce: Reduce
-    axis_name: str | tuple[str, ...]
-
-    def __call__(self, value: jax.Array) -> jax.Array:
-        reduced = _population_min if self.reduce == "min" else _population_mean
-        try:
-            return reduced(value, self.axis_name)
-        except NameError as error:
-            raise ValueError(
-                f"axis_name is {self.axis_name!r}, which names no mapped axis here: "
-                "the population is what a vmap or shard_map of that name maps"
-            ) from error
-
-
-def _population_mean(value: jax.Array, axis_name: Any) -> jax.Array:
-    seen = jnp.isfinite(value)
-    total = _over(jax.lax.psum, jnp.where(seen, value, 0), axis_name)
-    return total / _over(jax.lax.psum, seen.astype(value.dtype), axis_name)
-
-
-def _over(collective: Any, value: jax.Array, axis_name: Any) -> jax.Array:
-    # One after the other: no single call accepts a vmap's axis and a mesh's together.
-    for axis in (axis_name,) if isinstance(axis_name, str) else axis_name:
-        value = collective(value, axis)
-    return value
-
-
-@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
-def _population_min(value: jax.Array, axis_name: Any) -> jax.Array:
-    seen = jnp.where(jnp.isfinite(value), value, jnp.inf)
-    return _over(jax.lax.pmin, seen, axis_name)
-
-
-@_population_min.defjvp
-def _population_min_jvp(axis_name: Any, primals: Any, tangents: Any) -> Any:
-    # pmin has no derivative; here, equal minima share it.
-    (value,), (dot,) = primals, tangents
-    least = _population_min(value, axis_name)
-    at_least = (value == least).astype(value.dtype)
-    total = _over(jax.lax.psum, jnp.where(value == least, dot, 0), axis_name)
-    return least, total / jnp.maximum(_over(jax.lax.psum, at_least, axis_name), 1)
+def resolve(threshold: Any, name: str = "threshold") -> Threshold:
+    """The threshold, `running_min()` for None."""
+    if threshold is None:
+        return running_min()
+    if isinstance(threshold, Threshold):
+        return threshold
+    hint = _checks.uncalled(name, threshold)
+    if isinstance(threshold, (int, float)) and not isinstance(threshold, bool):
+        hint = f"; for a fixed c write {name}=constant({threshold})"
+    raise ValueError(
+        f"{name} must be a Threshold, such as running_min() or constant(0.5); "
+        f"got {_checks.shown(threshold)}{hint}"
+    )
 
 
 def updated(
@@ -368,19 +247,19 @@ def updated(
     known = jnp.isfinite(value)
     try:
         new = threshold.update(state, jnp.where(known, value, 1))
+        if _types(new) != _types((value, state)):
+            raise TypeError(f"it returned {_checks.shown(new)}")
     except Exception as error:
         raise ValueError(
-            "threshold.update failed. If state was made with another threshold, use "
-            "landmod_jax.reset; otherwise, the threshold is wrong. Its state was "
+            "threshold.update must return a pair: c, a scalar of value's dtype, and a "
+            "state with the same structure, shapes and dtypes as its argument. For a "
+            "state of another threshold, use landmod_jax.reset first. The state was "
             f"{_checks.shown(state)}; {_checks.brief(error)}"
         ) from error
-    if not _fits(new, state):
-        raise ValueError(
-            "threshold.update must return a pair: c, a scalar of value's dtype, and a "
-            "state with the same structure, shapes and dtypes as its argument; for "
-            f"{_checks.shown(state)} it returned {_checks.shown(new)}"
-        )
     return jax.tree.map(lambda n, o: jnp.where(known, n, o), new, (c, state))
+
+
+CHAINS = "chains"
 
 
 def updated_chains(
@@ -391,15 +270,9 @@ def updated_chains(
     return jax.vmap(update, axis_name=CHAINS)(state, value, c)
 
 
-def _fits(new: Any, state: Any) -> bool:
-    if not isinstance(new, tuple) or len(new) != 2 or not isinstance(new[0], jax.Array):
-        return False
-    c, following = new
-    real = jnp.issubdtype(c.dtype, jnp.floating)
-    return real and c.shape == () and _types(following) == _types(state)
-
-
 def _types(tree: Any) -> Any:
     leaves, structure = jax.tree.flatten(tree)
-    arrays = [(jnp.shape(leaf), getattr(leaf, "dtype", None)) for leaf in leaves]
+    arrays = [
+        (getattr(leaf, "shape", ()), getattr(leaf, "dtype", None)) for leaf in leaves
+    ]
     return structure, arrays

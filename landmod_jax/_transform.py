@@ -9,8 +9,9 @@ import optax
 
 from landmod_jax import _checks
 from landmod_jax import _shapes as shapes
+from landmod_jax import _thresholds as thresholds
 from landmod_jax._numerics import at_height, held_eps, highest, widened
-from landmod_jax._thresholds import Threshold, running_min, updated
+from landmod_jax._thresholds import Threshold
 
 AxisName = str | Sequence[str]
 
@@ -107,8 +108,9 @@ def landscape_modify(
     """
     shape = shapes.resolve(f)
     eps = _checks.rate("eps", eps, above=0)
-    threshold = running_min() if threshold is None else _checked_threshold(threshold)
-    axis_name = _checks.axis("axis_name", axis_name)
+    rule = thresholds.resolve(threshold)
+    if axis_name is not None:
+        axis_name = _checks.axis("axis_name", axis_name)
 
     def init_fn(params: optax.Params) -> LandscapeModifyState:
         del params
@@ -117,7 +119,7 @@ def landscape_modify(
             count=jnp.zeros((), jnp.int32),
             c=highest(dtype),
             scale=jnp.zeros((), dtype),
-            threshold=threshold.init(dtype),
+            threshold=rule.init(dtype),
         )
 
     def update_fn(
@@ -133,7 +135,7 @@ def landscape_modify(
         dtype = state.scale.dtype
         value = _checks.loss(value, "landscape_modify", dtype)
         value = _mean(value, axis_name)
-        c, learned = updated(threshold, state.threshold, value, state.c)
+        c, learned = thresholds.updated(rule, state.threshold, value, state.c)
         # The largest float in place of infinity, at which a user's f may be NaN.
         height = jnp.minimum(value - c, float(jnp.finfo(dtype).max))
         usable = jnp.isfinite(value)
@@ -149,18 +151,6 @@ def landscape_modify(
         )
 
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)
-
-
-def _checked_threshold(threshold: Any) -> Threshold:
-    if isinstance(threshold, Threshold):
-        return threshold
-    hint = _checks.uncalled("threshold", threshold)
-    if isinstance(threshold, (int, float)) and not isinstance(threshold, bool):
-        hint = f"; for a fixed c write threshold=constant({threshold})"
-    raise ValueError(
-        "threshold must be a Threshold, such as running_min() or constant(0.5); "
-        f"got {_checks.shown(threshold)}{hint}"
-    )
 
 
 def _mean(value: jax.Array, axis_name: AxisName | None) -> jax.Array:
@@ -207,14 +197,10 @@ def current(opt_state: optax.OptState | Any) -> LandscapeModifyState:
         )
     # An nnx.Optimizer keeps each array in a variable.
     return jax.tree.map(
-        lambda leaf: leaf.get_value() if _is_variable(leaf) else leaf,
+        lambda leaf: leaf.get_value() if hasattr(leaf, "get_value") else leaf,
         states[0][1],
-        is_leaf=_is_variable,
+        is_leaf=lambda node: hasattr(node, "get_value"),
     )
-
-
-def _is_variable(node: Any) -> bool:
-    return hasattr(node, "get_value")
 
 
 def reset(
@@ -284,11 +270,6 @@ def _check_state(state: Any) -> None:
         raise ValueError(
             "state must be the LandscapeModifyState returned by init or by the last "
             f"update; got a {type(state).__name__}{hint}"
-        )
-    if shape := jnp.shape(state.c):
-        raise ValueError(
-            f"state must hold one c, a scalar; its c has shape {shape}: update several "
-            "at once with jax.vmap"
         )
 
 

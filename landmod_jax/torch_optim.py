@@ -1,18 +1,18 @@
 """SGD, Adam, Adagrad and RMSProp with torch.optim's semantics, defaults and names.
 
-Use them for ports that must agree with PyTorch step by step, with or without landscape
-modification. optax's own versions differ in details: `optax.adagrad` and
-`optax.rmsprop` put their epsilon inside the square root, and `optax.adagrad` starts its
-sums of squares at 0.1.
+Use them for ports that must agree with PyTorch step by step. optax's own versions
+differ in details: `optax.adagrad` and `optax.rmsprop` put their epsilon inside the
+square root, and `optax.adagrad` starts its sums of squares at 0.1. With landscape
+modification, write `optax.chain(landscape_modify(), torch_optim.sgd(0.1))`: the loss
+then scales the gradient before weight decay is added to it.
 
 Positional arguments come in torch.optim's order, after its `params`. `amsgrad`,
-`centered`, `decoupled_weight_decay` and `maximize` do not exist here: pass optax's own
-optimizers (`optax.amsgrad`, `optax.adamw`, …) behind `landscape_modify`, or negate the
-loss. Complex parameters are pairs of real ones, as in PyTorch, whose gradients are the
-complex conjugates of `jax.grad`'s.
+`centered`, `decoupled_weight_decay` and `maximize` do not exist here: use optax's own
+optimizers (`optax.amsgrad`, `optax.adamw`, …), or negate the loss. Complex parameters
+are pairs of real ones, as in PyTorch, whose gradients are the complex conjugates of
+`jax.grad`'s.
 
-If a schedule returns a negative learning rate, 0 is used: rounding under jit can end a
-schedule to 0 at -1e-8.
+All functions raise ValueError if an argument is not a real number in its range.
 """
 
 from typing import Any, TypeAlias
@@ -20,11 +20,11 @@ from typing import Any, TypeAlias
 import jax
 import jax.numpy as jnp
 import optax
+from optax.contrib import split_real_and_imaginary
 
 from landmod_jax import _checks
 
 LearningRate: TypeAlias = float | jax.Array | optax.Schedule
-Optimizer: TypeAlias = optax.GradientTransformationExtraArgs
 
 
 def sgd(
@@ -34,8 +34,7 @@ def sgd(
     weight_decay: float = 0.0,
     *,
     nesterov: bool = False,
-    landscape: optax.GradientTransformation | None = None,
-) -> Optimizer:
+) -> optax.GradientTransformationExtraArgs:
     """Stochastic gradient descent, `torch.optim.SGD`.
 
     Args:
@@ -43,30 +42,19 @@ def sgd(
       momentum: β; the velocity starts at the first gradient. None or 0 for none.
       dampening: the velocity takes 1 − dampening of every later gradient. None or 0
         for none.
-      weight_decay: L2, added to the gradient after the landscape has scaled it.
+      weight_decay: L2, added to the gradient.
       nesterov: use Nesterov's momentum; requires a momentum without dampening.
-      landscape: `landscape_modify(...)`, or None for the plain optimizer.
-
-    Returns:
-      A transformation that takes `value=loss`; it is required with a landscape and
-      ignored without one.
-
-    Raises:
-      ValueError: lr, momentum or weight_decay is negative or not a number, dampening is
-        not a number, nesterov is True without a momentum or with dampening, or
-        landscape is not a transformation.
 
     Example:
-      >>> import jax.numpy as jnp, landmod_jax as lm
+      >>> import jax.numpy as jnp, optax, landmod_jax as lm
       >>> landscape = lm.landscape_modify(threshold=lm.constant(1.0))
-      >>> tx = lm.torch_optim.sgd(0.5, landscape=landscape)
+      >>> tx = optax.chain(landscape, lm.torch_optim.sgd(0.5))
       >>> w = jnp.array([2.0])
       >>> updates, _ = tx.update(jnp.array([6.0]), tx.init(w), w, value=3.0)
       >>> print(updates)  # -0.5 * 6 / ((3 - 1) + 1)
       [-1.]
     """
-    trace = _trace(momentum, nesterov, dampening)
-    return _chained("sgd", landscape, weight_decay, *trace, lr=lr)
+    return _chained(weight_decay, *_trace(momentum, nesterov, dampening), lr=lr)
 
 
 def adam(
@@ -74,37 +62,30 @@ def adam(
     betas: tuple[float, float] = (0.9, 0.999),
     eps: float = 1e-8,
     weight_decay: float = 0.0,
-    *,
-    landscape: optax.GradientTransformation | None = None,
-) -> Optimizer:
+) -> optax.GradientTransformationExtraArgs:
     """Adam, `torch.optim.Adam`: L2 weight decay, epsilon outside the square root.
 
     Args:
       lr: learning rate, or a schedule of it.
-      betas: decay rates of the first and second moments.
+      betas: decay rates of the first and second moments, in [0, 1).
       eps: added to the root of the second moment. Not the landscape's ε.
-      weight_decay: L2, added to the gradient after the landscape has scaled it.
-      landscape: `landscape_modify(...)`, or None for the plain optimizer.
-
-    Returns:
-      A transformation that takes `value=loss`.
-
-    Raises:
-      ValueError: an argument is negative or not a number, a beta is 1 or more, or
-        landscape is not a transformation.
+      weight_decay: L2, added to the gradient.
 
     Example:
       >>> import jax.numpy as jnp, landmod_jax as lm
-      >>> tx = lm.torch_optim.adam(0.1, landscape=lm.landscape_modify())
+      >>> tx = lm.torch_optim.adam(0.1)
       >>> w = jnp.array([2.0])
-      >>> updates, _ = tx.update(jnp.array([6.0]), tx.init(w), w, value=3.0)
+      >>> updates, _ = tx.update(jnp.array([6.0]), tx.init(w), w)
       >>> print(f"{updates[0]:.3f}")  # the first step is lr, whatever the gradient
       -0.100
     """
-    b1, b2 = _checks.pair("betas", betas, least=0, below=1)
+    b1, b2 = (
+        _checks.number(f"betas[{i}]", beta, least=0, below=1)
+        for i, beta in enumerate(betas)
+    )
     eps = _checks.number("eps", eps, least=0)
-    scale = _on_components(optax.scale_by_adam(b1, b2, eps))
-    return _chained("adam", landscape, weight_decay, scale, lr=lr)
+    scale = split_real_and_imaginary(optax.scale_by_adam(b1, b2, eps))
+    return _chained(weight_decay, scale, lr=lr)
 
 
 def adagrad(
@@ -113,46 +94,34 @@ def adagrad(
     weight_decay: float = 0.0,
     initial_accumulator_value: float = 0.0,
     eps: float = 1e-10,
-    *,
-    landscape: optax.GradientTransformation | None = None,
-) -> Optimizer:
+) -> optax.GradientTransformationExtraArgs:
     """Adagrad, `torch.optim.Adagrad`: epsilon outside the square root.
 
     Args:
       lr: learning rate, or a schedule of it.
       lr_decay: the learning rate of step t = 0, 1, … is lr / (1 + t · lr_decay). None
         or 0 for a constant one.
-      weight_decay: L2, added to the gradient after the landscape has scaled it.
+      weight_decay: L2, added to the gradient.
       initial_accumulator_value: where the sums of squares start.
       eps: added to the root of the sum. Not the landscape's ε.
-      landscape: `landscape_modify(...)`, or None for the plain optimizer.
-
-    Returns:
-      A transformation that takes `value=loss`.
-
-    Raises:
-      ValueError: an argument is negative or not a number, or landscape is not a
-        transformation.
 
     Example:
       >>> import jax.numpy as jnp, landmod_jax as lm
-      >>> tx = lm.torch_optim.adagrad(0.1, landscape=lm.landscape_modify())
+      >>> tx = lm.torch_optim.adagrad(0.1)
       >>> w = jnp.array([2.0])
-      >>> updates, _ = tx.update(jnp.array([6.0]), tx.init(w), w, value=3.0)
+      >>> updates, _ = tx.update(jnp.array([6.0]), tx.init(w), w)
       >>> print(updates)
       [-0.1]
     """
     initial = initial_accumulator_value
-    scale = _on_components(
-        _scale_by_adagrad(
-            _checks.number("initial_accumulator_value", initial, least=0),
-            _checks.number("eps", eps, least=0),
-        )
+    scale = _scale_by_adagrad(
+        _checks.number("initial_accumulator_value", initial, least=0),
+        _checks.number("eps", eps, least=0),
     )
-    slower = []
+    parts = [split_real_and_imaginary(scale)]
     if not _is_none(lr_decay := _optional("lr_decay", lr_decay, least=0)):
-        slower = [optax.scale_by_schedule(lambda t: 1 / (1 + t * lr_decay))]
-    return _chained("adagrad", landscape, weight_decay, scale, *slower, lr=lr)
+        parts.append(optax.scale_by_schedule(lambda t: 1 / (1 + t * lr_decay)))
+    return _chained(weight_decay, *parts, lr=lr)
 
 
 def rmsprop(
@@ -161,63 +130,39 @@ def rmsprop(
     eps: float = 1e-8,
     weight_decay: float = 0.0,
     momentum: float | None = None,
-    *,
-    landscape: optax.GradientTransformation | None = None,
-) -> Optimizer:
+) -> optax.GradientTransformationExtraArgs:
     """RMSProp, `torch.optim.RMSprop`: not centered, epsilon outside the square root.
 
     Args:
       lr: learning rate, or a schedule of it; applied after the momentum.
-      alpha: decay rate of the mean of squares, which starts at 0.
+      alpha: decay rate of the mean of squares, which starts at 0; in [0, 1).
       eps: added to its root. Not the landscape's ε.
-      weight_decay: L2, added to the gradient after the landscape has scaled it.
+      weight_decay: L2, added to the gradient.
       momentum: applied to the scaled gradient. None or 0 for none.
-      landscape: `landscape_modify(...)`, or None for the plain optimizer.
-
-    Returns:
-      A transformation that takes `value=loss`.
-
-    Raises:
-      ValueError: an argument is negative or not a number, alpha is 1 or more, or
-        landscape is not a transformation.
 
     Example:
       >>> import jax.numpy as jnp, landmod_jax as lm
-      >>> tx = lm.torch_optim.rmsprop(0.1, alpha=0.75, landscape=lm.landscape_modify())
+      >>> tx = lm.torch_optim.rmsprop(0.1, alpha=0.75)
       >>> w = jnp.array([2.0])
-      >>> updates, _ = tx.update(jnp.array([6.0]), tx.init(w), w, value=3.0)
+      >>> updates, _ = tx.update(jnp.array([6.0]), tx.init(w), w)
       >>> print(updates)  # -0.1 * 6 / √(0.25 * 6²)
       [-0.2]
     """
     alpha = _checks.number("alpha", alpha, least=0, below=1)
     eps = _checks.number("eps", eps, least=0)
-    scale = _on_components(optax.scale_by_rms(alpha, eps, eps_in_sqrt=False))
-    trace = _trace(momentum, nesterov=False, dampening=0)
-    return _chained("rmsprop", landscape, weight_decay, scale, *trace, lr=lr)
+    scale = optax.scale_by_rms(alpha, eps, eps_in_sqrt=False)
+    trace = _trace(momentum, nesterov=False, dampening=None)
+    return _chained(weight_decay, split_real_and_imaginary(scale), *trace, lr=lr)
 
 
 def _chained(
-    name: str,
-    landscape: optax.GradientTransformation | None,
-    weight_decay: float,
-    *parts: optax.GradientTransformation,
-    lr: LearningRate,
-) -> Optimizer:
-    front = []
-    if landscape is not None:
-        front.append(_checks.transformation("landscape", landscape))
+    weight_decay: float, *parts: optax.GradientTransformation, lr: LearningRate
+) -> optax.GradientTransformationExtraArgs:
     weight_decay = _checks.number("weight_decay", weight_decay, least=0)
     decays = not _is_none(weight_decay)
     decay = optax.add_decayed_weights(weight_decay) if decays else optax.identity()
-    chain = optax.chain(*front, decay, *parts, _scale_by_lr(lr))
-
-    def init_fn(params: optax.Params) -> optax.OptState:
-        _checks.inexact_leaves(name, params)
-        return chain.init(params)
-
-    return optax.GradientTransformationExtraArgs(
-        init_fn, optax.with_extra_args_support(chain).update
-    )
+    scale = optax.scale_by_learning_rate(_checks.rate("lr", lr, least=0))
+    return optax.with_extra_args_support(optax.chain(decay, *parts, scale))
 
 
 def _trace(
@@ -248,47 +193,6 @@ def _optional(name: str, value: Any, **limits: Any) -> Any:
 def _is_none(setting: Any) -> bool:
     """Whether it is None or 0. `optax.inject_hyperparams` passes None as it is."""
     return setting is None or (_checks.fixed(setting) and setting == 0)
-
-
-def _on_components(
-    transformation: optax.GradientTransformation,
-) -> optax.GradientTransformation:
-    """The transformation on the real and imaginary parts of complex leaves."""
-
-    def split(tree: Any) -> Any:
-        return jax.tree.map(
-            lambda x: (x.real, x.imag) if jnp.iscomplexobj(x) else x, tree
-        )
-
-    def init_fn(params: optax.Params) -> optax.OptState:
-        return transformation.init(split(params))
-
-    def update_fn(
-        updates: optax.Updates,
-        state: optax.OptState,
-        params: optax.Params | None = None,
-    ) -> tuple[optax.Updates, optax.OptState]:
-        del params
-        parts, state = transformation.update(split(updates), state)
-        joined = jax.tree.map(
-            lambda x, part: jax.lax.complex(*part) if jnp.iscomplexobj(x) else part,
-            updates,
-            parts,
-        )
-        return joined, state
-
-    return optax.GradientTransformation(init_fn, update_fn)
-
-
-def _scale_by_lr(lr: Any) -> optax.GradientTransformation:
-    lr = _checks.rate("lr", lr, least=0)
-    if _checks.fixed(lr):
-        return optax.scale_by_learning_rate(lr)
-    if not callable(lr):
-        return optax.scale_by_learning_rate(jnp.maximum(lr, 0))
-    return optax.scale_by_learning_rate(
-        lambda step: jnp.maximum(_checks.scheduled("lr", lr, step), 0)
-    )
 
 
 def _scale_by_adagrad(initial: float, eps: float) -> optax.GradientTransformation:

@@ -215,10 +215,11 @@ def trajectories(path: Path) -> list[Path]:
     with style.figure(2, len(OPTIMIZERS), width=2.6, height=2.6) as (fig, axes):
         for row, column in itertools.product(range(2), range(len(OPTIMIZERS))):
             axis, optimizer = axes[row][column], list(OPTIMIZERS.values())[column]
-            landscape = lm.landscape_modify(threshold=lm.constant(0.0)) if row else None
-            tx = getattr(lm.torch_optim, optimizer.name)(
-                LEARNING_RATES[optimizer.name], landscape=landscape
-            )
+            rate = LEARNING_RATES[optimizer.name]
+            tx = getattr(lm.torch_optim, optimizer.name)(rate)
+            if row:
+                landscape = lm.landscape_modify(threshold=lm.constant(0.0))
+                tx = optax.chain(landscape, tx)
             # The modified landscape is that of c = 0, the height of the minima.
             heights = lm.landscape(grid, 0.0, u_min=0.0) if row else grid
             axis.contourf(xs, ys, np.log1p(heights), 20, cmap="Greys", alpha=0.75)

@@ -33,13 +33,15 @@ class Optimizer:
         ahead: "optax.GradientTransformation | None",
     ) -> "optax.GradientTransformationExtraArgs":
         """The optax chain; `ahead` comes before weight decay."""
+        import optax
+
         from landmod_jax import torch_optim
 
         options: dict[str, Any] = {"weight_decay": weight_decay}
         if momentum:
             options["momentum"] = momentum
-        make = getattr(torch_optim, self.name)
-        return make(learning_rate, landscape=ahead, **options)
+        tx = getattr(torch_optim, self.name)(learning_rate, **options)
+        return tx if ahead is None else optax.chain(ahead, tx)
 
 
 OPTIMIZERS = {

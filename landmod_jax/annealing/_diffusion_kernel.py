@@ -17,8 +17,7 @@ from jax.typing import ArrayLike
 from landmod_jax import _checks
 from landmod_jax import _shapes as shapes
 from landmod_jax._numerics import for_each, held, held_eps
-from landmod_jax._thresholds import Threshold, running_min, updated_chains
-from landmod_jax._transform import _checked_threshold
+from landmod_jax._thresholds import Threshold, resolve, updated_chains
 from landmod_jax.annealing import _arguments as arguments
 from landmod_jax.annealing import _compiled as compiled
 from landmod_jax.annealing import _kernel as kernels
@@ -164,7 +163,7 @@ def checked(
     _checks.choice("at_bounds", at_bounds, get_args(AtBounds))
     step_size = _checks.number("step_size", step_size, above=0)
     shape = shapes.resolve("bounded" if f is None else f)
-    rule = running_min() if threshold is None else _checked_threshold(threshold)
+    rule = resolve(threshold)
     numbers = step_size, eps, arguments.box(bounds)
     return Diffusion(method, shape, rule, at_bounds), numbers
 

@@ -8,8 +8,7 @@ import numpy as np
 
 from landmod_jax import _checks
 from landmod_jax import _shapes as shapes
-from landmod_jax._thresholds import Threshold, running_min
-from landmod_jax._transform import _checked_threshold
+from landmod_jax._thresholds import Threshold, resolve, running_min
 from landmod_jax.annealing import _arguments as arguments
 from landmod_jax.annealing import _compiled as compiled
 from landmod_jax.annealing import _kernel as kernels
@@ -87,7 +86,7 @@ def law_of(f: Any, threshold: Any, logarithm: Any) -> loop.Law:
                     "modification; without it, chains are on U"
                 )
         return loop.Law(None, running_min(), False)
-    rule = running_min() if threshold is None else _checked_threshold(threshold)
+    rule = resolve(threshold)
     return loop.Law(shapes.resolve(f), rule, logarithm)
 
 

@@ -26,9 +26,8 @@ NOT_NUMBERS = [
 ]  # fmt: skip
 NOT_AT_LEAST_0 = [*NOT_NUMBERS, -1, -0.5, np.float32(-1)]
 NOT_ABOVE_0 = [*NOT_AT_LEAST_0, 0, 0.0, jnp.float32(0)]
-NOT_SCHEDULES = [lambda: 1.0, lambda a, b: 1.0]
 BAD_SCHEDULES = [
-    *NOT_SCHEDULES, annealing.geometric, lambda t: -1.0, lambda t: "hot",
+    lambda: 1.0, lambda a, b: 1.0, annealing.geometric, lambda t: -1.0, lambda t: "hot",
     lambda t: jnp.ones(2), lambda t: None, lambda t: jnp.nan, lambda t: float("inf"),
 ]  # fmt: skip
 NOT_COUNTS = [
@@ -226,16 +225,16 @@ BAD = {
     annealing.langevin_noise: (
         {"learning_rate": 0.1, "temperature": 0.1, "key": 0},
         {
-            "learning_rate": [*NOT_ABOVE_0, *NOT_SCHEDULES],
-            "temperature": [*NOT_AT_LEAST_0, *NOT_SCHEDULES],
+            "learning_rate": NOT_ABOVE_0,
+            "temperature": NOT_AT_LEAST_0,
             "key": [*NOT_KEYS, -1],
         },
     ),
     annealing.kinetic_langevin: (
         {"step_size": 0.1, "temperature": 0.1, "key": 0},
         {
-            "step_size": [*NOT_ABOVE_0, *NOT_SCHEDULES],
-            "temperature": [*NOT_ABOVE_0, *NOT_SCHEDULES],
+            "step_size": NOT_ABOVE_0,
+            "temperature": NOT_ABOVE_0,
             "key": [*NOT_KEYS, -1],
         },
     ),

@@ -35,15 +35,6 @@ def test_h_against_scipys_quadrature(name, eps):
     np.testing.assert_allclose(got, expected, rtol=2e-5, atol=2e-5)
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("eps", [1.0, 0.05])
-def test_quadrature_agrees_with_the_closed_form(name, eps):
-    u = jnp.array([0.0, 0.01, 0.5, 3.0, 40.0])
-    closed = lm.landscape(u, 0.0, eps, name)
-    by_quadrature = lm.landscape(u, 0.0, eps, lambda v: lm.SHAPES[name](v))
-    np.testing.assert_allclose(by_quadrature, closed, rtol=1e-5, atol=1e-6)
-
-
 @pytest.mark.parametrize(
     ("p", "name"), [(1, "linear"), (2, "quadratic"), (0.5, "sqrt")]
 )
@@ -62,16 +53,6 @@ def test_equations_2_10_and_2_11():
     np.testing.assert_allclose(
         lm.landscape(above, c, eps, u_min=u_min),
         (c - u_min) / eps + np.log((above - c + eps) / eps),
-        rtol=1e-6,
-    )
-
-
-def test_the_arctangent_of_the_quadratic_shape():
-    u, c, eps, u_min = jnp.array([0.7, 1.0, 5.0]), 0.7, 0.4, 0.2
-    root = np.sqrt(eps)
-    np.testing.assert_allclose(
-        lm.landscape(u, c, eps, "quadratic", u_min),
-        (c - u_min) / eps + np.arctan((u - c) / root) / root,
         rtol=1e-6,
     )
 
@@ -101,11 +82,6 @@ def test_the_logarithmic_term_of_2_9():
     h = lm.landscape(u, 1.0, 0.5, u_min=0.0)
     full = lm.landscape(u, 1.0, 0.5, u_min=0.0, logarithm=True)
     np.testing.assert_allclose(full - h, np.log([0.5, 0.5, 2.5]), rtol=1e-6)
-
-
-def test_a_threshold_above_everything_only_shifts_and_divides():
-    u = jnp.linspace(-1, 2, 7)
-    np.testing.assert_allclose(lm.landscape(u, 5.0, 0.5), (u + 1) / 0.5, rtol=1e-6)
 
 
 def test_the_bounded_shape_meets_the_conditions_of_the_theory():
@@ -151,30 +127,6 @@ def test_the_critical_height_in_two_dimensions_takes_the_pass():
     assert lm.critical_height([0.0, 5.0, 0.0]) == 5
 
 
-@pytest.mark.parametrize("u", [np.float64(1.0), [], [0.0, np.nan]])
-def test_a_landscape_that_is_none_is_refused(u):
-    with pytest.raises(ValueError, match="grid of finite values"):
-        lm.critical_height(u)
-
-
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda: lm.power(0), "p must be a finite real number greater than 0; got 0"),
-        (lambda: lm.power(float("inf")), "p must be"),
-        (lambda: lm.bounded(-1.0), "bound must be .*got -1.0"),
-        (lambda: lm.bounded(1.0, 0.0), "width must be .*got 0.0"),
-        (
-            lambda: lm.landscape(1.0, 0.0, 0.0),
-            "eps must be finite and greater than 0, got 0",
-        ),
-    ],
-)
-def test_wrong_arguments_are_named(make, message):
-    with pytest.raises(ValueError, match=message):
-        make()
-
-
 def test_the_slope_of_the_bounded_shape_is_right_where_its_two_forms_meet():
     """f′(u) = 3 bound · width³ u² / (width³ + u³)², in the H of (2.9) by 1 + f′."""
     u = jnp.array([0.0, 0.25, 0.5, 1.0, 4.0])
@@ -184,10 +136,10 @@ def test_the_slope_of_the_bounded_shape_is_right_where_its_two_forms_meet():
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("eps", [1e-6, 1.0, 30.0, 1e4, 1e20])
-def test_closed_forms_keep_their_digits_for_every_eps(name, eps):
+def test_closed_forms_keep_their_digits_for_every_eps(name):
     """√u and ∛u are small against a large ε, and the logarithm nearly cancels."""
-    u = np.float32([0.0, 1e-6, 1e-3, 0.9, 1.1, 50.0])
+    u = np.tile(np.float32([0.0, 1e-6, 1e-3, 0.9, 1.1, 50.0]), (5, 1))
+    eps = np.float32([[1e-6], [1.0], [30.0], [1e4], [1e20]])
     got = lm.landscape(u, 0.0, eps, name)
     with jax.enable_x64(True):
         by_quadrature = lm.landscape(np.float64(u), 0.0, eps, lambda v: F_JAX[name](v))
@@ -195,17 +147,14 @@ def test_closed_forms_keep_their_digits_for_every_eps(name, eps):
 
 
 @pytest.mark.parametrize("f", [*NAMES, lambda u: 1 + jnp.sin(u)])
-@pytest.mark.parametrize("c", [5.0, 1e8, np.inf])
 @pytest.mark.parametrize("logarithm", [False, True])
-def test_a_threshold_far_above_everything_changes_nothing(f, c, logarithm):
-    u = jnp.linspace(-1, 2, 7)
+def test_a_threshold_far_above_everything_changes_nothing(f, logarithm):
+    u = jnp.tile(jnp.linspace(-1, 2, 7), (3, 1))
+    c = jnp.array([[5.0], [1e8], [jnp.inf]])
     at_0 = 0.5 + (not isinstance(f, str))
-    h = lm.landscape(u, c, 0.5, f, logarithm=logarithm)
-    np.testing.assert_allclose(
-        h, (u + 1) / at_0 + logarithm * np.log(at_0), rtol=1e-6, atol=1e-6
-    )
-    slope, in_c = jax.grad(
-        lambda u, c: lm.landscape(u, c, 0.5, f, -1.0, logarithm=logarithm), (0, 1)
-    )(0.3, float(c))
-    np.testing.assert_allclose(slope, 1 / at_0, rtol=1e-6)
-    assert in_c == 0
+    h = lambda u, c: lm.landscape(u, c, 0.5, f, -1.0, logarithm=logarithm)
+    expected = (u + 1) / at_0 + logarithm * np.log(at_0)
+    np.testing.assert_allclose(h(u, c), expected, rtol=1e-6, atol=1e-6)
+    slope, in_c = jax.grad(lambda *x: h(*x).sum(), (0, 1))(u, c)
+    np.testing.assert_allclose(slope, jnp.full_like(u, 1 / at_0), rtol=1e-6)
+    assert not in_c.any()

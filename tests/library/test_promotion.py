@@ -12,14 +12,9 @@ import pytest
 
 import landmod_jax as lm
 from landmod_jax import annealing
+from tests.library.cases import THRESHOLDS
 
 SHAPES = ("linear", "quadratic", "sqrt", "cbrt", "bounded", lm.power(0.7))
-THRESHOLDS = {
-    "running_min": lm.running_min(),
-    "constant": lm.constant(0.5),
-    "smoothed_min": lm.smoothed_min(0.9),
-    "windowed_min": lm.windowed_min(3),
-}
 LEAVES = (jnp.bfloat16, jnp.float16, jnp.float32, jnp.complex64, jnp.int32)
 
 

@@ -28,9 +28,7 @@ def power_by_hand(p, eps):
 
 CASES = {
     # f, height, eps, the integral; the tails of powers are below 1e-9 of it.
-    "power 4": (lm.power(4.0), 1e5, 1.0, power_by_hand(4, 1.0)),
     "power 6": (lm.power(6.0), 1e4, 1e-6, power_by_hand(6, 1e-6)),
-    "wavy": (WAVY, 10.0, 1.0, by_scipy(lambda v: v + np.sin(v), 10, 1.0)),
     "wavy far": (WAVY, 100.0, 0.1, by_scipy(lambda v: v + np.sin(v), 100, 0.1)),
     "step": (lambda u: jnp.where(u > 1, 10.0, 0.0), 3.0, 1.0, 1 + 2 / 11),
     "kink": (lambda u: jnp.minimum(u, 5.0), 20.0, 1.0, np.log(6) + 15 / 6),
@@ -63,18 +61,10 @@ def test_derivatives_in_a_parameter_of_a_shape(mode):
     """Where panels were bisected; ∂/∂a of ln(1 + a u) / a, by hand."""
     u = jnp.array([0.0, 2.0, 1e4])
     shape = lambda a: lambda u: a * u
-    slope = mode(lambda a: lm.landscape(u, 0.0, 1.0, shape(a), 0.0))
+    slope = jax.jit(mode(lambda a: lm.landscape(u, 0.0, 1.0, shape(a), 0.0)))
     for a in (1.0, 50.0):
         by_hand = np.float64(u) / (1 + a * u) / a - np.log1p(a * np.float64(u)) / a**2
         np.testing.assert_allclose(slope(a), by_hand, rtol=2e-5)
-
-
-def test_promotion_of_ranks_is_not_needed():
-    with jax.numpy_rank_promotion("raise"):
-        for u in (jnp.array([1.0, 2.0]), jnp.ones((2, 3))):
-            h = lm.landscape(u, 0.5, 1.0, WAVY, 0.0)
-            np.testing.assert_allclose(h, lm.landscape(u, 0.5, 1.0, WAVY, 0.0))
-            lm.landscape(u, 0.5, jnp.ones(u.shape[-1:]))
 
 
 def test_a_shape_is_traced_once_for_all_panels():

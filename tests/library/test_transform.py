@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from absl.testing import parameterized
 
 import landmod_jax as lm
 
@@ -60,26 +59,6 @@ def test_every_gradient_is_multiplied_by_the_scale():
     updates, _, (_, scale) = run(lm.landscape_modify(), LOSSES[:2])
     assert scale[-1] == 0.5  # 1 / ((3 - 2) + 1)
     chex.assert_trees_all_close(updates, {"w": np.full((3, 2), 0.5), "b": np.zeros(2)})
-
-
-class Variants(chex.TestCase):
-    """With and without jit, on a device, and pmapped."""
-
-    @chex.variants(with_jit=True, without_jit=True, with_device=True, with_pmap=True)
-    @parameterized.parameters("linear", "quadratic")
-    def test_the_update(self, f):
-        tx = lm.landscape_modify(f, 0.5, threshold=lm.constant(1.0))
-
-        @self.variant
-        def update(grads, state, value):
-            return tx.update(grads, state, value=value)
-
-        updates, state = update(PARAMS, tx.init(PARAMS), jnp.float32(3.0))
-        scale = {"linear": 1 / 2.5, "quadratic": 1 / 4.5}[f]
-        chex.assert_trees_all_close(
-            jax.tree.map(jnp.ravel, updates["w"])[:6], jnp.full(6, scale), rtol=1e-6
-        )
-        chex.assert_trees_all_close(jnp.ravel(state.scale)[0], scale, rtol=1e-6)
 
 
 # XLA flushes subnormal numbers to zero.
@@ -210,22 +189,6 @@ def test_complex_infinities_stay_in_their_part():
     assert updates[0].imag == 1
 
 
-def test_state_is_stable_and_traced_once():
-    tx = lm.landscape_modify(threshold=lm.smoothed_min())
-    state = tx.init(PARAMS)
-    chex.clear_trace_counter()
-    update = jax.jit(
-        chex.assert_max_traces(lambda s, v: tx.update(PARAMS, s, value=v)[1], n=1)
-    )
-    for loss in (1.0, 2.0):
-        following = update(state, jnp.float32(loss))
-        chex.assert_trees_all_equal_shapes_and_dtypes(state, following)
-        assert jax.tree.leaves(jax.tree.map(lambda x: x.weak_type, following)) == (
-            jax.tree.leaves(jax.tree.map(lambda x: x.weak_type, state))
-        )
-        state = following
-
-
 def test_c_is_float32_for_half_precision_and_float64_where_that_is_enabled():
     grads = jnp.ones(2, jnp.bfloat16)
     tx = lm.landscape_modify()
@@ -246,16 +209,6 @@ def test_eps_may_be_a_schedule_of_the_step():
     np.testing.assert_allclose(scale, [1, 1, 4])
 
 
-def test_axis_name_averages_the_value_first():
-    tx = lm.landscape_modify(threshold=lm.constant(0.0), axis_name="i")
-    state = tx.init(0.0)
-    values = jnp.array([1.0, 2.0, 6.0, 3.0])
-    update = jax.pmap(lambda g, v: tx.update(g, state, value=v), axis_name="i")
-    updates, states = update(jnp.ones(4), values)
-    np.testing.assert_allclose(updates, np.full(4, 1 / 4))  # 1 / (mean 3 + 1)
-    assert len(set(np.asarray(states.scale).tolist())) == 1
-
-
 @pytest.mark.parametrize("names", ["batch", ("i", "batch")])
 def test_an_axis_that_is_not_mapped_is_named(names):
     tx = lm.landscape_modify(axis_name=names)
@@ -265,7 +218,9 @@ def test_an_axis_that_is_not_mapped_is_named(names):
         )
 
 
-@pytest.mark.parametrize("schedule", [lambda step: "1", lambda step: step.no_such])
+@pytest.mark.parametrize(
+    "schedule", [lambda step: "1", lambda step: step.no_such, lambda: 1.0]
+)
 def test_a_schedule_of_eps_that_fails_is_named(schedule):
     tx = lm.landscape_modify(eps=schedule)
     with pytest.raises(ValueError, match="eps is a schedule, which must return a real"):
@@ -273,78 +228,23 @@ def test_a_schedule_of_eps_that_fails_is_named(schedule):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("start", "update"),
     [
-        ({"f": "linaer"}, r"did you mean 'linear'\?.*'linaer'"),
-        ({"f": 3}, "f must be a function of the height u or one of"),
-        ({"f": lambda u: jnp.stack([u, u])}, "f must return a real scalar"),
-        ({"f": lambda: 1}, "f must be a function that can be called with 1 positional"),
-        ({"eps": 0.0}, "eps must be .* greater than 0.*got 0.0"),
-        ({"eps": -1}, "eps must be .*got -1"),
-        ({"eps": float("nan")}, "eps must be"),
-        ({"eps": float("inf")}, "eps must be"),
-        ({"eps": "1"}, "eps must be .*got '1'"),
-        ({"threshold": 0.5}, r"threshold=constant\(0.5\)"),
-        ({"threshold": lm.running_min}, r"threshold=running_min\(\)"),
-        ({"f": jnp.sin}, r"f must be at least 0; sin\(5.0\) is -0.9"),
-        ({"f": True}, "f must be a function of the height u or one of"),
-        ({"eps": True}, "eps must be a finite real number.*got True"),
-        ({"axis_name": 0}, "axis_name must be the name of a mapped axis"),
+        (jnp.zeros(3), lambda s, v: v),
+        (jnp.zeros(3), lambda s, v: (v[None], s)),
+        (jnp.zeros(3), lambda s, v: (1.0, s)),
+        (jnp.zeros(3), lambda s, v: (v.astype(jnp.float16), s)),
+        (jnp.zeros(3), lambda s, v: (v, s[:2])),
+        (jnp.zeros(3), lambda s, v: (v, s > 0)),
+        (jnp.zeros(3), lambda s: (s, s)),
+        (0, lambda s, v: (v, v)),
+        ((), lambda s, v: (v, s.c)),
     ],
 )
-def test_wrong_arguments_are_named(arguments, message):
-    with pytest.raises(ValueError, match=message):
-        lm.landscape_modify(**arguments)
-
-
-@pytest.mark.parametrize(
-    ("init", "update", "message"),
-    [
-        (
-            lambda dtype: jnp.zeros(()),
-            lambda s, v: (v[None], s),
-            "must return a pair: c",
-        ),
-        (lambda dtype: jnp.zeros(()), lambda s, v: v, "must return a pair: c"),
-        (lambda dtype: jnp.zeros(()), lambda s, v: (1.0, s), "must return a pair: c"),
-        (lambda dtype: 0, lambda s, v: (v, v), "state with the same structure"),
-        (lambda dtype: jnp.zeros(3), lambda s, v: (v, s[:2]), "state with the same"),
-        (lambda dtype: (), lambda s, v: (v, s.c), "failed.*no attribute 'c'"),
-    ],
-)
-def test_a_threshold_that_breaks_its_contract_is_named(init, update, message):
-    tx = lm.landscape_modify(threshold=lm.Threshold(init, update))
-    with pytest.raises(ValueError, match=f"threshold.update.*{message}"):
+def test_a_threshold_that_breaks_its_contract_is_named(start, update):
+    tx = lm.landscape_modify(threshold=lm.Threshold(lambda dtype: start, update))
+    with pytest.raises(ValueError, match=r"threshold.update must return .*Error"):
         tx.update(PARAMS, tx.init(PARAMS), PARAMS, value=1.0)
-
-
-@pytest.mark.parametrize(
-    ("functions", "name"),
-    [((1, 2), "init"), ((len, len), "update"), ((len, max, 3), "share")],
-)
-def test_what_is_no_function_of_a_threshold_is_named(functions, name):
-    with pytest.raises(ValueError, match=f"threshold.{name} must be a function"):
-        lm.Threshold(*functions)
-
-
-@pytest.mark.parametrize(
-    ("value", "message"),
-    [
-        (None, r"tx\.update\(grads, state, params, value=loss\)"),
-        (jnp.ones(3), r"got shape \(3,\).*loss\.mean\(\)"),
-        (jnp.ones((1, 1)), r"got shape \(1, 1\)"),
-        (1j, "value must be real"),
-        ((1.0, {"aux": 2}), r"got a tuple of 2: with has_aux=True"),
-        (True, "value must be real, the loss; got True"),
-        (jnp.bool_(True), "value must be real, the loss; got dtype bool"),
-    ],
-)
-def test_a_wrong_value_is_named(value, message):
-    tx = optax.chain(lm.landscape_modify(), optax.sgd(0.1))
-    with pytest.raises(ValueError, match=message):
-        tx.update(PARAMS, tx.init(PARAMS), PARAMS, value=value)
-    with pytest.raises(ValueError, match="needs the loss"):
-        tx.update(PARAMS, tx.init(PARAMS), PARAMS)
 
 
 def test_current_finds_one_and_says_where_several_are():

@@ -8,6 +8,7 @@ import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 import landmod_jax
@@ -170,7 +171,7 @@ def test_ten_lm_steps_with_gradients_scaled_by_hand(name, optimizer):
     with jax.enable_x64(True):
         problem = Problem(
             model=models.create(name, dtype=jnp.float64),
-            tx=OURS[optimizer](landscape=landmod_jax.landscape_modify()),
+            tx=optax.chain(landmod_jax.landscape_modify(), OURS[optimizer]()),
             pipeline=Pipeline((0.0,) * 3, (1.0,) * 3),
             classes=10,
             arm=LM,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import jax
 import numpy as np
+import optax
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
@@ -20,9 +21,8 @@ from experiments.train.trainer import DeviceData, Keys, Trainer
 def losses_and_weights(optimizer, landscape, device_data):
     config = Protocol().run("digits", "simple_cnn", optimizer, "base", 0)
     options = {"momentum": config.momentum} if config.momentum else {}
-    tx = getattr(landmod_jax.torch_optim, optimizer)(
-        config.learning_rate, landscape=landscape, **options
-    )
+    tx = getattr(landmod_jax.torch_optim, optimizer)(config.learning_rate, **options)
+    tx = optax.chain(landscape, tx)
     problem = dataclasses.replace(make_problem(config, 7), tx=tx)
     trainer = Trainer(problem, device_data, config.batch_size)
     keys = Keys.of(0)
@@ -38,7 +38,7 @@ if __name__ == "__main__":
     for optimizer in OPTIMIZERS:
         plain, modified = (
             losses_and_weights(optimizer, landscape, device_data)
-            for landscape in (None, no_op)
+            for landscape in (optax.identity(), no_op)
         )
         for a, b in zip(plain, modified, strict=True):
             np.testing.assert_array_equal(a, b, err_msg=optimizer, strict=True)
