@@ -19,7 +19,6 @@ CAPTIONS = {
     "shift.png": "Training loss, when labels are permuted half-way.",
 }
 _TICKS = (10.0, 50.0, 80.0, 90.0, 95.0, 97.0, 98.0, 99.0)
-_LONG = ("lm", "clip", "skip", "lm_windowed", "lm_reset")
 
 
 def draw(
@@ -70,6 +69,15 @@ def draw_frontier(panels: list[Any], path: Path) -> list[Path]:
                 axis.plot(rare[default], faults[default], "o", ms=8, color=remedy.color)
             mark = {"marker": "*", "ms": 13, "ls": "", "color": REMEDIES["base"].color}
             axis.plot(rare[plain], faults[plain], label="plain", zorder=5, **mark)
+            axis.annotate(
+                "better",
+                (1, 1),
+                (0.87, 0.9),
+                "axes fraction",
+                "axes fraction",
+                {"arrowstyle": "->", "color": "0.4"},
+                color="0.4",
+            )
             _error_axis(axis)
             axis.set_title(f"{NETWORKS[network].label}, {OPTIMIZERS[optimizer].label}")
             axis.set_ylabel("accuracy with 2% bad batches, %")

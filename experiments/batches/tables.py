@@ -10,7 +10,7 @@ from experiments.batches import analysis
 from experiments.batches.analysis import EQUIVALENT, SURE
 from experiments.batches.networks import NETWORKS
 from experiments.batches.options import FAULTS, RARE, SCENARIOS, Config
-from experiments.batches.remedies import REMEDIES
+from experiments.batches.remedies import OURS, REMEDIES, RIVALS
 from experiments.config.optimizers import OPTIMIZERS
 from experiments.study import document
 
@@ -24,7 +24,7 @@ def tables(runs: pd.DataFrame, cases: dict[str, Any]) -> str:
     changed = analysis.defaults(runs)
     parts = ["# Bad and rare batches\n", _how_to_read()]
     if len(compared[EQUIVALENT]):
-        parts += ["## The frontiers\n", _frontiers()]
+        parts += ["## The frontiers\n", _overview(compared[EQUIVALENT]), _frontiers()]
         for margin, table in compared.items():
             parts += [f"### With a margin of {margin:g} points\n", _comparisons(table)]
     if len(changed):
@@ -74,6 +74,37 @@ def _comparisons(compared: pd.DataFrame) -> str:
     ]
     head = ("Network", "Arm", "Against all of", "Distance", "p", "Holm", "Verdict")
     return text.table(head, rows)
+
+
+def _overview(compared: pd.DataFrame) -> str:
+    """LM against each rival, both ways in one cell."""
+    outside = {
+        tuple(row[name] for name in ("network", "optimizer", "arm", "other")): (
+            row["adjusted"] < SURE
+        )
+        for row in compared.to_dict("records")
+    }
+    rows = []
+    for network, optimizer, of_group in analysis.groups(compared):
+        for ours in (arm for arm in OURS if arm in set(of_group["arm"])):
+            cells = []
+            for rival in RIVALS:
+                key = network, optimizer, ours, rival
+                back = network, optimizer, rival, ours
+                known = key in outside
+                cells.append(VERDICTS[outside[key], outside[back]] if known else "")
+            rows.append([_name(network, optimizer), REMEDIES[ours].label, *cells])
+    head = ("Network", "Arm", *(REMEDIES[rival].label for rival in RIVALS))
+    return f"{MARKS[0]}\n\n{text.table(head, rows)}\n{MARKS[1]}\n"
+
+
+# By whether LM's frontier has a point outside the rival's, and the other way round.
+VERDICTS = {
+    (True, False): "**LM outside**",
+    (False, True): "rival outside",
+    (True, True): "each outside",
+    (False, False): "cannot tell",
+}
 
 
 def _frontiers() -> str:
@@ -185,14 +216,17 @@ def _lefts(of_group: pd.DataFrame, scenarios: Sequence[str]) -> str:
 
 
 def _missing(cases: dict[str, Any]) -> str:
-    lacking = [case for case in Config().cases() if case.name not in cases]
+    planned = Config().cases()
+    lacking: dict[str, list[str]] = {}
+    for case in (case for case in planned if case.name not in cases):
+        name = _name(case.network, case.optimizer)
+        lacking.setdefault(name, []).append(SCENARIOS[case.scenario].label)
     if not lacking:
         return "Every case of the plan has been run.\n"
-    names = "; ".join(
-        f"{_name(case.network, case.optimizer)}, {SCENARIOS[case.scenario].label}"
-        for case in lacking
-    )
-    return f"Of the plan's {len(Config().cases())} cases, not run: {names}.\n"
+    count = sum(map(len, lacking.values()))
+    head = f"Of the plan's {len(planned)} cases, {count} have not run:\n"
+    lines = [f"- {name}: {'; '.join(labels)}" for name, labels in lacking.items()]
+    return "\n".join([head, *lines]) + "\n"
 
 
 def _p(p: float) -> str:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from experiments.batches import analysis
+from experiments.batches import analysis, tables
 from experiments.batches.remedies import REMEDIES
 
 SEEDS = 72
@@ -92,7 +92,10 @@ def test_comparisons_go_both_ways_and_are_adjusted_together():
     values |= {("lm", x): (95, 96) for x in REMEDIES["lm"].strengths}
     values |= {("clip", x): (94, 90) for x in REMEDIES["clip"].strengths}
     values |= {("skip", x): (98, 10) for x in REMEDIES["skip"].strengths}
-    found = analysis.comparisons(rows(values)).set_index(["arm", "other"])
+    compared = analysis.comparisons(rows(values))
+    cells = tables._overview(compared).splitlines()[4].split(" | ")
+    assert cells[1:] == ["LM", "**LM outside**", "", "each outside", "", " |"]
+    found = compared.set_index(["arm", "other"])
     assert set(found.index) == {
         ("lm", "clip"), ("clip", "lm"), ("lm", "skip"), ("skip", "lm")
     }  # fmt: skip
