@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 
@@ -109,6 +110,10 @@ def test_list_and_report_show_a_study(name, whole, tmp_path, capsys):
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "<h2>" in page
     assert "data:image/png" in page
+    markdown = (out / "report.md").read_text(encoding="utf-8")
+    link = re.search(r"Tables and comparisons: \[study/tables.md\]\((.*)\)", markdown)
+    for path in [link[1], *re.findall(r"!\[.*\]\((.*)\)", markdown)]:
+        assert (out / path).is_file()
 
 
 @pytest.mark.parametrize("make", ["report", "results"])
