@@ -57,6 +57,91 @@ EXAMPLES = {
 }  # fmt: skip
 
 
+NO_NUMBER = {"x": "", "nan": "", "": ""}
+COUNT = {"0": "must be at least 1", "-1": "must be at least 1", "1.5": "", **NO_NUMBER}
+ABOVE_0 = {"0": "must be greater than 0", "-1": "must be greater than 0", **NO_NUMBER}
+SEVERAL = ABOVE_0 | {None: "", "1 1": "1"}
+FLAG = ([None], {"yes": ""})
+# Of each option: values that are taken; values that are not, with what is said. A value
+# may be several words, or None.
+COMMON = {
+    "out": (["new", "~/new"], {"file": "cannot write a ", "": ""}),
+    "resume": ([None], {"yes": "", "--overwrite": "exclude each other"}),
+    **dict.fromkeys(("overwrite", "dry-run"), FLAG),
+    "time-budget": (["0.5"], ABOVE_0),
+    "cache-dir": (["."], {"": ""}),
+}
+VALUES = {
+    "stability": {
+        "tasks": (
+            ["mlp6 rnn"],
+            {
+                "mlp7": "--tasks 'mlp7': choose from mlp6",
+                "rnn --quick": "--tasks rnn is not part of --quick",
+            },
+        ),
+        "optimizers": (["adagrad"], {"adamw": "--optimizers 'adamw': choose from sgd"}),
+        "arms": (
+            ["lm_sqrt"],
+            {
+                "momentum": "--arms 'momentum': choose from base",
+                "momo --optimizers adagrad": "--arms momo is for sgd, adam only",
+                "polyak --optimizers adam": "--arms polyak is for sgd only",
+            },
+        ),
+        "seeds": (["1", "5 --quick"], COUNT),
+        "quick": FLAG,
+        "data-dir": (["."], {"": ""}),
+    },
+    "batches": {
+        "networks": (["mlp rnn"], {"mpl": "--networks 'mpl': choose from mlp"}),
+        "optimizers": (
+            ["sgd"],
+            {
+                "adagrad": "--optimizers 'adagrad': choose from sgd, adam",
+                "sgd --networks transformer": "none of the plan's cases",
+            },
+        ),
+        "scenarios": (["none shift"], {"some": "--scenarios 'some': choose from"}),
+        "seeds": (["1", "5 --quick"], COUNT),
+        "quick": FLAG,
+    },
+    "spins": {
+        "parts": (["search"], {"tuneling": "--parts 'tuneling': choose from tunnel"}),
+        "quick": FLAG,
+    },
+    "language": {
+        "models": (["lstm"], {"gru": "--models 'gru': choose from transformer, lstm"}),
+        "optimizers": (
+            ["adabelief"],
+            {
+                "sgd": "--optimizers 'sgd': choose from adamw, adabelief",
+                "adabelief --models transformer": "no case of the plan",
+            },
+        ),
+        "arms": (
+            ["lm_c0 warmup"],
+            {
+                "momo": "--arms 'momo': choose from base",
+                "warmup --quick": "--arms 'warmup': choose from base, lm,",
+            },
+        ),
+        "seeds": (["1", "5 --quick"], COUNT),
+        "quick": FLAG,
+        "data-dir": (["."], {"": ""}),
+    },
+    "anneal": {
+        "objectives": (["levy ackley"], {"rastrign": "unknown objective 'rastrign'"}),
+        "dimensions": (["3 10"], SEVERAL | {"1.5": ""}),
+        "steps": (["100"], {"70": "must be a multiple of --records 50", **COUNT}),
+        "records": (["20"], {"3": "must be a multiple of --records 3", **COUNT}),
+        **dict.fromkeys(("barriers", "temperatures"), (["0.1 2"], SEVERAL)),
+        **dict.fromkeys(("chains", "settings", "tunings"), (["3"], COUNT)),
+        "escape-steps": (["3"], COUNT),
+    },
+}
+
+
 @contextlib.contextmanager
 def at_reduced_scale(folder):
     """Registers the example of the documentation, and makes the others small."""
