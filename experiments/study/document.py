@@ -31,8 +31,8 @@ def write_with(drawing: style.Drawing, study: Study, out: Path) -> Rows:
         place = traceback.extract_tb(error.__traceback__)[-1]
         raise UserError(
             f"{out}: tables.md cannot be made: {type(error).__name__}: {error} "
-            f"({Path(place.filename).name}, line {place.lineno}): its rows contradict "
-            f"each other, or the {study.name} has a bug"
+            f"({Path(place.filename).name}, line {place.lineno}): its index and rows "
+            f"contradict each other, or the {study.name} has a bug"
         ) from error
     files.write_text(out / "tables.md", words)
     study.draw(rows, index, out, drawing)
