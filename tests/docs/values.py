@@ -12,6 +12,7 @@ from experiments.report import statistics
 from experiments.report import thesis as published
 from experiments.stability import margins as of_rates
 from experiments.stability import program
+from tests.docs import bad_batches
 from tests.docs.rows import (
     CARD,
     NETWORKS,
@@ -263,59 +264,65 @@ def bfloat16():
     return Range.of(x.mean() for x in changes)
 
 
-VALUES = globals() | {
-    # Stability.
-    "collapsed_under": lambda: program.COLLAPSED_UNDER,
-    "at_most": lambda: of_rates.AT_MOST,
-    "least": lambda group_and_arm: margins(group_and_arm).low,
-    "most": lambda group_and_arm: margins(group_and_arm).high,
-    "harmed": lambda: Range.of(margin(case).value for case in HARMED),
-    "count": lambda arm, rate: Count(stability(arm, rate)),
-    "loss": lambda comparison: -points(comparison),
-    "p_points": lambda comparison: p(stability(comparison, "Accuracy, points")),
-    "p_collapses": lambda comparison: p(stability(comparison, "Collapses")),
-    "best": lambda arm: numbers(stability(arm, "Test accuracy"))[0],
-    "accuracy": lambda case, rate: runs(case, rate)["test_accuracy"].mean(),
-    "total": lambda case: runs(case)["collapsed"].sum(),
-    "above_the_least_rate": lambda case: Range.of(collapsed(case).sum(axis=0)[1:]),
-    "lost": lambda case, rate: Count(runs(case, rate)["collapsed"].sum()),
-    # Training runs, and the thesis.
-    "mean": lambda study, optimizer, arm, x: of_arm(study, optimizer, arm)[x].mean(),
-    "pairs": lambda study, row: cell(study, "", row, "Pairs to detect 1 point"),
-    "last": lambda study: Range.of(frame(f"{study}/runs.csv")["test_accuracy"]),
-    "least_steps": lambda study: frame(f"{study}/runs.csv")["steps"].min(),
-    "most_steps": lambda study: frame(f"{study}/runs.csv")["steps"].max(),
-    "mean_scales": lambda study: Range.of(
-        frame(f"{study}/windows.csv.gz").groupby("run")["scale"].mean().dropna()
-    ),
-    "smallest_p": lambda n: statistics.smallest_p(int(n)),
-    "lower_bound": lambda successes, n: exact(successes, n).low,
-    "upper_bound": lambda successes, n: exact(successes, n).high,
-    "wilson": lambda successes, n: statistics.wilson(int(successes), int(n))[0],
-    "median_epoch": lambda study: later(study).median(),
-    "shortest_epoch": lambda study: later(study).min(),
-    # Spins and formulas.
-    "in_sweeps": lambda family, method: interval(search("sweeps")[family, method]),
-    "p_in_sweeps": lambda family, method: p(search("sweeps")[family, method]),
-    "plain": lambda n, temperature: tunneling(n, temperature),
-    "millions": lambda n, temperature: tunneling(n, temperature) / 1e6,
-    "bounded_to_plain": lambda n, x: bounded(n, x) / tunneling(n, x),
-    "last_faster": lambda n: TEMPERATURES[slower(n).index(True) - 1],
-    "first_slower": lambda n: TEMPERATURES[slower(n).index(True)],
-    "success": lambda case: annealed(case, "Success"),
-    "against_plain": lambda case: annealed(case, "Against the plain one"),
-    "hardest": lambda: max(annealed(case, "Success") for case in HARDEST),
-    "smallest_eps": lambda dtype: float(np.finfo(dtype).tiny) ** 0.5,
-    # Speed.
-    "pairs_of_calls": lambda: record("overhead/cpu-jax-0.10.2")["pairs"],
-    "preresnet": lambda: Range.of(
-        by_model(name)["preresnet110"]["speed_ratio"]
-        for name in ("cpu-jax-0.10.2", "plain-jax-0.12.0", "cpu-jax-0.12.0")
-    ),
-    "speed": lambda name, model: by_model(name)[model]["speed_ratio"],
-    "step": lambda name, model: by_model(name)[model]["jax"]["seconds_a_step"],
-    "peak": lambda name, model: by_model(name)[model]["jax"]["peak_mib"] / 1024,
-    "share": lambda model, of: h100(model)[f"share_of_{of}_rate"],
-    "compilation": lambda model: h100(model)["about"]["compile_seconds"],
-    "gain_unrolled": lambda: several("unrolled").high,
-}
+VALUES = (
+    globals()
+    | bad_batches.VALUES
+    | {
+        # Stability.
+        "collapsed_under": lambda: program.COLLAPSED_UNDER,
+        "at_most": lambda: of_rates.AT_MOST,
+        "least": lambda group_and_arm: margins(group_and_arm).low,
+        "most": lambda group_and_arm: margins(group_and_arm).high,
+        "harmed": lambda: Range.of(margin(case).value for case in HARMED),
+        "count": lambda arm, rate: Count(stability(arm, rate)),
+        "loss": lambda comparison: -points(comparison),
+        "p_points": lambda comparison: p(stability(comparison, "Accuracy, points")),
+        "p_collapses": lambda comparison: p(stability(comparison, "Collapses")),
+        "best": lambda arm: numbers(stability(arm, "Test accuracy"))[0],
+        "accuracy": lambda case, rate: runs(case, rate)["test_accuracy"].mean(),
+        "total": lambda case: runs(case)["collapsed"].sum(),
+        "above_the_least_rate": lambda case: Range.of(collapsed(case).sum(axis=0)[1:]),
+        "lost": lambda case, rate: Count(runs(case, rate)["collapsed"].sum()),
+        # Training runs, and the thesis.
+        "mean": lambda study, optimizer, arm, x: of_arm(study, optimizer, arm)[
+            x
+        ].mean(),
+        "pairs": lambda study, row: cell(study, "", row, "Pairs to detect 1 point"),
+        "last": lambda study: Range.of(frame(f"{study}/runs.csv")["test_accuracy"]),
+        "least_steps": lambda study: frame(f"{study}/runs.csv")["steps"].min(),
+        "most_steps": lambda study: frame(f"{study}/runs.csv")["steps"].max(),
+        "mean_scales": lambda study: Range.of(
+            frame(f"{study}/windows.csv.gz").groupby("run")["scale"].mean().dropna()
+        ),
+        "smallest_p": lambda n: statistics.smallest_p(int(n)),
+        "lower_bound": lambda successes, n: exact(successes, n).low,
+        "upper_bound": lambda successes, n: exact(successes, n).high,
+        "wilson": lambda successes, n: statistics.wilson(int(successes), int(n))[0],
+        "median_epoch": lambda study: later(study).median(),
+        "shortest_epoch": lambda study: later(study).min(),
+        # Spins and formulas.
+        "in_sweeps": lambda family, method: interval(search("sweeps")[family, method]),
+        "p_in_sweeps": lambda family, method: p(search("sweeps")[family, method]),
+        "plain": lambda n, temperature: tunneling(n, temperature),
+        "millions": lambda n, temperature: tunneling(n, temperature) / 1e6,
+        "bounded_to_plain": lambda n, x: bounded(n, x) / tunneling(n, x),
+        "last_faster": lambda n: TEMPERATURES[slower(n).index(True) - 1],
+        "first_slower": lambda n: TEMPERATURES[slower(n).index(True)],
+        "success": lambda case: annealed(case, "Success"),
+        "against_plain": lambda case: annealed(case, "Against the plain one"),
+        "hardest": lambda: max(annealed(case, "Success") for case in HARDEST),
+        "smallest_eps": lambda dtype: float(np.finfo(dtype).tiny) ** 0.5,
+        # Speed.
+        "pairs_of_calls": lambda: record("overhead/cpu-jax-0.10.2")["pairs"],
+        "preresnet": lambda: Range.of(
+            by_model(name)["preresnet110"]["speed_ratio"]
+            for name in ("cpu-jax-0.10.2", "plain-jax-0.12.0", "cpu-jax-0.12.0")
+        ),
+        "speed": lambda name, model: by_model(name)[model]["speed_ratio"],
+        "step": lambda name, model: by_model(name)[model]["jax"]["seconds_a_step"],
+        "peak": lambda name, model: by_model(name)[model]["jax"]["peak_mib"] / 1024,
+        "share": lambda model, of: h100(model)[f"share_of_{of}_rate"],
+        "compilation": lambda model: h100(model)["about"]["compile_seconds"],
+        "gain_unrolled": lambda: several("unrolled").high,
+    }
+)
