@@ -130,7 +130,8 @@ class Config(command.Options):
     """Number of seeds, which count from 5000; by default, 72 or 48 for mlp and 24 for
     the other networks, or 8 with --quick."""
     quick: bool = False
-    """Three scenarios, 8 seeds and every second strength: a minute on two cores."""
+    """Three scenarios, 8 seeds and every second strength: under two minutes on two
+    cores."""
 
     def cases(self) -> dict[Case, int]:
         """The requested cases of the plan, in order, with their numbers of seeds.
