@@ -68,7 +68,7 @@ def test_two_processes_train_as_one_device(model, learning_rate, steps, tmp_path
 
 @pytest.mark.slow
 def test_a_signal_to_one_process_stops_both_and_both_go_on(tmp_path):
-    epochs = ("--epochs", "40", "--resume")
+    epochs = ("--epochs", "10", "--resume")
     finish(start(tmp_path / "whole", "simple_cnn", *epochs))
     processes = start(tmp_path / "cut", "simple_cnn", *epochs)
     for line in processes[0].stdout:
