@@ -183,5 +183,6 @@ def at_reduced_scale(folder):
         registry.STUDIES, cli.COMMANDS, stability.PLAN, spins.QUICK = before
         tasks.TASKS["mlp6"] = whole
         scenarios.STEPS = steps
-        REMEDIES.update(all_remedies)
+        REMEDIES.clear()
+        REMEDIES.update(all_remedies)  # in their order, which tables follow
         del sys.modules[spec.name]

@@ -1,4 +1,4 @@
-"""What holds for every study: each registered one, and the documentation's example."""
+"""The contract of studies: every registered one, and the documentation's example."""
 
 import json
 import os
