@@ -53,9 +53,8 @@ test-slow: $(VENV)/.experiments+data+test
 
 newest:
 	test -x .venv-newest/bin/python || $(NEWEST) -m venv .venv-newest
-	.venv-newest/bin/python -m pip install --quiet --disable-pip-version-check '.[experiments,test]'
-	test -z "$(NIGHTLY)" || .venv-newest/bin/python -m pip install --quiet --upgrade --pre \
-	  --extra-index-url "$(NIGHTLY)" jax jaxlib
+	.venv-newest/bin/python -m pip install --quiet --disable-pip-version-check \
+	  '.[experiments,test]' $(WITH)
 	.venv-newest/bin/python -m pytest -n $(JOBS) -m "not slow" \
 	  tests/library landmod_jax $(PYTEST_ARGS)
 
