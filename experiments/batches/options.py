@@ -1,14 +1,13 @@
 """What the study trains: parts of a network, an optimizer and a scenario."""
 
 import dataclasses
-import operator
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
 from experiments.config.optimizers import OPTIMIZERS
 from experiments.errors import UserError
-from experiments.study import command, registry
+from experiments.study import cases, command, registry
 
 FIRST_SEED, TUNING_SEED = 5000, 9300  # the latter for the choice of the learning rate
 FIRST_SEEDS, SEEDS, FEWER_SEEDS, QUICK_SEEDS, TUNING_SEEDS = 72, 48, 24, 8, 12
@@ -98,11 +97,7 @@ class Case(NamedTuple):
     @classmethod
     def named(cls, name: str) -> "Case":
         """The case of that name; raises ValueError for what is none."""
-        words = name.split("-")
-        known: tuple[Container[str], ...] = (NETWORKS, OPTIMIZERS, SCENARIOS)
-        if len(words) != 3 or not all(map(operator.contains, known, words)):
-            raise ValueError(f"unknown case {name!r}")
-        return cls(*words)
+        return cases.named(cls, name, NETWORKS, OPTIMIZERS, SCENARIOS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,13 +140,9 @@ class Config(command.Options):
             ("optimizers", self.optimizers, ("sgd", "adam")),
             ("scenarios", self.scenarios, SCENARIOS),
         ):
-            for name in names or ():
-                if name not in known:
-                    choices = ", ".join(known)
-                    raise UserError(f"--{option} {name!r}: choose from {choices}")
-        if self.seeds is not None and self.seeds < 1:
-            raise UserError(f"--seeds must be at least 1, got {self.seeds}")
-        cases = {
+            cases.check_names(option, names, known)
+        cases.check_seeds(self.seeds)
+        chosen = {
             Case(network, optimizer, scenario): self.seeds or seeds
             for network, optimizers, scenarios, seeds in plan
             for optimizer in optimizers
@@ -160,9 +151,9 @@ class Config(command.Options):
             and optimizer in (self.optimizers or optimizers)
             and scenario in (self.scenarios or scenarios)
         }
-        if not cases:
+        if not chosen:
             raise UserError("none of the plan's cases has all that was asked for")
-        return cases
+        return chosen
 
     def seed_numbers(self, case: Case) -> Sequence[int]:
         first = TUNING_SEED if case.scenario == "rates" else FIRST_SEED

@@ -19,8 +19,6 @@ from experiments.config.optimizers import OPTIMIZERS
 from experiments.config.precision import MEANINGS
 from experiments.stability.images import USUAL, Images, Split, digits
 
-WINDOW = 20  # steps that a loss is averaged over
-
 
 class Outcome(NamedTuple):
     """Arrays (seeds, strengths), and losses (seeds, strengths, steps).
@@ -163,9 +161,3 @@ def _mean(x: jax.Array, which: jax.Array) -> jax.Array:
 
 def _right(network: Network, params: Any, split: Split) -> jax.Array:
     return network.apply(params, jnp.asarray(split.images)).argmax(-1) == split.labels
-
-
-def last_loss(losses: np.ndarray) -> np.ndarray:
-    """(…, steps) to (…,): the mean over the last WINDOW steps."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        return losses[..., -WINDOW:].mean(axis=-1, dtype=np.float64)

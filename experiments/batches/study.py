@@ -5,6 +5,7 @@ curves/CASE.csv.gz   for a shift: loss per arm and strength, averaged over ten s
 batches.json         the index
 """
 
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,18 +15,12 @@ import pandas as pd
 
 from experiments.batches import pictures, program, tables
 from experiments.batches.networks import RATES
-from experiments.batches.options import (
-    FAULTS,
-    KEYS,
-    RARE,
-    SCENARIOS,
-    STEPS,
-    Case,
-    Config,
-)
+from experiments.batches.options import FAULTS, RARE, SCENARIOS, STEPS, Case, Config
 from experiments.batches.remedies import REMEDIES
 from experiments.report import style
 from experiments.runs import committed
+from experiments.stability.program import averaged
+from experiments.study import cases
 from experiments.study.record import (
     ANYTHING,
     AT_LEAST_0,
@@ -41,6 +36,7 @@ from experiments.study.record import (
 )
 
 EVERY = 10  # steps
+joined = functools.partial(cases.joined, Case)
 _ARM = {"arm": Column(choices=REMEDIES), "strength": AT_LEAST_0}
 _PERCENT, _SHARE = Column(low=0, high=100), Column(low=0, empty=True)
 _RUN = _ARM | {
@@ -117,7 +113,7 @@ def measure(config: Config, part: str, context: Context) -> Frames:
             "strength": strength,
             "seed": seed,
             **outcome._replace(losses=None)._asdict(),
-            "loss": program.last_loss(outcome.losses),
+            "loss": averaged(outcome.losses)[..., -1],
         }
         table = {
             name: columns[name].astype(float).round(4).ravel()
@@ -139,18 +135,6 @@ def measure(config: Config, part: str, context: Context) -> Frames:
     return frames
 
 
-def joined(rows: Rows, table: str = "rows") -> pd.DataFrame:
-    """The rows (or curves) of all cases, with the columns KEYS first."""
-    found = [
-        of_case[table].assign(**dict(zip(KEYS, Case.named(name), strict=True)))
-        for name, of_case in rows.items()
-        if table in of_case
-    ]
-    whole = pd.concat(found, ignore_index=True) if found else pd.DataFrame()
-    first = [name for name in KEYS if name in whole]
-    return whole[[*first, *(name for name in whole if name not in KEYS)]]
-
-
 def _check(rows: Rows) -> None:
     """All arms of a case have the same seeds, as have the cases of one frontier."""
     seeds: dict[tuple[str, ...], set[int]] = {}
@@ -165,19 +149,10 @@ def _check(rows: Rows) -> None:
 
 def _outline(config: Config, missing: Sequence[str]) -> list[str]:
     """A line for each network and optimizer."""
-    groups: dict[tuple[str, str], list[Case]] = {}
-    for case in config.cases():
-        groups.setdefault(case[:2], []).append(case)
-    lines = ["".join(f", {STEPS} steps each")]
-    for (network, optimizer), cases in groups.items():
-        done = [case.scenario for case in cases if case.name not in missing]
-        lines.append(
-            f"  {network} {optimizer}: {' '.join(case.scenario for case in cases)}"
-            + (f"; finished: {' '.join(done)}" if done else "")
-        )
+    lines = cases.outlined(config.cases(), missing, lambda case: " ".join(case[:2]))
     runs = sum(int(p.amount) for p in _parts(config) if p.name in missing)
-    left = f"{len(missing)} cases, {runs:,} runs, {runs * STEPS:,} steps"
-    return [*lines, f"  to measure: {left}"]
+    left = cases.left(missing, runs, runs * STEPS)
+    return [f", {STEPS} steps each", *lines, left]
 
 
 def _line(part: str, frames: Frames) -> str:
@@ -191,7 +166,7 @@ def _line(part: str, frames: Frames) -> str:
 
 
 def _draw(rows: Rows, index: Index, out: Path, drawing: style.Drawing) -> None:
-    pictures.draw(joined(rows), joined(rows, "curves"), out, drawing)
+    pictures.draw(joined(rows, "rows"), joined(rows, "curves"), out, drawing)
 
 
 STUDY = Study(
@@ -207,7 +182,7 @@ STUDY = Study(
     size=lambda part, index, frames: (_sort(Case.named(part)), len(frames["rows"])),
     outline=_outline,
     line=_line,
-    words=lambda rows, index: tables.tables(joined(rows), index.parts),
+    words=lambda rows, index: tables.tables(joined(rows, "rows"), index.parts),
     draw=_draw,
     title=lambda rows: "What remedies for bad batches do to rare ones",
     captions=pictures.CAPTIONS,

@@ -9,16 +9,16 @@ from experiments import text
 from experiments.batches import analysis
 from experiments.batches.analysis import EQUIVALENT, SURE
 from experiments.batches.networks import NETWORKS
-from experiments.batches.options import FAULTS, RARE, SCENARIOS, Config
+from experiments.batches.options import FAULTS, RARE, SCENARIOS, Case, Config
 from experiments.batches.remedies import OURS, REMEDIES, RIVALS
 from experiments.config.optimizers import OPTIMIZERS
-from experiments.study import document
+from experiments.study import cases, document
 
 # They enclose the overview, which the documentation includes separately.
 MARKS = ("<!-- overview -->", "<!-- end of the overview -->")
 
 
-def tables(runs: pd.DataFrame, cases: dict[str, Any]) -> str:
+def tables(runs: pd.DataFrame, finished: dict[str, Any]) -> str:
     """All tables of the finished cases, and the cases of the plan that are missing."""
     compared = {x: analysis.comparisons(runs, x) for x in (EQUIVALENT, 0.0)}
     changed = analysis.defaults(runs)
@@ -41,7 +41,7 @@ def tables(runs: pd.DataFrame, cases: dict[str, Any]) -> str:
         if marked:
             parts += [f"## {name}: what is left of the gradient\n"]
             parts += [_lefts(of_group, marked)]
-    parts += [_missing(cases), document.origin(cases)]
+    parts += [_missing(finished), document.origin(finished)]
     return "\n".join(parts)
 
 
@@ -66,8 +66,8 @@ def _comparisons(compared: pd.DataFrame) -> str:
             f"{REMEDIES[row['arm']].label} {row['strength']:g}",
             REMEDIES[row["other"]].label,
             f"{row['distance']:+.2f} (> {row['low']:.2f})",
-            _p(row["p"]),
-            _p(row["adjusted"]),
+            text.p(row["p"]),
+            text.p(row["adjusted"]),
             "**outside**" if row["adjusted"] < SURE else "",
         ]
         for row in compared.to_dict("records")
@@ -215,19 +215,8 @@ def _lefts(of_group: pd.DataFrame, scenarios: Sequence[str]) -> str:
     )
 
 
-def _missing(cases: dict[str, Any]) -> str:
-    planned = Config().cases()
-    lacking: dict[str, list[str]] = {}
-    for case in (case for case in planned if case.name not in cases):
-        name = _name(case.network, case.optimizer)
-        lacking.setdefault(name, []).append(SCENARIOS[case.scenario].label)
-    if not lacking:
-        return "Every case of the plan has been run.\n"
-    count = sum(map(len, lacking.values()))
-    head = f"Of the plan's {len(planned)} cases, {count} have not run:\n"
-    lines = [f"- {name}: {'; '.join(labels)}" for name, labels in lacking.items()]
-    return "\n".join([head, *lines]) + "\n"
+def _missing(finished: dict[str, Any]) -> str:
+    def words(case: Case) -> tuple[str, str]:
+        return _name(case.network, case.optimizer), SCENARIOS[case.scenario].label
 
-
-def _p(p: float) -> str:
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+    return cases.lacking(list(Config().cases()), finished, words)

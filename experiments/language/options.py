@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from experiments.errors import UserError
+from experiments.study import cases
 
 FIRST_SEED = 5000
 KEYS = ("model", "optimizer", "arm")
@@ -108,12 +109,8 @@ class Plan:
         wanted = (self.models, self.optimizers, self.arms)
         for place, (option, names) in enumerate(zip(KEYS, wanted)):
             known = dict.fromkeys(case[place] for case in planned)
-            for name in names or ():
-                if name not in known:
-                    choices = ", ".join(known)
-                    raise UserError(f"--{option}s {name!r}: choose from {choices}")
-        if self.seeds is not None and self.seeds < 1:
-            raise UserError(f"--seeds must be at least 1, got {self.seeds}")
+            cases.check_names(f"{option}s", names, known)
+        cases.check_seeds(self.seeds)
         chosen = [
             case
             for case in planned

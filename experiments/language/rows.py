@@ -1,16 +1,19 @@
 """The rows of a case, from its runs; the rows of all cases as one table."""
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
 from experiments.language import program
-from experiments.language.options import KEYS, Case
-from experiments.study.record import Arrays, Frames, Rows
+from experiments.language.options import Case
+from experiments.study import cases
+from experiments.study.record import Arrays, Frames
 
 CURVES_OF = 2  # seeds
 EVERY = 10  # steps
+joined = functools.partial(cases.joined, Case)
 
 
 def frames(
@@ -48,15 +51,3 @@ def mean_scales(of_seed: Arrays) -> np.ndarray:
     if "scales" not in of_seed:
         return np.full(len(of_seed["losses"]), np.nan)
     return of_seed["scales"].mean(axis=1, dtype=np.float64)
-
-
-def joined(rows: Rows, table: str) -> pd.DataFrame:
-    """The rows (or curves) of all cases, with the columns KEYS first."""
-    whole = pd.concat(
-        [
-            frames[table].assign(**dict(zip(KEYS, Case.named(name), strict=True)))
-            for name, frames in rows.items()
-        ],
-        ignore_index=True,
-    )
-    return whole[[*KEYS, *(column for column in whole if column not in KEYS)]]

@@ -17,6 +17,7 @@ from experiments.language.options import Case, Plan
 from experiments.language.rows import frames, joined, mean_scales
 from experiments.report import style
 from experiments.runs import committed
+from experiments.study import cases
 from experiments.study.record import (
     ANYTHING,
     COUNT,
@@ -128,20 +129,17 @@ def _check(rows: Rows) -> None:
 
 def _outline(config: Plan, missing: Sequence[str]) -> list[str]:
     """A line for each network and optimizer."""
-    cases, sizes = config.cases(), config.sizes
+    steps = config.sizes.steps
+
+    def heading(case: Case) -> str:
+        grid = len(config.rates(case))
+        return f"{case.model} {case.optimizer}, {grid} rates, {steps} steps"
+
     quick = ", --quick: another text, fewer steps and rates" if config.quick else ""
-    lines = [f" of {len(config.seed_numbers())} seeds{quick}"]
-    for pair in dict.fromkeys(case[:2] for case in cases):
-        alike = [case for case in cases if case[:2] == pair]
-        done = [case.arm for case in alike if case.name not in missing]
-        lines.append(
-            f"  {' '.join(pair)}, {len(config.rates(alike[0]))} rates, {sizes.steps} "
-            f"steps: {' '.join(case.arm for case in alike)}"
-            + (f"; finished: {' '.join(done)}" if done else "")
-        )
+    head = f" of {len(config.seed_numbers())} seeds{quick}"
     runs = int(sum(p.amount for p in _parts(config) if p.name in missing))
-    left = f"{len(missing)} cases, {runs:,} runs, {runs * sizes.steps:,} steps"
-    return [*lines, f"  to measure: {left}"]
+    lines = cases.outlined(config.cases(), missing, heading)
+    return [head, *lines, cases.left(missing, runs, runs * steps)]
 
 
 def _line(part: str, frames: Frames) -> str:

@@ -1,6 +1,6 @@
 """The study's tables as Markdown, from its rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,9 @@ from experiments.language import analysis
 from experiments.language.analysis import EQUIVALENT, SURE
 from experiments.language.arms import ARMS, OPTIMIZERS
 from experiments.language.models import MODELS
-from experiments.language.options import Plan, Sizes
+from experiments.language.options import Case, Plan, Sizes
 from experiments.language.program import SPIKE
-from experiments.study import document
+from experiments.study import cases, document
 
 TEXTS = {
     "shakespeare": "Tiny Shakespeare",
@@ -114,9 +114,7 @@ def _comparisons(compared: pd.DataFrame) -> str:
 
 def _cell(verdict: str, row: Mapping[Any, Any], name: str, digits: int) -> str:
     value, low, high = (f"{row[name + x]:+.{digits}f}" for x in ("", "_low", "_high"))
-    p = row[f"{name}_p"]
-    shown = "< 0.001" if p < 0.001 else f"{p:.3f}"
-    return f"{verdict} ({value}, {low} … {high}, p {shown})"
+    return f"{verdict} ({value}, {low} … {high}, p {text.p(row[f'{name}_p'])})"
 
 
 def sensitivity(row: Mapping[Any, Any]) -> str:
@@ -136,15 +134,7 @@ def quality(row: Mapping[Any, Any]) -> str:
 
 
 def _missing(plan: Plan, parts: Mapping[str, Any]) -> str:
-    cases = plan.cases()
-    rest: dict[str, list[str]] = {}
-    for case in cases:
-        if case.name not in parts:
-            key = heading(case.model, case.optimizer)
-            rest.setdefault(key, []).append(ARMS[case.arm].label)
-    if not rest:
-        return "Every case of the plan has been run.\n"
-    lines: Sequence[str] = [f"- {key}: {'; '.join(arms)}" for key, arms in rest.items()]
-    count = sum(map(len, rest.values()))
-    head = f"Of the plan's {len(cases)} cases, {count} have not run:\n"
-    return "\n".join([head, *lines]) + "\n"
+    def words(case: Case) -> tuple[str, str]:
+        return heading(case.model, case.optimizer), ARMS[case.arm].label
+
+    return cases.lacking(plan.cases(), parts, words)

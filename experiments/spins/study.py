@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments.errors import UserError
 from experiments.report import style
 from experiments.runs import committed
 from experiments.spins import options, pictures, search, speed, tables, tunnelling
@@ -22,6 +21,7 @@ from experiments.spins.options import PARTS, Plan
 from experiments.spins.problems import families
 from experiments.spins.search import LABELS, SHAPES
 from experiments.spins.tunnelling import CASE, LANDSCAPES
+from experiments.study.cases import check_names
 from experiments.study.record import (
     AT_LEAST_0,
     COUNT,
@@ -71,9 +71,7 @@ TABLES = {
 
 
 def _parts(config: Plan) -> list[Part]:
-    for part in config.parts:
-        if part not in PARTS:
-            raise UserError(f"--parts {part!r}: choose from {', '.join(PARTS)}")
+    check_names("parts", config.parts, PARTS)
     sizes, searched = options.sizes(config), len(families(config.quick))
     pieces = {"search": searched, "speed": 1}
     return [

@@ -1,13 +1,13 @@
 """What the study trains: cases of a task, an optimizer and an arm."""
 
 import dataclasses
-import operator
 from collections.abc import Container, Sequence
 from typing import NamedTuple
 
 from experiments.config.optimizers import OPTIMIZERS
 from experiments.errors import UserError
 from experiments.stability.arms import ARMS, VARIANTS
+from experiments.study import cases
 
 FIRST_SEED = 2000
 SEEDS = 48
@@ -56,11 +56,7 @@ class Case(NamedTuple):
         """The case of that name; raises ValueError for what is none."""
         from experiments.stability.tasks import TASKS
 
-        parts = name.split("-")
-        known: tuple[Container[str], ...] = (TASKS, OPTIMIZERS, ARMS)
-        if len(parts) != 3 or not all(map(operator.contains, known, parts)):
-            raise ValueError(f"unknown case {name!r}")
-        return cls(*parts)
+        return cases.named(cls, name, TASKS, OPTIMIZERS, ARMS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,12 +91,8 @@ class Plan:
             ("optimizers", self.optimizers, OPTIMIZERS),
             ("arms", self.arms, ARMS),
         ):
-            for name in names or ():
-                if name not in known:
-                    choices = ", ".join(known)
-                    raise UserError(f"--{option} {name!r}: choose from {choices}")
-        if self.seeds is not None and self.seeds < 1:
-            raise UserError(f"--seeds must be at least 1, got {self.seeds}")
+            cases.check_names(option, names, known)
+        cases.check_seeds(self.seeds)
         plan = QUICK if self.quick else PLAN
         planned = [
             Case(task, optimizer, arm)

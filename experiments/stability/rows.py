@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from experiments.stability import program
-from experiments.stability.options import KEYS, Case
+from experiments.stability.options import Case
+from experiments.study import cases
 from experiments.study.record import Rows
 
 CURVES_OF = 3  # seeds
@@ -49,13 +50,7 @@ def frames(
 
 def joined(rows: Rows, table: str) -> pd.DataFrame:
     """The rows (or curves) of all cases, with the columns KEYS first."""
-    whole = pd.concat(
-        [
-            frames[table].assign(**dict(zip(KEYS, Case.named(name), strict=True)))
-            for name, frames in rows.items()
-        ],
-        ignore_index=True,
-    )
+    whole = cases.joined(Case, rows, table)
     if table == "rows":
         whole["collapsed"] = whole["collapsed"] == 1
-    return whole[[*KEYS, *(column for column in whole if column not in KEYS)]]
+    return whole

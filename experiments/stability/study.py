@@ -20,6 +20,7 @@ from experiments.stability.images import Places
 from experiments.stability.options import Case, Plan
 from experiments.stability.rows import frames, joined
 from experiments.stability.tasks import TASKS, rates
+from experiments.study import cases
 from experiments.study.record import (
     ANYTHING,
     COUNT,
@@ -123,25 +124,19 @@ def _check(rows: Rows) -> None:
 
 def _outline(config: Plan, missing: Sequence[str]) -> list[str]:
     """A line for each task and optimizer."""
-    cases, seeds = config.cases(), len(config.seed_numbers())
-    groups: dict[tuple[str, str], list[Case]] = {}
-    for case in cases:
-        groups.setdefault((case.task, case.optimizer), []).append(case)
+
+    def heading(case: Case) -> str:
+        grid, steps = len(config.rates(case)), TASKS[case.task].steps
+        return f"{case.task} {case.optimizer}, {grid} rates, {steps} steps"
+
     quick = ", --quick: every second learning rate" if config.quick else ""
-    lines = [f" of {seeds} seeds{quick}"]
-    for (task, optimizer), alike in groups.items():
-        done = [case.arm for case in alike if case.name not in missing]
-        lines.append(
-            f"  {task} {optimizer}, {len(config.rates(alike[0]))} rates, "
-            f"{TASKS[task].steps} steps: {' '.join(case.arm for case in alike)}"
-            + (f"; finished: {' '.join(done)}" if done else "")
-        )
+    head = f" of {len(config.seed_numbers())} seeds{quick}"
     runs: Counter[str] = Counter()
     for part in _parts(config):
         runs[part.sort] += int(part.amount) * (part.name in missing)
     steps = sum(count * TASKS[task].steps for task, count in runs.items())
-    left = f"{len(missing)} cases, {runs.total():,} runs, {steps:,} steps"
-    return [*lines, f"  to measure: {left}"]
+    lines = cases.outlined(config.cases(), missing, heading)
+    return [head, *lines, cases.left(missing, runs.total(), steps)]
 
 
 def _line(part: str, frames: Frames) -> str:

@@ -13,10 +13,10 @@ from experiments.stability.analysis import EQUIVALENT, SURE
 from experiments.stability.arms import ARMS
 from experiments.stability.options import Case, Plan
 from experiments.stability.tasks import TASKS
-from experiments.study import document
+from experiments.study import cases, document
 
 
-def tables(runs: pd.DataFrame, cases: dict[str, Any]) -> str:
+def tables(runs: pd.DataFrame, finished: dict[str, Any]) -> str:
     """All tables of the finished cases, and the cases of the plan that are missing."""
     summary = analysis.summary(runs)
     compared = pd.concat([analysis.comparisons(runs), analysis.variants(runs)])
@@ -33,8 +33,8 @@ def tables(runs: pd.DataFrame, cases: dict[str, Any]) -> str:
         parts.append(_summary(_of(summary, task, optimizer)))
         if len(compared) and len(pairs := _of(compared, task, optimizer)):
             parts.append(_comparisons(pairs))
-    parts.append(_missing(cases))
-    parts.append(document.origin(cases))
+    parts.append(_missing(finished))
+    parts.append(document.origin(finished))
     return "\n".join(parts)
 
 
@@ -67,8 +67,8 @@ def _overview(summary: pd.DataFrame) -> str:
     if known.empty:
         return ""
     rows = []
-    for (task, optimizer), cases in known.groupby(["task", "optimizer"], sort=False):
-        ratios = {row["arm"]: _ratio(row, "ratio") for row in cases.to_dict("records")}
+    for (task, optimizer), pair in known.groupby(["task", "optimizer"], sort=False):
+        ratios = {row["arm"]: _ratio(row, "ratio") for row in pair.to_dict("records")}
         names = TASKS[task].label, OPTIMIZERS[optimizer].label
         rows.append([*names, *(ratios.get(arm, "") for arm in OVERVIEW)])
     head = ("Network", "Optimizer", *(ARMS[arm].label for arm in OVERVIEW))
@@ -135,20 +135,15 @@ def accuracy(row: Any) -> str:
     return "equal" if equal else "cannot tell"
 
 
-def _missing(cases: dict[str, Any]) -> str:
-    tasks = {Case(*name.split("-")).task for name in cases}
+def _missing(finished: dict[str, Any]) -> str:
+    tasks = {Case.named(name).task for name in finished}
+
+    def words(case: Case) -> tuple[str, str]:
+        task, optimizer = TASKS[case.task].label, OPTIMIZERS[case.optimizer].label
+        return f"{task} with {optimizer}", ARMS[case.arm].label
+
     planned = Plan(tasks=tuple(tasks)).cases()
-    rest: dict[str, list[str]] = {}
-    for case in planned:
-        if case.name not in cases:
-            key = f"{TASKS[case.task].label} with {OPTIMIZERS[case.optimizer].label}"
-            rest.setdefault(key, []).append(ARMS[case.arm].label)
-    if not rest:
-        return "Every case of the plan has been run.\n"
-    lines = [f"- {key}: {'; '.join(arms)}" for key, arms in rest.items()]
-    count = sum(map(len, rest.values()))
-    head = f"Of the plan's {len(planned)} cases of these tasks, {count} have not run:\n"
-    return "\n".join([head, *lines]) + "\n"
+    return cases.lacking(planned, finished, words, of=" of these tasks")
 
 
 def _of(table: pd.DataFrame, task: str, optimizer: str) -> pd.DataFrame:
