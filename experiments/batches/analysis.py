@@ -92,9 +92,9 @@ def outside(ours: np.ndarray, theirs: np.ndarray, margin: float) -> dict[str, An
     differences = ours[:, None] - theirs[None]  # (ours, theirs, seeds, 2)
     chooses = np.arange(differences.shape[2]) % 3 == 0
     first, rest = differences[:, :, chooses], differences[:, :, ~chooses]
-    found = _t(first, margin)
-    chosen = int(found.max(axis=-1).min(axis=1).argmax())
-    axis = found[chosen].argmax(axis=-1)  # (theirs,)
+    separated = _t(first, margin)
+    chosen = int(separated.max(axis=-1).min(axis=1).argmax())
+    axis = separated[chosen].argmax(axis=-1)  # (theirs,)
     tested = np.take_along_axis(rest[chosen], axis[:, None, None], -1)
     n = tested.shape[1]
     worst = float(stats.t.sf(_t(tested, margin), n - 1).max())
@@ -160,18 +160,18 @@ def defaults(runs: pd.DataFrame) -> pd.DataFrame:
                 if arm == "base" or (arm, remedy.default) not in table.index:
                     continue
                 difference = table.loc[(arm, remedy.default)].to_numpy() - plain
-                found = statistics.paired(difference)
+                change = statistics.paired(difference)
                 rows.append(
                     {
                         "network": network,
                         "optimizer": optimizer,
                         "scenario": scenario,
                         "arm": arm,
-                        "n": found.n,
-                        "mean": found.mean,
-                        "low": found.low,
-                        "high": found.high,
-                        "p": found.p,
+                        "n": change.n,
+                        "mean": change.mean,
+                        "low": change.low,
+                        "high": change.high,
+                        "p": change.p,
                         "p_equivalent": statistics.equivalence_p(
                             difference, EQUIVALENT
                         ),

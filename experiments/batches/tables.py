@@ -120,13 +120,13 @@ def _frontiers() -> str:
 
 def _defaults(changed: pd.DataFrame) -> str:
     scenarios = [x for x in SCENARIOS if x in set(changed["scenario"])]
-    found = changed.set_index(["network", "optimizer", "arm", "scenario"])
+    by_key = changed.set_index(["network", "optimizer", "arm", "scenario"])
     rows = []
     for network, optimizer, of_group in analysis.groups(changed):
         for arm in (x for x in REMEDIES if x in set(of_group["arm"])):
             key = (network, optimizer, arm)
             cells = [
-                _change(found.loc[(*key, x)]) if (*key, x) in found.index else ""
+                _change(by_key.loc[(*key, x)]) if (*key, x) in by_key.index else ""
                 for x in scenarios
             ]
             default = f"{REMEDIES[arm].label} {REMEDIES[arm].default:g}"

@@ -116,8 +116,12 @@ def _compared(ours: pd.DataFrame, other: pd.DataFrame) -> dict[str, Any]:
     mine, theirs = measures(ours), measures(other)
     for name in COMPARED:
         difference = mine[name] - theirs[name]
-        found = statistics.paired(difference)
-        row |= {name: found.mean, f"{name}_low": found.low, f"{name}_high": found.high}
-        row[f"{name}_p"] = found.p
+        paired = statistics.paired(difference)
+        row |= {
+            name: paired.mean,
+            f"{name}_low": paired.low,
+            f"{name}_high": paired.high,
+        }
+        row[f"{name}_p"] = paired.p
     row["best_equivalent"] = statistics.equivalence_p(difference, EQUIVALENT)
     return row

@@ -65,19 +65,21 @@ def draw_arms(runs: pd.DataFrame, path: Path) -> Sequence[Path]:
     height = 0.9 + 0.22 * longest
     with style.figure(len(panels), 2, 4.4, height) as (fig, axes):
         for row, (model, optimizer, arms) in zip(axes, panels, strict=True):
-            found = {arm: analysis.summary(part) for arm, part in arms.items()}
+            summaries = {arm: analysis.summary(part) for arm, part in arms.items()}
             words = (
                 "sensitivity to the learning rate",
                 "test loss, nats per character",
             )
             for axis, name, label in zip(row, analysis.COMPARED, words, strict=True):
-                for place, (arm, values) in enumerate(found.items()):
+                for place, (arm, values) in enumerate(summaries.items()):
                     ends = values[f"{name}_low"], values[f"{name}_high"]
                     color = ARMS[arm].color
                     axis.plot(ends, [place, place], "-", color=color)
                     axis.plot(values[name], place, "o", ms=5, color=color)
-                axis.set_yticks(range(len(found)), [ARMS[arm].label for arm in found])
-                axis.set_ylim(len(found) - 0.5, -0.5)
+                axis.set_yticks(
+                    range(len(summaries)), [ARMS[arm].label for arm in summaries]
+                )
+                axis.set_ylim(len(summaries) - 0.5, -0.5)
                 axis.set_xlabel(f"{label} (less is better)")
                 axis.set_title(heading(model, optimizer))
         style.save(fig, path)

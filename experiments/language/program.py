@@ -42,7 +42,7 @@ def run(
     """
     compiling(True)
     # Returns once it is compiled, before it has run.
-    found = _program(case, sizes, len(text.characters))(
+    outcome = _program(case, sizes, len(text.characters))(
         *text[1:],
         jax.random.key(seed),
         batches(seed, sizes, len(text.train)),
@@ -50,7 +50,7 @@ def run(
         np.ones(len(rates), np.float32) if means is None else np.float32(means),
     )
     compiling(False)
-    return jax.device_get(found)
+    return jax.device_get(outcome)
 
 
 def batches(seed: int, sizes: Sizes, characters: int) -> np.ndarray:
