@@ -95,7 +95,6 @@ def _option(name: str) -> str:
 # The extra of pyproject.toml that provides a package; by default, "experiments".
 EXTRAS = {
     "torch": "parity",
-    "tensorboardX": "tensorboard",
     "tensorflow": "data",
     "tensorflow_datasets": "data",
 }

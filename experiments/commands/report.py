@@ -25,9 +25,6 @@ class Config(Asked):
     """Directory of the report; existing files of the same names are replaced."""
     title: str = "Landscape modification: what the runs show"
     """Heading of the page."""
-    tensorboard: Path | None = None
-    """Also write TensorBoard event files there, one directory per run; needs
-    tensorboardX; by default, none are written."""
 
 
 def run(config: Config) -> None:
@@ -54,9 +51,5 @@ def run(config: Config) -> None:
         document.write_page(runs, config.out, config.title, drawing, config, sections)
     except OSError as error:
         raise UserError(f"cannot write a report to {config.out}: {error}") from error
-    if config.tensorboard is not None:
-        from experiments.runs.events import write_events
-
-        write_events(runs, config.tensorboard)
     print(config.out / "report.html")
     studies.raise_failures(damaged, drawing)

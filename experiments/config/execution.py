@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -25,9 +24,6 @@ class Output:
     """First delete what earlier commands wrote to the directory, and nothing else."""
     keep_weights: bool = False
     """Write the final weights of each run to its directory, for --init-from."""
-    tensorboard: Path | None = None
-    """Also write TensorBoard event files there, one directory per run, renewed at each
-    epoch; needs tensorboardX; by default, none are written."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,10 +62,6 @@ class Execution(Output, Sources, Devices):
 
     def check(self) -> None:
         """Raise UserError for invalid options, before anything is written or run."""
-        if self.tensorboard is not None and not find_spec("tensorboardX"):
-            raise UserError(
-                "--tensorboard needs tensorboardX: pip install tensorboardX"
-            )
         if self.resume and self.overwrite:
             raise UserError("--resume and --overwrite exclude each other")
         for name in ("time_budget", "checkpoint_minutes"):

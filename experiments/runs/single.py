@@ -16,7 +16,6 @@ from experiments.machine import hosts
 from experiments.machine.progress import Progress
 from experiments.machine.stopping import Stop
 from experiments.runs import checkpoints, growing
-from experiments.runs.events import Events
 from experiments.runs.provenance import provenance
 from experiments.runs.run_directory import EPOCH_COLUMNS, average_last_loss
 from experiments.train.step import Metrics, TrainState
@@ -33,7 +32,6 @@ def run(
     checkpoint_minutes: float,
     prepare: Callable[[TrainState], TrainState] = lambda state: state,
     keep_weights: bool = False,
-    events: Events | None = None,
 ) -> None:
     """Train as `config` specifies, and write the run directory `path`.
 
@@ -43,7 +41,6 @@ def run(
     Args:
       prepare: changes the fresh state of a new run: given weights, or scales to replay.
       keep_weights: also write the final weights, for `--init-from`.
-      events: also receives the rows, epoch by epoch.
     """
     hooks = Hooks(stop, progress.advance, progress.compiling)
     work = path.with_name(f".{path.name}.work")
@@ -59,8 +56,6 @@ def run(
     else:
         progress.line(f"{config.run_id}  resumes from step {int(state.step)}")
     rows.begin()
-    if events is not None:
-        events.add(rows.frame("steps"), rows.frame("epochs"))
     progress.begin(config.run_id, config.epochs * per_epoch)
     progress.advance(int(state.step))
     saved, spent = time.monotonic(), rows.epoch_seconds
@@ -81,8 +76,6 @@ def run(
         seconds = time.perf_counter() - began
         test = pd.DataFrame([(epoch, *evaluation, seconds)], columns=EPOCH_COLUMNS)
         rows.add("epochs", test)
-        if events is not None:
-            events.add(steps, test)
         progress.line(_epoch_line(config, epoch, metrics, evaluation, seconds))
         diverged = not np.isfinite(metrics.loss[-1])
         left_chance = config.until_above_chance and evaluation.accuracy > chance
@@ -94,8 +87,6 @@ def run(
                 saved = time.monotonic()
             if stopping:
                 raise stop.stopped()
-    if events is not None:
-        events.close()
     if hosts.is_first():
         result = _result(rows.frame("steps"), rows.frame("epochs"), chance, diverged)
         result["params_sha256"] = checkpoints.digest(tested.params)

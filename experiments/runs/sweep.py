@@ -15,7 +15,6 @@ from experiments.machine import hosts, log
 from experiments.machine.locks import locked
 from experiments.machine.progress import progress
 from experiments.runs import provenance, remaining, result_directory, single
-from experiments.runs.events import Events
 from experiments.runs.plan import Plan, make_plan, replayed, replays
 from experiments.runs.run_directory import Run, is_run, read_run
 
@@ -70,7 +69,6 @@ def run_all(
                             checkpoint_minutes=execution.checkpoint_minutes,
                             prepare=functools.partial(plan.prepare, config),
                             keep_weights=execution.keep_weights,
-                            events=_events(path, execution.tensorboard),
                         )
                     except JaxRuntimeError as error:
                         # SIGTERM may end JAX's compiler, a child process.
@@ -122,7 +120,3 @@ def _time_left(plan: Plan, done: Sequence[Run]) -> str:
     steps = {config: steps_of(config) for config in plan.missing()}
     seconds = remaining.seconds(remaining.paces(done), steps)
     return "" if seconds is None else f", {remaining.in_words(seconds)} left"
-
-
-def _events(path: Path, place: Path | None) -> Events | None:
-    return Events(place / path.name) if place and hosts.is_first() else None

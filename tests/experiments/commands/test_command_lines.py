@@ -80,7 +80,6 @@ EXECUTION = {
     "keep-weights": ([None], ["yes"]),
     "init-from": ([], ["", "nowhere", "file", "work"]),
     "dry-run": ([], ["yes"]),  # it reaches no sweep
-    "tensorboard": ([], [""]),
 }
 NAMES = {
     "dataset": (["digits"], ["mnist", ""]),

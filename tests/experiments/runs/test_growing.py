@@ -18,18 +18,20 @@ class Killed(BaseException):
     """What a SIGKILL is to the code that it meets: nothing runs after it."""
 
 
-class Copies:
-    """In place of event files: what is in the directory of the growing rows by then."""
+class Copies(Quiet):
+    """Progress that keeps what is in the directory of the growing rows by then."""
 
     def __init__(self, path):
+        super().__init__()
         self.directory = growing.directory(path)
         self.seen = []
 
-    def add(self, steps, epochs):
+    def begin(self, label, steps, unit="steps"):
         self.seen.append({p.name: p.read_bytes() for p in self.directory.iterdir()})
 
-    def close(self):
-        pass
+    def line(self, text):
+        if self.seen:  # it has begun
+            self.begin(text, 0)
 
 
 def without_seconds(text):
@@ -39,7 +41,7 @@ def without_seconds(text):
 def test_the_rows_are_the_run_s_so_far(trainer, tmp_path):
     path = tmp_path / "run"
     copies = Copies(path)
-    train_short(trainer, path, events=copies)
+    train_short(trainer, path, progress=copies)
     assert len(copies.seen) == SHORT.epochs + 1
     for name in ("steps.csv", "epochs.csv"):
         whole = (path / name).read_bytes()
@@ -104,7 +106,7 @@ def test_a_kill_leaves_nothing_that_changes_the_run(
             train_short(trainer, path, checkpoint_minutes=minutes)
     assert not path.exists()
     copies = Copies(path)
-    train_short(trainer, path, events=copies, checkpoint_minutes=60.0)
+    train_short(trainer, path, progress=copies, checkpoint_minutes=60.0)
     # The first that is seen is what the checkpoint has, and no more.
     done = 0 if minutes else epoch - (moment != "after save")
     assert copies.seen[0]["steps.csv"].count(b"\n") == done * SHORT_EPOCH + 1
