@@ -56,17 +56,6 @@ def _notes_on_columns(summary: pd.DataFrame, asked: Asked) -> list[str]:
             "detect such a difference with 80% power, if the differences spread as "
             "they do here."
         )
-    if "spread" in summary:
-        lines.append(
-            "Spread over rates: the best minus the worst mean test accuracy over the "
-            "learning rates of the arm, in points; the smaller, the less sensitive."
-        )
-    if "reached" in summary:
-        lines.append(
-            f"Epochs to {asked.target:g}%: the first epoch after which the test "
-            "accuracy is that high, and its last step; the median over the seeds. A "
-            "run that does not reach it counts as infinitely late."
-        )
     return lines
 
 

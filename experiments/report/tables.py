@@ -12,7 +12,7 @@ from experiments.config.arms import ARMS, BASE, LM
 from experiments.config.asked import Asked
 from experiments.config.optimizers import OPTIMIZERS
 from experiments.config.run import RunConfig
-from experiments.report import groups, notes, over_rates, statistics
+from experiments.report import groups, notes, statistics
 from experiments.report.notes import NOTHING
 from experiments.report.thesis import Published, published
 from experiments.runs.run_directory import Run, rows
@@ -33,8 +33,6 @@ def summarize(runs: Sequence[Run], asked: Asked = NOTHING) -> pd.DataFrame:
       momentum and weight decay, and with the same learning rate if there are several.
       pairs_needed: to detect a difference of asked.difference points with 80% power
       (`statistics.pairs_needed`; infinite over a million, NaN without two pairs).
-      spread: over the learning rates of an arm that has several
-      (`over_rates.spreads`). reached: `over_rates.Reached`, if asked.target is set.
       A standard deviation is the sample's (n − 1), NaN for one run. Published values:
       thesis_loss, thesis_accuracy, thesis_doubt.
 
@@ -43,7 +41,6 @@ def summarize(runs: Sequence[Run], asked: Asked = NOTHING) -> pd.DataFrame:
     """
     by_row = groups.by_row(runs)
     apart = groups.apart(by_row)
-    spreads = over_rates.spreads(by_row)
     bases = [row for row in by_row if row.arm == BASE.name]
     summary = []
     for row, of_row in by_row.items():
@@ -63,10 +60,6 @@ def summarize(runs: Sequence[Run], asked: Asked = NOTHING) -> pd.DataFrame:
             plain = rows(by_row[base]).set_index("seed")
             entry |= _against(plain, part, asked.difference)
             entry["base_rate"] = base.of_optimizer()[groups.RATE]
-        if spreads:
-            entry["spread"] = spreads.get(row, math.nan)
-        if asked.target is not None:
-            entry["reached"] = over_rates.reached(of_row, asked.target)
         summary.append(entry | {"rate": config.learning_rate} | _published(config, row))
     result = pd.DataFrame(summary)
     if "p" in result:
@@ -158,10 +151,6 @@ def header(summary: pd.DataFrame, asked: Asked = NOTHING) -> tuple[str, ...]:
     ]
     if "pairs_needed" in summary:
         ours.append(f"Pairs to detect {notes.points(asked)}")
-    if "spread" in summary:
-        ours.append("Spread over rates")
-    if "reached" in summary:
-        ours.append(f"Epochs to {asked.target:g}%")
     if notes.has_thesis(summary):
         ours += ["Thesis: loss", "accuracy"]
     return tuple(ours)
@@ -185,10 +174,6 @@ def cells(summary: pd.DataFrame) -> list[tuple[str, ...]]:
         ]
         if "pairs_needed" in summary:
             texts.append(_pairs_needed(row))
-        if "spread" in summary:
-            texts.append("" if math.isnan(row["spread"]) else f"{row['spread']:.2f}")
-        if "reached" in summary:
-            texts.append(over_rates.in_words(row["reached"], row["n"]))
         if notes.has_thesis(summary):
             texts += _thesis(row, marks)
         lines.append(tuple(texts))

@@ -98,30 +98,13 @@ PAIRS = {
         [None, "0", "-1", "0.1 0.1", "0.1 nan", "0.1 --limit-train 4", *NUMBER],
     ),
     "difference": (["0.5"], ["0", "-1", *NUMBER]),
-    "target": (["80", "100"], ["0", "-5", "100.5", *NUMBER]),
-}
-GRID = {
-    "lr-grid": (
-        ["0.1 0.2"],
-        [
-            None,
-            "0.1",
-            "0 0.1",
-            "0.1 -1",
-            "0.1 0.1",
-            "0.1 nan",
-            "0.1 0.2 --lr-sweep 0.1 0.2",
-            "0.1 0.2 --learning-rate 0.1",
-            *NUMBER,
-        ],
-    ),
 }
 OPTIONS = {
     "train": PROTOCOL
     | EXECUTION
     | NAMES
     | {"arm": (["base", "clip"], ["lmm", "shuffled_scale"]), "seed": SEED},
-    "compare": PROTOCOL | EXECUTION | NAMES | PAIRS | GRID,
+    "compare": PROTOCOL | EXECUTION | NAMES | PAIRS,
     "table": PROTOCOL
     | EXECUTION
     | PAIRS
@@ -143,7 +126,6 @@ OTHERS = [
     "report nowhere",
     "report file",
     "report work --title",
-    "report work --target 101",
     "report work --difference 0",
     "report ~no-such-user",
     "collect work",

@@ -109,9 +109,7 @@ def test_a_damaged_run_is_named_and_not_counted(tmp_path, capsys):
     assert str(path.relative_to(tmp_path)) in error
 
 
-def test_grids_and_trials(tmp_path, capsys):
-    _, shown, _ = dry([*COMPARE, "--lr-grid", "0.1", "0.2"], capsys, tmp_path)
-    assert "to run: 12 runs, 288 steps" in shown
+def test_trials_of_learning_rates(tmp_path, capsys):
     _, shown, _ = dry([*COMPARE, "--lr-sweep", "0.1", "0.2"], capsys, tmp_path)
     assert "lr-sweep: 12 runs" in shown
     assert "then 6 runs, 144 steps, at the best of 2 learning rates" in shown

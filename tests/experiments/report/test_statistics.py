@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from experiments.report import statistics
+from experiments.config.asked import Asked
+from experiments.report import statistics, tables
+from tests.helpers import make_run
 
 
 def test_the_sign_flip_test_counts_every_pattern():
@@ -176,3 +178,31 @@ def test_sums_that_are_equal_but_for_rounding_count_as_equal():
 @pytest.mark.parametrize("n", [7, 20])
 def test_differences_that_are_not_finite_have_no_p(bad, n):
     assert math.isnan(statistics.paired([bad, *np.ones(n)]).p)
+
+
+@pytest.mark.parametrize("difference", [0.5, 1.0, 3.0])
+def test_every_table_says_how_many_pairs_a_difference_takes(difference, tmp_path):
+    gains = np.array([0.5, 1.5, -0.5, 2.5])
+    runs = [
+        make_run(tmp_path, arm, seed, 80.0 + (gain if arm == "lm" else 0.0))
+        for seed, gain in enumerate(gains)
+        for arm in ("base", "lm")
+    ]
+    asked = Asked(difference=difference)
+    summary = tables.summarize(runs, asked)
+    points = "1 point" if difference == 1 else f"{difference:g} points"
+    column = tables.header(summary, asked).index(f"Pairs to detect {points}")
+    base, lm = (row[column] for row in tables.cells(summary))
+    expected = statistics.pairs_needed(np.std(gains, ddof=1), difference)
+    assert (base, lm) == ("", str(expected))
+    # Two-sided t test at 5%, power 80%: about (1.96 + 0.84)² (sd / difference)² + 2.
+    rough = (1.959964 + 0.841621) ** 2 * (np.std(gains, ddof=1) / difference) ** 2
+    assert rough <= expected <= rough + 4
+    assert f"Pairs to detect {points}" in tables.markdown(runs, asked)
+
+
+def test_a_single_pair_says_nothing_of_pairs(tmp_path):
+    runs = [make_run(tmp_path, arm, 0, 80.0) for arm in ("base", "lm")]
+    summary = tables.summarize(runs)
+    column = tables.header(summary).index("Pairs to detect 1 point")
+    assert [row[column] for row in tables.cells(summary)] == ["", ""]
