@@ -1,4 +1,7 @@
-"""Landscape modification with Equinox: python examples/equinox_modules.py"""
+"""Landscape modification with Equinox: python examples/equinox_modules.py
+
+Needs Equinox: pip install equinox
+"""
 
 import equinox as eqx
 import jax

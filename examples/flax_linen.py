@@ -1,6 +1,7 @@
 """Landscape modification with Flax Linen: python examples/flax_linen.py
 
 TrainState.apply_gradients does not pass the loss to the optimizer. This subclass does.
+Needs Flax: pip install flax
 """
 
 import jax

@@ -1,4 +1,7 @@
-"""Landscape modification with Flax NNX: python examples/flax_nnx.py"""
+"""Landscape modification with Flax NNX: python examples/flax_nnx.py
+
+Needs Flax: pip install flax
+"""
 
 import jax
 import jax.numpy as jnp

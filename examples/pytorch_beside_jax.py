@@ -2,6 +2,7 @@
 
 Both functions train one network, from the same weights and on the same mini-batches.
 Lines with the same number do the same thing, and the losses, c and scale are the same.
+Needs PyTorch: pip install torch
 """
 
 import jax

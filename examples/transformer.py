@@ -1,6 +1,7 @@
 """A small transformer that predicts characters: python examples/transformer.py
 
 It learns from Python's own reference, which comes with Python. LM is placed after Adam.
+Needs Flax: pip install flax
 """
 
 from pydoc_data.topics import topics

@@ -21,12 +21,21 @@ from experiments.report import style
 from experiments.runs import committed
 from experiments.study.record import Frames, Index, Part, Rows, Study
 
+ESCAPE = 150_000  # steps until all chains are over a barrier, the mean of ours
+
 
 def _parts(config: Plan) -> list[Part]:
     config.check()
     tunings = len(list(measure.tunings(config)))
     evaluations = tunings * config.chains * config.settings * config.steps
-    return [Part(PART, "evaluations", evaluations, tunings + _escapes(config))]
+    times = _escapes(config)
+    amount = _amount(evaluations, times, config.chains, config.escape_steps)
+    return [Part(PART, "evaluations", amount, tunings + times)]
+
+
+def _amount(tuning: float, times: int, chains: int, escape_steps: int) -> float:
+    """Evaluations: those of the tunings, and about those of the escapes."""
+    return tuning + times * chains * min(escape_steps, ESCAPE)
 
 
 def _escapes(config: Plan) -> int:
@@ -40,7 +49,9 @@ def _options(config: Plan) -> dict[str, Any]:
 
 def _size(part: str, index: Index, frames: Frames) -> tuple[str, float]:
     sizes = rows.of({part: dict(frames)}, index).sizes
-    return "evaluations", len(frames["chains"]) * sizes["settings"] * sizes["steps"]
+    evaluations = len(frames["chains"]) * sizes["settings"] * sizes["steps"]
+    times, escape_steps = len(frames["escapes"]), index.option("escape_steps", ESCAPE)
+    return "evaluations", _amount(evaluations, times, sizes["chains"], escape_steps)
 
 
 def _outline(config: Plan, missing: Sequence[str]) -> list[str]:

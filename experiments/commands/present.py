@@ -20,7 +20,7 @@ from experiments.runs.run_directory import TRIALS, Run
 if TYPE_CHECKING:
     from rich.table import Table
 
-WIDTH = 220  # of tables if nothing else sets a width: no column is cut
+WIDTH = 220  # of tables in the log: no column is cut
 LEAST = 22  # columns of the screen for one arm, where the table is turned
 
 
@@ -84,7 +84,6 @@ def print_table(runs: Sequence[Run], asked: Asked = notes.NOTHING) -> None:
     wide = _rich_table(header, rows, title, caption)
 
     console = Console()
-    console = Console(width=None if console.is_terminal else WIDTH)
     roomy = console.options.update(width=WIDTH)
     if Measurement.get(console, roomy, wide).maximum <= console.width:
         console.print(wide)

@@ -19,7 +19,7 @@ class Config(command.Options, Plan):
     tables.md and pictures. After Ctrl-C or SIGTERM, --resume continues it.
     """
 
-    example: ClassVar[str] = "python -m experiments spins --quick --parts tunnelling"
+    example: ClassVar[str] = "python -m experiments spins --quick --parts tunneling"
     out: Path = Path("spins")
     """Directory of the study."""
 

@@ -20,7 +20,6 @@ from experiments.report import notes, tables
 from experiments.runs.run_directory import Run
 from experiments.text import link, plural, printable
 
-ONE_PANEL = 800  # the largest width in pixels of a one-panel picture
 EFFECTS = (
     "The gain of each arm over the plain optimizer with the same seed. Crosses are "
     "seeds, dots their mean, bars its 95% interval."
@@ -57,7 +56,7 @@ def page(
         finalize=lambda x: x if isinstance(x, markupsafe.Markup) else printable(x),
         keep_trailing_newline=True,
     )
-    environment.filters |= {"embedded": _embedded, "broad": _broad}
+    environment.filters |= {"embedded": _embedded}
     return environment.get_template("page.html.j2").render(
         title=title,
         count=_count(runs),
@@ -136,9 +135,3 @@ def _embedded(path: Path) -> markupsafe.Markup:
     kind = {".svg": "svg+xml", ".png": "png"}[path.suffix]
     content = base64.b64encode(path.read_bytes()).decode()
     return markupsafe.Markup(f"data:image/{kind};base64,{content}")
-
-
-def _broad(path: Path) -> bool:
-    """Whether a picture has several panels, which scroll on a phone side by side."""
-    width = int.from_bytes(path.read_bytes()[16:20], "big")  # of a PNG
-    return path.suffix != ".png" or width > ONE_PANEL

@@ -10,12 +10,16 @@ class Plan:
     """The parts of the study, and their size."""
 
     parts: tuple[str, ...] = PARTS
-    """tunnelling (Curie–Weiss, against exact times), tunnelling-again (with other seeds
-    and more chains), search (time to solution), speed (sweeps per second against NumPy
-    and dwave-samplers)."""
+    """tunnelling (Curie–Weiss, against exact times; tunneling will do),
+    tunnelling-again (with other seeds and more chains), search (time to solution),
+    speed (sweeps per second against NumPy and dwave-samplers)."""
     quick: bool = False
     """About a minute instead: fewer chains, settings, instances, temperatures and
     repetitions, and smaller systems."""
+
+    def __post_init__(self) -> None:
+        parts = tuple(part.replace("tunneling", "tunnelling") for part in self.parts)
+        object.__setattr__(self, "parts", parts)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -214,7 +214,7 @@ def _speed(runs: pd.DataFrame) -> str:
         "column: how many times as fast `metropolis` is (with LM, against NumPy with "
         "LM), with the range over repetitions.\n\n<!-- speeds -->\n\n"
         + text.table(
-            ("Problem", "Program", "Sweeps/s", "metropolis is faster by"), lines
+            ("Problem", "Program", "Sweeps/s", "metropolis: times as fast"), lines
         )
         + "\n<!-- end of the speeds -->\n"
     )

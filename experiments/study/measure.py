@@ -131,6 +131,9 @@ class Pieces:
             count = self._part.pieces
             pieces = plural(count, "piece")
             reached = f"{self._part.name}: {self._count} of {count} {pieces}"
+            if self._count < count:
+                left = self.seconds / self._count * (count - self._count)
+                reached += f", {in_words(left)} left"
             self._shown.whole(reached)
             if time.perf_counter() - self._said > MINUTE:
                 self._said = time.perf_counter()

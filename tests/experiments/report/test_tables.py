@@ -48,11 +48,11 @@ def test_means_deviations_and_paired_differences_by_hand(runs):
     assert (base["collapsed"], modified["collapsed"]) == (1, 0)
 
 
-def test_a_terminal_of_80_columns_shows_every_number_of_the_table(
-    runs, monkeypatch, capsys
-):
-    monkeypatch.setenv("FORCE_COLOR", "1")  # so that rich sees a terminal
-    monkeypatch.setenv("TERM", "dumb")
+@pytest.mark.parametrize("terminal", [True, False])
+def test_80_columns_show_every_number_of_the_table(runs, monkeypatch, capsys, terminal):
+    if terminal:  # as rich sees one
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        monkeypatch.setenv("TERM", "dumb")
     monkeypatch.setenv("COLUMNS", "80")
     present.print_table(runs)
     shown = capsys.readouterr().out

@@ -107,7 +107,10 @@ VALUES = {
         "quick": FLAG,
     },
     "spins": {
-        "parts": (["search"], {"tuneling": "--parts 'tuneling': choose from tunnel"}),
+        "parts": (
+            ["search", "tunneling"],
+            {"tuneling": "--parts 'tuneling': choose from tunnel"},
+        ),
         "quick": FLAG,
     },
     "language": {

@@ -243,6 +243,7 @@ def test_a_request_to_stop_is_asked_before_a_piece(tmp_path):
 
 
 def test_a_long_part_shows_the_pieces_that_it_has(tmp_path, monkeypatch):
+    monkeypatch.setattr(measure.Pieces, "seconds", 10.0)
     shown, below = Quiet(), []
     monkeypatch.setattr(shown, "whole", below.append, raising=False)
     part = pieces(tmp_path, shown=shown)
@@ -251,7 +252,7 @@ def test_a_long_part_shows_the_pieces_that_it_has(tmp_path, monkeypatch):
     monkeypatch.setattr(part, "_said", part._said - 61)  # a minute ago
     part.kept("q", dict)
     assert shown.lines == ["first: 2 of 2 pieces"]
-    assert below == ["first: 1 of 2 pieces", "first: 2 of 2 pieces"]
+    assert below == ["first: 1 of 2 pieces, about 10 s left", "first: 2 of 2 pieces"]
 
 
 def test_progress_has_the_time_that_is_left(tmp_path, monkeypatch):
