@@ -257,9 +257,7 @@ def test_numbers_may_be_mapped(options):
     {"method": "improved", "threshold": lm.windowed_min(3)},
     *(pytest.param(options, marks=pytest.mark.slow) for options in (
         {"method": "langevin"},
-        {"method": "improved"},
         {"method": "improved_kinetic"},
-        {"method": "improved", "threshold": lm.smoothed_min()},
         {"method": "improved", "threshold": lm.constant(0.3)},
     )),
 ])  # fmt: skip

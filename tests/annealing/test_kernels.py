@@ -1,5 +1,7 @@
 """The kernels: a loop over `step` is `anneal` or `metropolis`, to the bit."""
 
+import functools
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -53,14 +55,15 @@ def looped(kernel, state, count):
     """`count` steps, each at its own temperature."""
 
     # As in a run, the schedule's numbers are not constants of the program.
-    @jax.jit
-    def loop(cooling, state):
-        def step(_, state):
-            return kernel.step(KEY, state, cooling(state.step))
+    return _loop(kernel, COOLING, state, count)
 
-        return jax.lax.fori_loop(0, count, step, state)
 
-    return loop(COOLING, state)
+@functools.partial(jax.jit, static_argnums=0)
+def _loop(kernel, cooling, state, count):
+    def step(_, state):
+        return kernel.step(KEY, state, cooling(state.step))
+
+    return jax.lax.fori_loop(0, count, step, state)
 
 
 @pytest.mark.parametrize("options", DIFFUSIONS)

@@ -68,13 +68,10 @@ LAWS = {
 }
 
 
-@pytest.mark.parametrize(
-    "method",
-    [
-        pytest.param(method, marks=pytest.mark.slow if method == "improved" else ())
-        for method in LAWS
-    ],
-)
+SLOW = pytest.param("improved", marks=pytest.mark.slow)  # its steps are short
+
+
+@pytest.mark.parametrize("method", ["langevin", "kinetic", SLOW, "improved_kinetic"])
 def test_each_method_samples_its_law(method):
     law = LAWS[method][2]
     x, state = sampled(method)
@@ -91,7 +88,7 @@ def test_each_method_samples_its_law(method):
         assert stats.kstest(y, "norm").pvalue > 0.001
 
 
-@pytest.mark.parametrize("method", ["improved", "improved_kinetic"])
+@pytest.mark.parametrize("method", [SLOW, "improved_kinetic"])
 def test_the_logarithm_of_h_is_part_of_the_law(method):
     """exp(−H) without it, and the plain law, are refused by the same test."""
     x, _ = sampled(method)

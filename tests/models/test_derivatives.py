@@ -173,9 +173,15 @@ LAYERS = {
 }
 
 
-@pytest.mark.parametrize("mode", FORWARD.values(), ids=FORWARD)
-@pytest.mark.parametrize(("shape", "layer"), LAYERS.values(), ids=LAYERS)
-def test_forward_mode_is_told_what_to_do_instead(shape, layer, mode):
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [
+        *(("convolution", mode) for mode in FORWARD),
+        *((name, "jit of hessian") for name in LAYERS if name != "convolution"),
+    ],
+)
+def test_forward_mode_is_told_what_to_do_instead(name, mode):
+    (shape, layer), mode = LAYERS[name], FORWARD[mode]
     with pytest.raises(TypeError) as error:
         mode(lambda p: jnp.sin(layer(p)).sum(), jnp.ones(shape))
     assert str(error.value) == MESSAGE

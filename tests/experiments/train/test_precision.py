@@ -60,8 +60,7 @@ def products(text):
     return [tuple(re.findall(r"\b(DEFAULT|HIGH|HIGHEST)\b", line)) for line in lines]
 
 
-@pytest.mark.parametrize("model", NETWORKS)
-@pytest.mark.parametrize("precision", ASKED)
+@pytest.mark.parametrize(("precision", "model"), zip(ASKED, NETWORKS))
 def test_every_product_for_a_gpu_asks_for_the_precision(precision, model):
     for name, (function, arguments) in functions(precision, model).items():
         lowered = (

@@ -200,19 +200,6 @@ def test_an_epoch_begins_nothing_after_a_stop(scan, device_data):
     assert not compiled
 
 
-def test_a_scanned_epoch_of_batch_norm_keeps_the_partial_batch(device_data):
-    """20 images in batches of 8: the padding must not reach statistics or weights."""
-    few = Images(*(part[:20] for part in device_data.train))
-    config = dataclasses.replace(CONFIG, model="preresnet11", learning_rate=1e-3)
-    of = make_problem(config, 3)
-    data = device_data._replace(train=few)
-    stepped, scanned = (Trainer(of, data, 8, scan=scan) for scan in (False, True))
-    a, a_metrics = stepped.run_epoch(stepped.init(KEYS), KEYS, 1)
-    b, b_metrics = scanned.run_epoch(scanned.init(KEYS), KEYS, 1)
-    np.testing.assert_allclose(a_metrics.loss, b_metrics.loss, rtol=1e-4)
-    chex.assert_trees_all_close(a.batch_stats, b.batch_stats, rtol=1e-3, atol=1e-5)
-
-
 def test_a_partial_batch_is_no_second_network_in_an_epochs_program(device_data):
     def convolutions(n):
         few = Images(*(part[:n] for part in device_data.train))
