@@ -43,6 +43,7 @@ def test_a_replay_multiplies_step_by_step_and_then_by_the_last():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 def test_a_sweep_with_every_arm(tmp_path, capsys):
     arms = tuple(ARMS)
     argv = small("compare", "--seeds", "0", "--arms", *arms, "--out", str(tmp_path))

@@ -161,6 +161,7 @@ def test_runs_that_diverged_at_once_still_have_pictures(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 def test_a_learning_rate_is_chosen_for_each_arm_on_held_out_images(tmp_path, capsys):
     out = tmp_path / "out"
     argv = small("compare", "--seeds", "0", "--lr-sweep", "0.001", "0.1")
@@ -178,6 +179,7 @@ def test_a_learning_rate_is_chosen_for_each_arm_on_held_out_images(tmp_path, cap
         assert finals[arm].validation is None
 
 
+@pytest.mark.usefixtures("unpresented")
 def test_a_run_starts_from_another_s_weights(tmp_path, capsys):
     first, second = tmp_path / "first", tmp_path / "second"
     argv = small("train", "--keep-weights", "--out", str(first))
@@ -196,6 +198,7 @@ def test_a_run_starts_from_another_s_weights(tmp_path, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("unpresented")
 def test_tested_in_training_mode_batch_norm_takes_the_batch_s_statistics(tmp_path):
     argv = small("train", "--model", "preresnet11", "--seed", "3")
     argv += ["--limit-train", "16", "--batch-size", "16"]

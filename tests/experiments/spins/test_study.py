@@ -257,6 +257,7 @@ def test_the_other_way_round_and_intervals_of_the_times():
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_search_and_the_speed_are_measured(tmp_path, monkeypatch):
     """In a family with known lowest energies, and one without."""
     some = {name: problems.families(True)[name] for name in ("loops", "cut")}
