@@ -134,6 +134,11 @@ def written(path, accuracy, digest="abc", **changes):
         write_run(path / config.run_id, config, meta, result, run.steps, run.epochs)
 
 
+def tree(root):
+    """All paths below a directory, with what the files contain."""
+    return {path: path.is_file() and path.read_bytes() for path in root.rglob("*")}
+
+
 def compare(whole: list[Run], killed: list[Run]) -> None:
     assert [run.path.name for run in whole] == [run.path.name for run in killed]
     for one, other in zip(whole, killed, strict=True):

@@ -87,8 +87,8 @@ def test_all_arms_train_on_the_same_batches():
     """At a strength that never intervenes, every arm is the plain optimizer."""
     case = Case("mlp", "adam", "shift")
     plain = program.run(case, "base", SEEDS, (0.0,)).losses
-    for arm in REMEDIES:
-        weakest = 0.0 if arm.startswith("lm") or arm == "base" else 1e9
+    for arm in REMEDIES.keys() - MAKE.keys():  # those are held against optax above
+        weakest = 0.0 if arm.startswith("lm") else 1e9
         found = program.run(case, arm, SEEDS, (weakest,))
         first = 25 if arm != "history" else 0  # AdaGC always clips at first
         np.testing.assert_allclose(found.losses[..., :first], plain[..., :first], 1e-3)

@@ -13,6 +13,7 @@ import pytest
 from experiments.commands import cli, present
 from experiments.machine import setup
 from experiments.runs import single, sweep
+from tests.helpers import tree
 
 NUMBER = ("x", "nan", "inf", "")
 # Option: values that are taken, values that are not. A value may be several words.
@@ -179,10 +180,6 @@ def place(tmp_path_factory):
     (root / "work").mkdir()
     (root / "work" / "thesis.tex").write_text("mine too")
     return root
-
-
-def tree(root):
-    return {p: p.is_file() and p.read_bytes() for p in root.rglob("*")}
 
 
 @pytest.fixture

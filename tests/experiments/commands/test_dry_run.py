@@ -13,7 +13,7 @@ from experiments.machine.progress import Progress
 from experiments.runs import committed, result_directory, single, sweep
 from experiments.runs.run_directory import find_runs
 from experiments.study import measure, registry, start
-from tests.helpers import CONFIG, PAIRS, VGG, written
+from tests.helpers import CONFIG, PAIRS, VGG, tree, written
 
 GIVEN = ["--seeds", "0", "10", "20", "--epochs", "2"]  # PAIRS has seeds 0 and 10
 COMPARE = ["compare", "--optimizer", "sgd", *GIVEN, "--batch-size", "128"]
@@ -28,10 +28,6 @@ def nothing_else(monkeypatch, tmp_path):
     monkeypatch.setattr(sweep, "run_all", fails)
     monkeypatch.setattr(setup, "keep_compiled", fails)
     monkeypatch.chdir(tmp_path)
-
-
-def tree(root):
-    return {p: p.is_file() and p.read_bytes() for p in root.rglob("*")}
 
 
 def dry(argv, capsys, tmp_path):

@@ -12,13 +12,9 @@ from experiments.runs import growing
 from experiments.runs.listing import states
 from experiments.runs.run_directory import find_runs
 from tests import damage
-from tests.helpers import CONFIG, PAIRS, make_run, written
+from tests.helpers import CONFIG, PAIRS, make_run, tree, written
 
 RUNNING = {("base", 20): 80.0}
-
-
-def tree(root):
-    return {p: p.is_file() and p.read_bytes() for p in root.rglob("*")}
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from experiments.language import options, program, study
 from experiments.language.models import MODELS
 from experiments.language.options import Case, Plan
 from experiments.language.rows import joined
+from experiments.report import style
 from experiments.study import store
 from tests.experiments.study.examples import at_reduced_scale
 
@@ -94,7 +95,11 @@ def test_each_character_but_the_first_is_predicted_once():
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory):
-    with at_reduced_scale(tmp_path_factory.mktemp("example")):
+    with (
+        at_reduced_scale(tmp_path_factory.mktemp("example")),
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr(style.Drawing, "of", lambda *arguments: ())
         out = tmp_path_factory.mktemp("language") / "study"
         assert main(["language", "--quick", "--out", str(out)]) == 0
         return store.read(study.STUDY, out)

@@ -9,6 +9,7 @@ file's own.
 import hashlib
 import html.parser
 import io
+import itertools
 import json
 import os
 import pickle
@@ -141,8 +142,10 @@ DAMAGED |= {
     f"{key}: {value!r:.20}": damage.renamed(
         with_values("config.json", **{key: value}), "run"
     )
-    for key in ("dataset", "model", "f", "init_from", "optimizer", "arm")
-    for value in INJECTIONS
+    for key, value in zip(
+        itertools.cycle(("dataset", "model", "f", "init_from", "optimizer", "arm")),
+        INJECTIONS,
+    )
 }
 DAMAGED |= {
     f"{name} without {key}": damage.without_key(name, key)
@@ -316,12 +319,10 @@ def test_a_cache_is_cifar_or_refused(make, tmp_path):
 
 
 STUDY = ("runs.csv", "windows.csv.gz", "epochs.csv.gz")
-
-
+# Of one file each kind of damage: all are opened by one function.
 STUDIES: dict[str, Change] = {
     f"{name} {kind}": replaced(name, make)
-    for name in STUDY
-    for kind, make in damage.FILES.items()
+    for (kind, make), name in zip(damage.FILES.items(), itertools.cycle(STUDY))
 }
 STUDIES |= {
     f"{name} cut at {p}": damage.cut(name, p) for name in STUDY for p in (0.3, 0.97)

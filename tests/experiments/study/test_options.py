@@ -9,6 +9,7 @@ from experiments.commands.cli import main
 from experiments.data import texts
 from experiments.study import measure, pace, registry
 from tests.experiments.study.examples import COMMON, VALUES
+from tests.helpers import tree
 
 
 def line(name, option, value):
@@ -43,10 +44,6 @@ def place(tmp_path, monkeypatch):
     monkeypatch.setattr(pace, "time", lambda *arguments: "")
     monkeypatch.setattr(texts, "shakespeare", lambda *places: None)  # no network
     return tmp_path
-
-
-def tree(root):
-    return {path: path.is_file() and path.read_bytes() for path in root.rglob("*")}
 
 
 @pytest.mark.parametrize("name", registry.STUDIES)
