@@ -94,6 +94,7 @@ def _option(name: str) -> str:
 
 # The extra of pyproject.toml that provides a package; by default, "experiments".
 EXTRAS = {
+    "safetensors": "parity",
     "torch": "parity",
     "tensorflow": "data",
     "tensorflow_datasets": "data",

@@ -32,9 +32,11 @@ class Sources(Cache):
 
     group: ClassVar[str] = Cache.group
     data_dir: Path | None = None
-    """A tensorflow_datasets directory; by default, that package's own."""
+    """A tensorflow_datasets directory, by default that package's own; or one with
+    cifar-10-batches-py or its like."""
     init_from: Path | None = None
-    """Start from the weights in this run directory; by default, from fresh ones."""
+    """Start from the weights in this run directory, or in a .pt, .pth or .safetensors
+    file of PyTorch's; by default, from fresh ones."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,10 +75,11 @@ class Execution(Output, Sources, Devices):
             raise UserError(
                 "--onednn works with --parallel none or sharded, not with pmap"
             )
-        if self.init_from is not None and not (self.init_from / WEIGHTS).is_file():
+        source = self.init_from
+        if not (source is None or source.is_file() or (source / WEIGHTS).is_file()):
             raise UserError(
-                f"--init-from: {self.init_from} has no {WEIGHTS}: train that run "
-                "with --keep-weights"
+                f"--init-from: {source} has no {WEIGHTS}: train that run with "
+                "--keep-weights, or give a file of PyTorch's"
             )
         if self.coordinator is not None and self.parallel != "sharded":
             raise UserError(

@@ -33,9 +33,11 @@ CIFAR_VGG = Pipeline((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), ("flip", "cro
 DIGITS = Pipeline((0.3053,) * 3, (0.3758,) * 3)
 
 
-def _from_tfds(name: str, data_dir: Path | None, cache: Path) -> "Arrays":
-    from experiments.data import prepared
+def _cifar(name: str, data_dir: Path | None, cache: Path) -> "Arrays":
+    from experiments.data import prepared, publisher
 
+    if data_dir is not None and (arrays := publisher.read(name, data_dir)):
+        return arrays
     return prepared.read(name, data_dir, cache)
 
 
@@ -99,7 +101,7 @@ DATASETS = {
             test_fingerprint=21406119098232,
             batch_size=128,
             pipeline=None,
-            read=_from_tfds,
+            read=_cifar,
             cached=True,
         ),
         DataSet(
@@ -111,7 +113,7 @@ DATASETS = {
             test_fingerprint=21420491006609,
             batch_size=128,
             pipeline=None,
-            read=_from_tfds,
+            read=_cifar,
             cached=True,
         ),
     )

@@ -1,7 +1,8 @@
 """Data sets as uint8 arrays, checked, in a canonical order, whole or in part.
 
-CIFAR is prepared once through tensorflow_datasets and kept in an `.npz` cache, which
-training reads. A machine with the cache needs neither TensorFlow nor network access.
+CIFAR is read once, through tensorflow_datasets or from its publisher's files, and kept
+in an `.npz` cache, which training reads. A machine with the cache needs neither
+TensorFlow nor network access.
 """
 
 import dataclasses
@@ -80,7 +81,8 @@ def load(
 
     Args:
       name: "digits", "cifar10" or "cifar100".
-      data_dir: a tensorflow_datasets directory; by default, that package's own.
+      data_dir: a tensorflow_datasets directory, by default that package's own; or one
+        with the unpacked files of CIFAR's publisher.
       cache_dir: where `NAME.npz` is kept; by default under the user's cache directory.
       limit_train: keep the first n training images of the canonical order.
       validation: hold out the last n of those and use them as the test set.
@@ -104,7 +106,7 @@ def _whole(name: str, data_dir: Path | None, cache_dir: Path | None) -> Dataset:
     dataset = _checked(
         of,
         *of.read(name, data_dir, cache),
-        f"{name} as tensorflow_datasets prepared it",
+        f"{name} in {data_dir or 'the directory of tensorflow_datasets'}",
         "choose an empty directory with --data-dir to prepare it there again",
     )
     if of.cached:

@@ -77,7 +77,7 @@ def ordered(
             raise UserError(
                 f"--overwrite would delete {source}, which --init-from names"
             )
-        weights = read_weights(execution.init_from)
+        weights = _weights(configs, execution.init_from)
         digest = checkpoints.digest(weights["params"])
         configs = [dataclasses.replace(c, init_from=digest) for c in configs]
     # A run that replays another run's scales comes after that run.
@@ -88,6 +88,23 @@ def ordered(
         if path.exists() and not is_run(path):
             raise UserError(f"{path} has no result.json: move it away to run it again")
     return in_order, weights
+
+
+def _weights(configs: Sequence[RunConfig], source: Path) -> dict[str, Any]:
+    """Those of a run directory, or of a file of PyTorch's for the runs' network."""
+    if source.is_dir():
+        return read_weights(source)
+    from models.torch import files, weights
+
+    wanted = {(c.model, loading.record(c.dataset).classes) for c in configs}
+    if len(wanted) > 1:
+        raise UserError(f"--init-from {source} has the weights of one network only")
+    ((model, classes),) = wanted
+    try:
+        variables = weights.convert(model, files.read(source), classes)
+    except (OSError, ValueError) as error:
+        raise UserError(f"--init-from {source}: {error}") from error
+    return {"batch_stats": {}} | variables
 
 
 def make_plan(

@@ -1,4 +1,4 @@
-"""The same networks in PyTorch (`networks`), and weights from and to it (`weights`).
+"""The same networks in PyTorch (`networks`), its files, and weights from and to it.
 
-PyTorch is needed for `networks` alone.
+`weights` needs no PyTorch; `files` needs it for .pt and .pth only.
 """

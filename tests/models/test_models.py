@@ -196,5 +196,5 @@ def test_the_layers_alone_open_what_is_special_to_cpus_and_nothing_needs_pytorch
                     files.add(file.relative_to(package).as_posix())
     outside = {name for name in opened["models.cpu"] if not name.startswith("cpu/")}
     assert outside == {"layers.py"}
-    assert opened["torch"] == {"torch/networks.py"}
+    assert opened["torch"] == {"torch/networks.py", "torch/files.py"}
     assert opened["models.torch.networks"] == set()

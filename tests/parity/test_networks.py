@@ -1,6 +1,7 @@
 """Networks and training steps against PyTorch, from the same weights."""
 
 import copy
+import dataclasses
 import functools
 import importlib
 
@@ -14,9 +15,14 @@ import pytest
 import landmod_jax
 import models
 from experiments.config.arms import LM
+from experiments.config.execution import Execution
+from experiments.config.run import RunConfig
 from experiments.data.datasets import Pipeline
+from experiments.errors import UserError
+from experiments.runs import plan
 from experiments.train.problem import Problem
 from experiments.train.step import Batch, TrainState, train_step
+from models.torch import files
 
 torch = pytest.importorskip("torch")
 networks = importlib.import_module("models.torch.networks")
@@ -80,13 +86,14 @@ def lightning(net):
 
 CHECKPOINTS = {
     "tensors": lambda net: net.state_dict(),
-    "module": lambda net: net,
+    "model and EMA's decay": lambda net: {"model": net.state_dict(), "decay": 0.999},
     "DataParallel": lambda net: torch.nn.DataParallel(net).state_dict(),
     "torch.compile": lambda net: torch.compile(net).state_dict(),
     "both": lambda net: torch.compile(torch.nn.DataParallel(net)).state_dict(),
     "AveragedModel": lambda net: torch.optim.swa_utils.AveragedModel(net).state_dict(),
     "lightning": lightning,
     "net": lambda net: {"net": net.state_dict(), "acc": 91.2, "epoch": 3},
+    "float64": lambda net: copy.deepcopy(net).double().state_dict(),
     "optimizer": lambda net: {
         "model_state_dict": net.state_dict(),
         "optimizer_state_dict": torch.optim.Adam(net.parameters()).state_dict(),
@@ -99,8 +106,49 @@ CHECKPOINTS = {
 def test_logits_from_a_checkpoint_as_pytorch_makes_it(name, checkpoint, tmp_path):
     net, variables = pair(name)
     torch.save(CHECKPOINTS[checkpoint](net), tmp_path / "saved.pt")
-    loaded = torch.load(tmp_path / "saved.pt", weights_only=False)
+    loaded = files.read(tmp_path / "saved.pt")
     chex.assert_trees_all_equal(models.convert(name, loaded), variables)
+
+
+def test_a_whole_module_is_converted_but_not_unpickled(tmp_path):
+    net, variables = pair("nn2")
+    chex.assert_trees_all_equal(models.convert("nn2", net), variables)
+    torch.save(net, tmp_path / "net.pth")
+    with pytest.raises(ValueError, match=r"weights_only=True .*net\.state_dict"):
+        files.read(tmp_path / "net.pth")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+def test_safetensors(tmp_path, dtype):
+    save = pytest.importorskip("safetensors.torch").save_file
+    net = copy.deepcopy(pair("simple_cnn")[0]).to(getattr(torch, dtype))
+    save(net.state_dict(), tmp_path / "net.safetensors")
+    loaded = models.convert("simple_cnn", files.read(tmp_path / "net.safetensors"))
+    chex.assert_trees_all_equal(loaded, models.convert("simple_cnn", net))
+
+
+@pytest.mark.parametrize("name", ["bad.pt", "bad.safetensors", "bad.ckpt"])
+def test_a_file_that_is_no_checkpoint_is_named(tmp_path, name):
+    if name == "bad.safetensors":
+        pytest.importorskip("safetensors")
+    (tmp_path / name).write_bytes(b"no checkpoint")
+    with pytest.raises(ValueError, match=name):
+        files.read(tmp_path / name)
+
+
+def test_a_run_starts_from_a_file(tmp_path):
+    net, variables = pair("simple_cnn")
+    half = copy.deepcopy(net).half().state_dict()
+    torch.save({"ema": {"model": half}}, tmp_path / "net.pt")
+    config = RunConfig("digits", "simple_cnn", "sgd", "base", 0, 1, 0.1)
+    source = Execution(init_from=tmp_path / "net.pt")
+    source.check()
+    _, got = plan.ordered([config], tmp_path, source, tmp_path)
+    expected = jax.tree.map(lambda x: x.astype(np.float16), variables["params"])
+    chex.assert_trees_all_equal(got["params"], expected)
+    other = dataclasses.replace(config, model="nn2")
+    with pytest.raises(UserError, match=r"does not fit nn2:\n(  .*\n){10}"):
+        plan.ordered([other], tmp_path, source, tmp_path)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
