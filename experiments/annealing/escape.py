@@ -57,6 +57,7 @@ def escapes(
     barrier: float,
     temperature: float,
     sizes: Sizes,
+    key: jax.Array,
 ) -> dict[str, Any]:
     """A row: how many chains crossed the barrier, and the mean time.
 
@@ -73,7 +74,7 @@ def escapes(
         state = annealing.anneal(
             jax.tree_util.Partial(energy, np.float32(barrier), np.float32(c)),
             state,
-            jax.random.key(0),
+            key,
             method=method,
             steps=block,
             step_size=sizes.step_size,

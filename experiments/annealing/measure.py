@@ -19,6 +19,7 @@ from experiments.study.record import Arrays, Context
 from landmod_jax import annealing
 from landmod_jax.annealing import METHODS
 
+FIRST_TUNING = 100  # the first study had 0 to 2
 PATH_ON = "rastrigin"
 PATH_STEPS = 500
 
@@ -34,7 +35,7 @@ def measure(config: Plan, context: Context) -> dict[str, pd.DataFrame]:
     def tune(case: tuple[Problem, str]) -> list[Arrays]:
         p, method = case
         pieces = []
-        for i in range(config.tunings):
+        for i in _numbers(config):
             name = _tuning(p.name, p.dimension, method, i)
             tuned = functools.partial(search.tuned, p, method, i, sizes)
             pieces.append(context.kept(name, tuned))
@@ -66,7 +67,7 @@ def tunings(config: Plan) -> Iterator[str]:
     for objective, d, method in itertools.product(
         config.objectives, config.dimensions, search.ALL
     ):
-        yield from (_tuning(objective, d, method, i) for i in range(config.tunings))
+        yield from (_tuning(objective, d, method, i) for i in _numbers(config))
 
 
 def places(config: Plan) -> list[tuple[str, float, float]]:
@@ -76,6 +77,10 @@ def places(config: Plan) -> list[tuple[str, float, float]]:
         *(("barrier", barrier, first) for barrier in config.barriers),
         *(("temperature", last, T) for T in config.temperatures),
     ]
+
+
+def _numbers(config: Plan) -> range:
+    return range(FIRST_TUNING, FIRST_TUNING + config.tunings)
 
 
 def _tuning(objective: str, dimension: int, method: str, number: int) -> str:
@@ -88,7 +93,7 @@ def _frames(
     """The tables of a problem and a method, from its tunings."""
     what = {"objective": p.name, "dimension": p.dimension, "method": method}
     chains, settings = [], []
-    for tuning, piece in enumerate(pieces):
+    for tuning, piece in enumerate(pieces, FIRST_TUNING):
         names = ("gap", "evaluations")
         of_chains = {"chain": np.arange(len(piece["gap"]))}
         of_chains |= {name: piece[name] for name in names}
@@ -120,7 +125,8 @@ def _escapes(
             exact = np.nan
             if not METHODS[method].kinetic:
                 exact = escape.exact_mean_time(share, barrier, temperature)
-            timed = escape.escapes(method, share, barrier, temperature, sizes)
+            key = jax.random.fold_in(jax.random.key(FIRST_TUNING), i)
+            timed = escape.escapes(method, share, barrier, temperature, sizes, key)
             counts = {name: timed[name] for name in ("escapes", "chains", "mean_time")}
             return {k: np.asarray(v) for k, v in (counts | {"exact": exact}).items()}
 

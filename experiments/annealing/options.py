@@ -22,11 +22,11 @@ class Plan:
     """Dimensions of each objective."""
     steps: int = 2000
     """Evaluations per chain."""
-    chains: int = 200
+    chains: int = 100
     """Chains per trial."""
     settings: int = 16
     """Settings over which each method is tuned."""
-    tunings: int = 3
+    tunings: int = 24
     """Repetitions of the study, each with other settings, starts and noise."""
     records: int = 50
     """Points of a convergence curve."""

@@ -24,8 +24,8 @@ COLORS = {
 }
 
 CAPTIONS = {
-    "success.png": "Chains that found the valley of the global minimum, with 95% "
-    "intervals (Wilson).",
+    "success.png": "Chains that found the valley of the global minimum: mean over "
+    "tunings, with 95% intervals.",
     "escapes.png": "Mean times over a barrier. Points: measured. Lines: exact means, "
     "where they are known. Dotted: the slope of the clipped critical height.",
 }
@@ -60,20 +60,20 @@ def draw_curves(curves: pd.DataFrame, path: Path) -> list[Path]:
 
 
 def draw_success(table: pd.DataFrame, path: Path) -> list[Path]:
-    """Success rate of each method on each problem, with Wilson's interval."""
+    """Mean success rate of each method on each problem over tunings, with interval."""
     problems = list(dict.fromkeys(zip(table["objective"], table["dimension"])))
     methods = [m for m in COLORS if m in set(table["method"])]
     with style.figure(1, 1, 8.5, 0.42 * len(problems) + 1.2) as (fig, axes):
         axis = axes[0, 0]
         for i, method in enumerate(methods):
             part = table[table["method"] == method].set_index(PROBLEM).loc[problems]
-            rate = part["successes"] / part["n"]
-            error = np.clip([rate - part["low"], part["high"] - rate], 0, None)
+            rate = part["success"]
+            error = [rate - part["low"], part["high"] - rate]
             place = np.arange(len(problems)) + 0.8 * (i / len(methods) - 0.4)
             axis.errorbar(
                 100 * rate,
                 place,
-                xerr=100 * error,
+                xerr=100 * np.array(error),
                 fmt="o",
                 ms=4,
                 color=COLORS[method],

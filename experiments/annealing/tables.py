@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from experiments import text
 from experiments.annealing.rows import PROBLEM, WORDS, Tables
@@ -11,75 +12,85 @@ from experiments.annealing.search import ALL
 from experiments.report import statistics
 from experiments.runs import provenance
 
+SURE = 0.05
+EQUIVALENT = 0.05  # of the rate of success
 PLAIN = {"improved": "langevin", "improved_kinetic": "kinetic"}
 
 
 def summarize(chains: pd.DataFrame, steps: int) -> pd.DataFrame:
-    """A row per problem and method, over its tunings and chains.
+    """A row per problem and method. Tunings are the replicates, not their chains.
 
     Returns:
-      PROBLEM, method, n, successes, low, high (Wilson, 95%), worst, best (success rate
-      of a tuning), median_gap, evaluations (all chains' evaluations, up to the target
-      where it was reached, over the successes; inf without any). For the two improved
-      methods, also the difference of the success rate from the plain method's, whether
-      each tuning has its sign (agree), p (McNemar over chains with the same start) and
-      p_holm, over all rows.
+      PROBLEM, method, n (chains), successes, success (mean rate over tunings) with low
+      and high (95% interval), worst, best (rate of a tuning), median_gap, evaluations
+      (all chains' evaluations, up to the target where it was reached, over the
+      successes; inf without any). For the two improved methods, also the difference of
+      the rate from the plain method's, paired by tuning: its mean, less, more (95%
+      interval), p, p_holm (over all rows), and equal (p of equivalence within
+      EQUIVALENT).
     """
     rows = []
     for problem, of_problem in chains.groupby(PROBLEM, sort=False):
-        outcome = {
-            method: part.set_index(["tuning", "chain"])["evaluations"] > 0
-            for method, part in of_problem.groupby("method")
-        }
-        for method in (m for m in ALL if m in outcome):
+        won = of_problem.assign(won=of_problem["evaluations"] > 0)
+        rates = won.pivot_table(index="tuning", columns="method", values="won")
+        for method in (m for m in ALL if m in rates):
             part = of_problem[of_problem["method"] == method]
-            won = outcome[method]
-            low, high = statistics.wilson(int(won.sum()), won.size)
-            by_tuning = won.groupby("tuning").mean()
-            spent = part["evaluations"].where(part["evaluations"] > 0, steps).sum()
+            reached = part["evaluations"] > 0
+            spent = part["evaluations"].where(reached, steps).sum()
+            rate = rates[method]
+            low, high = statistics.interval(rate.to_numpy())
             row = dict(zip(PROBLEM, problem)) | {
                 "method": method,
-                "n": won.size,
-                "successes": int(won.sum()),
-                "low": low,
-                "high": high,
-                "worst": by_tuning.min(),
-                "best": by_tuning.max(),
+                "n": len(part),
+                "successes": int(reached.sum()),
+                "success": rate.mean(),
+                "low": max(low, 0.0),
+                "high": min(high, 1.0),
+                "worst": rate.min(),
+                "best": rate.max(),
                 "median_gap": part["gap"].median(),
-                "evaluations": spent / won.sum() if won.any() else np.inf,
+                "evaluations": spent / reached.sum() if reached.any() else np.inf,
             }
-            if PLAIN.get(method) in outcome:
-                plain = outcome[PLAIN[method]].reindex(won.index)
-                row["difference"] = won.mean() - plain.mean()
-                signs = np.sign(by_tuning - plain.groupby("tuning").mean())
-                row["agree"] = signs.nunique() == 1
-                row["p"] = statistics.mcnemar_p(won.to_numpy(), plain.to_numpy())
+            if PLAIN.get(method) in rates:
+                differences = (rate - rates[PLAIN[method]]).to_numpy()
+                paired = statistics.paired(differences)
+                row |= {
+                    "difference": paired.mean,
+                    "less": paired.low,
+                    "more": paired.high,
+                    "p": paired.p,
+                    "equal": statistics.equivalence_p(differences, EQUIVALENT),
+                }
             rows.append(row)
     table = pd.DataFrame(rows)
     table["p_holm"] = statistics.holm(table["p"].to_numpy(float))
     return table
 
 
-def told(row: Any) -> bool:
-    """Whether a difference is significant and has the same sign in each tuning."""
-    return bool(row["p_holm"] < 0.05 and row["agree"])
-
-
 def verdict(row: Any) -> str:
-    """The last cell of a row of `summarize`."""
+    """better, worse, equal or cannot tell; empty if nothing was compared."""
     if np.isnan(row["p_holm"]):
         return ""
-    points = f"{100 * row['difference']:+.1f} points, p {text.p(row['p_holm'])}"
-    if row["p_holm"] < 0.05 and not row["agree"]:
-        return f"cannot tell ({points}, the tunings differ)"
-    if not told(row):
-        return f"cannot tell ({points})"
-    return f"{'better' if row['difference'] > 0 else 'worse'} ({points})"
+    words = []
+    if row["p_holm"] < SURE:
+        words.append("better" if row["difference"] > 0 else "worse")
+    if row["equal"] < SURE:
+        words.append("equal")
+    return ", yet ".join(words) or "cannot tell"
+
+
+def _against(row: Any) -> str:
+    """The last cell of a row of `summarize`."""
+    if not (said := verdict(row)):
+        return ""
+    mean, less, more = (100 * row[x] for x in ("difference", "less", "more"))
+    points = f"{mean:+.1f} points, {less:.1f} … {more:.1f}"
+    return f"{said} ({points}, p {text.p(row['p_holm'])})"
 
 
 def tables(rows: Tables) -> str:
     """The tables as Markdown."""
-    sizes = rows.sizes
+    sizes, within = rows.sizes, 100 * EQUIVALENT
     table = summarize(rows.chains, sizes["steps"])
     tunings = rows.chains["tuning"].nunique()
     parts = [
@@ -87,15 +98,19 @@ def tables(rows: Tables) -> str:
         f"{sizes['settings']} settings, {sizes['chains']} fresh chains for each**\n",
         _totals(table),
         _table(table),
-        "A success is a best value within the tolerance of the minimum, which is half "
-        "the height of the next dent. Success: rate over all chains, with Wilson's 95% "
-        "interval for these settings and the rates of the single tunings. Gap: "
-        "best value minus the minimum. Evaluations: all that were spent, divided by "
-        "the successes. Against the plain one: success rates of chains from the same "
-        "starts, McNemar's test, adjusted by Holm over the table; the verdict is "
-        "better or worse if p is below 0.05 and each tuning has the same sign.\n",
+        "A success is a best value within the tolerance of the minimum, which is "
+        "half the height of the next dent. Success: the mean rate over tunings, "
+        "with Student's 95% interval (of no width where all tunings have the same "
+        "rate), and the rates of the worst and the best tuning. Gap: best value "
+        "minus the minimum. Evaluations: all that were spent, divided by the "
+        "successes. Against the plain one: the mean difference of the rates, "
+        "paired by tuning, with its 95% interval; better or worse if the sign- "
+        f"flip test, adjusted by Holm over the table, has p below {SURE}; equal if "
+        "two one-sided t tests at 5%, not adjusted, show a mean within "
+        f"±{within:.0f} points.\n",
         "**Mean time over a barrier**, in units of the diffusion's time\n",
         _escapes(rows.escapes),
+        _agreement(rows.escapes),
         text.code_block([str(rows.about["command"])]),
         f"Run on: {text.markdown(provenance.in_words(rows.about))}, "
         f"{rows.about['seconds']:.0f} s.\n",
@@ -104,15 +119,15 @@ def tables(rows: Tables) -> str:
 
 
 def _totals(table: pd.DataFrame) -> str:
-    names = ("method", "against", "better", "worse", "cannot tell", "problems")
+    verdicts = ("better", "worse", "equal", "cannot tell")
     lines = []
     for method, plain in PLAIN.items():
-        compared = table[(table["method"] == method) & table["p_holm"].notna()]
-        sure = compared[compared.apply(told, axis=1).astype(bool)]
-        better = int((sure["difference"] > 0).sum())
-        counts = better, len(sure) - better, len(compared) - len(sure), len(compared)
-        lines.append([WORDS[method], WORDS[plain], *map(str, counts)])
-    return text.table(names, lines)
+        said = [verdict(row) for row in table.to_dict("records")
+                if row["method"] == method]  # fmt: skip
+        said = [words for words in said if words]
+        counts = [sum(x in words for words in said) for x in verdicts]
+        lines.append([WORDS[method], WORDS[plain], *map(str, [*counts, len(said)])])
+    return text.table(("method", "against", *verdicts, "problems"), lines)
 
 
 def _table(table: pd.DataFrame) -> str:
@@ -123,12 +138,12 @@ def _table(table: pd.DataFrame) -> str:
     lines = [
         [
             row["objective"], str(row["dimension"]), WORDS[row["method"]],
-            f"{100 * row['successes'] / row['n']:.1f}%",
+            f"{100 * row['success']:.1f}%",
             f"{100 * row['low']:.1f} … {100 * row['high']:.1f}",
             f"{100 * row['worst']:.0f} … {100 * row['best']:.0f}",
             f"{row['median_gap']:.3g}",
             f"{row['evaluations']:,.0f}" if row["successes"] else "—",
-            verdict(row),
+            _against(row),
         ]
         for row in table.to_dict("records")
     ]  # fmt: skip
@@ -150,3 +165,18 @@ def _escapes(escapes: pd.DataFrame) -> str:
         )  # fmt: skip
         lines.append(cells)
     return text.table(names, lines)
+
+
+def _agreement(escapes: pd.DataFrame) -> str:
+    """How the overdamped methods' times agree with the exact ones."""
+    known = escapes[escapes["exact"].notna() & (escapes["escapes"] > 0)]
+    if known.empty:
+        return ""
+    # A mean of n exponential times has a relative standard error of 1 / √n.
+    z = np.log(known["mean_time"] / known["exact"]) * np.sqrt(known["escapes"])
+    p = stats.chi2.sf((z**2).sum(), len(z))
+    return (
+        f"Of {len(z)} times whose exact mean is known, {int((abs(z) < 2).sum())} lie "
+        f"within two standard errors of it, and all within {abs(z).max():.1f}; "
+        f"together χ² = {(z**2).sum():.1f} (p {text.p(p)}).\n"
+    )
