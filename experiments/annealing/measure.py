@@ -39,9 +39,11 @@ def measure(config: Plan, context: Context) -> dict[str, pd.DataFrame]:
             name = _tuning(p.name, p.dimension, method, i)
             tuned = functools.partial(search.tuned, p, method, i, sizes)
             pieces.append(context.kept(name, tuned))
-        rates = [(piece["evaluations"] > 0).mean() for piece in pieces]
-        percent = ", ".join(f"{100 * rate:.0f}%" for rate in rates)
-        context.say(f"{p.name}, d = {p.dimension}, {method}: {percent}")
+        rates = [100 * (piece["evaluations"] > 0).mean() for piece in pieces]
+        context.say(
+            f"{p.name}, d = {p.dimension}, {method}: {np.mean(rates):.0f}% of chains "
+            f"reach the target ({min(rates):.0f} to {max(rates):.0f}% of a tuning's)"
+        )
         return pieces
 
     # XLA releases the interpreter's lock, and a trial is too small for two cores.
