@@ -15,6 +15,7 @@ def verdict(network, arm, rival):
 OUTSIDE = {  # LM, by a margin of half a point
     "MLP, SGD": {"z-score clip", "skip", "AdaGC"},
     "MLP, Adam": {"skip", "AdaGC", "update clip"},
+    "convolutional, Adam": {"update clip"},
 }
 
 
