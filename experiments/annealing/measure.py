@@ -97,8 +97,11 @@ def _frames(
     chains, settings = [], []
     for tuning, piece in enumerate(pieces, FIRST_TUNING):
         names = ("gap", "evaluations")
-        of_chains = {"chain": np.arange(len(piece["gap"]))}
-        of_chains |= {name: piece[name] for name in names}
+        of_chains = {
+            "chain": np.arange(len(piece["gap"])),
+            "gap": [float(f"{gap:.4g}") for gap in piece["gap"]],  # for a smaller file
+            "evaluations": piece["evaluations"],
+        }
         of_settings = {k: x for k, x in piece.items() if k not in (*names, "curve")}
         chains.append(pd.DataFrame(what | {"tuning": tuning} | of_chains))
         settings.append(pd.DataFrame(what | {"tuning": tuning} | of_settings))

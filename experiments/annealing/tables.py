@@ -104,9 +104,9 @@ def tables(rows: Tables) -> str:
         "rate), and the rates of the worst and the best tuning. Gap: best value "
         "minus the minimum. Evaluations: all that were spent, divided by the "
         "successes. Against the plain one: the mean difference of the rates, "
-        "paired by tuning, with its 95% interval; better or worse if the sign- "
-        f"flip test, adjusted by Holm over the table, has p below {SURE}; equal if "
-        "two one-sided t tests at 5%, not adjusted, show a mean within "
+        "paired by tuning, with its 95% interval; better or worse if the "
+        f"sign-flip test, adjusted by Holm over the table, has p below {SURE}; equal "
+        "if two one-sided t tests at 5%, not adjusted, show a mean within "
         f"±{within:.0f} points.\n",
         "**Mean time over a barrier**, in units of the diffusion's time\n",
         _escapes(rows.escapes),
@@ -177,6 +177,6 @@ def _agreement(escapes: pd.DataFrame) -> str:
     p = stats.chi2.sf((z**2).sum(), len(z))
     return (
         f"Of {len(z)} times whose exact mean is known, {int((abs(z) < 2).sum())} lie "
-        f"within two standard errors of it, and all within {abs(z).max():.1f}; "
+        f"within two standard errors of it, and all within {abs(z).max():.2f}; "
         f"together χ² = {(z**2).sum():.1f} (p {text.p(p)}).\n"
     )

@@ -43,11 +43,13 @@ def draw_rates(runs: pd.DataFrame, path: Path) -> Sequence[Path]:
             _rate_axis(axis, rates)
             axis.set_title(heading(model, optimizer))
             axis.set_xlabel("learning rate")
+            # Not one for the figure: arms of different panels share colors.
+            below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.18)}
+            axis.legend(ncols=3, frameon=False, fontsize=8, **below)
         for axis in axes.flat[len(panels) :]:
             axis.set_axis_off()
         for row in axes:
             row[0].set_ylabel("held-out loss, nats per character")
-        style.legend(fig)
         style.save(fig, path)
     return [path]
 

@@ -12,7 +12,7 @@ from experiments.report import statistics
 from experiments.report import thesis as published
 from experiments.stability import margins as of_rates
 from experiments.stability import program
-from tests.docs import bad_batches
+from tests.docs import bad_batches, language_models
 from tests.docs.rows import (
     CARD,
     NETWORKS,
@@ -201,12 +201,32 @@ def annealed(case, column):
     return numbers(cell("annealing", "", case.split(" ", 2), column))[0]
 
 
+def against_plain(case):
+    return interval(cell("annealing", "", case.split(" ", 2), "Against the plain one"))
+
+
+def against_plain_p(case):
+    return p(cell("annealing", "", case.split(" ", 2), "Against the plain one"))
+
+
+def by_tuning(case):
+    """The success rates of the worst and the best tuning."""
+    return numbers(cell("annealing", "", case.split(" ", 2), "By tuning"))
+
+
 def escape(method, c, barrier):
     """The mean time over a barrier at T = 0.3; c is a share of the barrier."""
-    rows = frame("annealing/escapes.csv").query("sweep == 'barrier'")
-    rows = rows[(rows["method"] == method) & (rows["barrier"] == float(barrier))]
-    share = rows["share"].isna() if c == "plain" else rows["share"] == float(c)
-    return rows["mean_time"][share].item()
+    rows = frame("annealing/escapes.csv")
+    mean = (rows["sweep"] == "barrier") & (rows["method"] == method)
+    mean &= rows["barrier"] == float(barrier)
+    mean &= rows["share"].isna() if c == "plain" else rows["share"] == float(c)
+    return rows["mean_time"][mean].item()
+
+
+def escape_errors():
+    """How far the mean times are from the exact ones, in standard errors."""
+    rows = frame("annealing/escapes.csv").dropna(subset="exact")
+    return np.log(rows["mean_time"] / rows["exact"]) * np.sqrt(rows["escapes"])
 
 
 def evaluations_a_second(runs_):
@@ -267,6 +287,7 @@ def bfloat16():
 VALUES = (
     globals()
     | bad_batches.VALUES
+    | language_models.VALUES
     | {
         # Stability.
         "collapsed_under": lambda: program.COLLAPSED_UNDER,
@@ -309,7 +330,16 @@ VALUES = (
         "last_faster": lambda n: TEMPERATURES[slower(n).index(True) - 1],
         "first_slower": lambda n: TEMPERATURES[slower(n).index(True)],
         "success": lambda case: annealed(case, "Success"),
-        "against_plain": lambda case: annealed(case, "Against the plain one"),
+        "against_plain": against_plain,
+        "against_plain_p": against_plain_p,
+        "by_tuning": lambda case: by_tuning(case)[0],
+        "by_tuning_best": lambda case: by_tuning(case)[1],
+        "escapes_known": lambda: len(escape_errors()),
+        "escapes_within_2": lambda: int((abs(escape_errors()) < 2).sum()),
+        "escapes_chi_square": lambda: (escape_errors() ** 2).sum(),
+        "escapes_p": lambda: stats.chi2.sf(
+            (escape_errors() ** 2).sum(), len(escape_errors())
+        ),
         "hardest": lambda: max(annealed(case, "Success") for case in HARDEST),
         "smallest_eps": lambda dtype: float(np.finfo(dtype).tiny) ** 0.5,
         # Speed.

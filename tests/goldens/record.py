@@ -33,7 +33,15 @@ from experiments.train.trainer import Keys
 HERE = Path(__file__).parent
 ROOT = Path(__file__).parents[2]
 LARGE = ("stability", "stability-cifar10")  # their bootstraps take long
-ROWS = ("*.csv", "*.csv.gz", "about.json", "cases.json", "spins.json", "batches.json")
+ROWS = (
+    "*.csv",
+    "*.csv.gz",
+    "about.json",
+    "cases.json",
+    "spins.json",
+    "batches.json",
+    "language.json",
+)
 TEXTS = (
     "train --dry-run",
     "compare --optimizer adam --arms base lm clip --dry-run",
