@@ -13,6 +13,7 @@ from typing import Any
 
 from experiments.config.precision import Precision, arithmetic
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGES = ("landmod-jax", "jax", "jaxlib", "flax", "optax", "numpy")
 
 
@@ -41,19 +42,26 @@ def command() -> str:
     return shlex.join([*program, *sys.argv[1:]])
 
 
-def commit() -> str | None:
-    """The checkout's commit, marked "-dirty" if files differ; None outside git."""
-    root = Path(__file__).resolve().parent.parent
+def commit(root: Path = ROOT) -> str | None:
+    """The checkout's commit, marked "-dirty" if files differ; None outside git.
+
+    Files in results/ do not count: a study that is resumed has changed its own.
+    """
     try:
-        describe = "describe --always --dirty --abbrev=12 --exclude=*"
-        run = subprocess.run(
-            ["git", "-C", root, *describe.split()],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        name = _git(root, "describe --always --abbrev=12 --exclude=*")
+        files = _git(root, "status --porcelain -uno -- . :(exclude)results")
     except (OSError, subprocess.CalledProcessError):
         return None
+    return f"{name}-dirty" if files else name
+
+
+def _git(root: Path, command: str) -> str:
+    run = subprocess.run(
+        ["git", "-C", root, *command.split()],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return run.stdout.strip()
 
 

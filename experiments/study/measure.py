@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from experiments.errors import UserError
-from experiments.machine import untrusted
+from experiments.machine import log, untrusted
 from experiments.machine.files import replacing
 from experiments.machine.locks import locked
 from experiments.machine.progress import Progress
@@ -46,6 +46,11 @@ def run(
         if reason:
             untrusted.leave_out(f"{name}, which is measured again: {reason}")
     left = [parts[name] for name in missing]
+    if str(origin["commit"]).endswith("-dirty"):
+        log.say(
+            "warning: files differ from their commit, so the rows are marked as of "
+            f"{origin['commit']}; commit first if they are to be published"
+        )
     shown.begin(str(out), len(left), f"{plural(len(left), study.noun)} to measure")
     pace = Pace.of(study, out)
     memory: dict[Any, Any] = {}
