@@ -1,6 +1,6 @@
-"""Results from the rows: collapse, margins, and LM against each other arm."""
+"""Results from the rows: which runs train, margins, and LM against each other arm."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,11 @@ from experiments.stability.arms import ARMS, VARIANTS
 from experiments.stability.options import KEYS, PLAN
 from experiments.stability.tasks import TASKS
 
+# A run fails if its test accuracy is below this share of the reference, in percent.
+LEVELS = (80, 50, 95)
+FAILED = {level: f"failed{level}" for level in LEVELS}
+PRIMARY = FAILED[LEVELS[0]]
+RELIABLE = 0.05  # of the seeds fail at most
 EQUIVALENT = 1.0  # points of test accuracy
 SURE = 0.05
 # Each is compared with every other arm of its task and optimizer.
@@ -21,13 +26,34 @@ OURS = (LM.name, "lm_after")
 _GROUP = ["task", "optimizer"]
 
 
-def collapse(runs: pd.DataFrame) -> pd.DataFrame:
-    """A row per case and rate: n, collapsed, and Wilson's low and high (shares)."""
+def judged(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs, and for each of LEVELS whether they fail.
+
+    The reference of a task and an optimizer is the plain optimizer's mean test accuracy
+    at its chosen rate, so that which runs fail depends on no other arm. Without plain
+    runs, it is that of the best arm.
+    """
+    runs = runs.copy()
+    for _, _, arms in groups(runs):
+        known = [arms[BASE.name]] if BASE.name in arms else list(arms.values())
+        reference = max(
+            _at(part, chosen(part))["test_accuracy"].mean() for part in known
+        )
+        for part in arms.values():
+            accuracy = part["test_accuracy"]
+            for level, name in FAILED.items():
+                fails = ~(accuracy >= level / 100 * reference)
+                runs.loc[part.index, name] = fails.astype(float)
+    return runs
+
+
+def shares(runs: pd.DataFrame) -> pd.DataFrame:
+    """A row per case and rate: n, failed, and Wilson's low and high (shares)."""
     rows = []
     for key, part in runs.groupby([*KEYS, "rate"], sort=False):
-        count, n = int(part["collapsed"].sum()), len(part)
+        count, n = int(part[PRIMARY].sum()), len(part)
         low, high = statistics.wilson(count, n)
-        row = {"n": n, "collapsed": count, "low": low, "high": high}
+        row = {"n": n, "failed": count, "low": low, "high": high}
         rows.append(dict(zip([*KEYS, "rate"], key, strict=True)) | row)
     return pd.DataFrame(rows)
 
@@ -36,36 +62,31 @@ def summary(runs: pd.DataFrame) -> pd.DataFrame:
     """A row per case.
 
     Returns:
-      KEYS, n (seeds), margin, low, high, ratio, ratio_low, ratio_high, ratio_bound (to
-      the plain optimizer's; NaN for itself and without it), chosen (rate), accuracy and
-      deviation (on the test images at that rate, in percent), collapsed (runs there).
+      KEYS; margin (the rate at which half of the runs fail), ratio (of margins, to the
+      plain optimizer's, at the first level), ratio50 and ratio95 (at the others), each
+      a `Margin`; reliable (the largest rate up to which at most RELIABLE fail at each,
+      0 if there is none) and accuracy_there (mean, in percent); chosen (rate),
+      accuracy, deviation and failed (runs) there.
     """
     rows = []
     for task, optimizer, arms in groups(runs):
         base = arms.get(BASE.name)
         for arm, part in arms.items():
-            table, rates = grid(part, "collapsed")
-            margin = margins.margin(table, rates)
-            against = margins.Margin(np.nan, np.nan, np.nan)
+            ratios: dict[str, Any] = dict.fromkeys(_RATIOS.values())
             if base is not None and arm != BASE.name:
-                against = margins.ratio(table, grid(base, "collapsed")[0], rates)
-            rate = chosen(part)
-            at_rate = part[part["rate"] == rate]
+                ratios = _ratios(part, base)
+            rate, limit = chosen(part), reliable(part)
+            at_rate, at_limit = _at(part, rate), _at(part, limit)
             rows.append(
                 dict(zip(KEYS, (task, optimizer, arm), strict=True))
+                | {"margin": margins.margin(_counts(part, PRIMARY)), **ratios}
                 | {
-                    "n": len(table),
-                    "margin": margin.value,
-                    "low": margin.low,
-                    "high": margin.high,
-                    "ratio": against.value,
-                    "ratio_low": against.low,
-                    "ratio_high": against.high,
-                    "ratio_bound": against.bound,
+                    "reliable": limit,
+                    "accuracy_there": at_limit["test_accuracy"].mean(),
                     "chosen": rate,
                     "accuracy": at_rate["test_accuracy"].mean(),
                     "deviation": at_rate["test_accuracy"].std(),
-                    "collapsed": int(at_rate["collapsed"].sum()),
+                    "failed": int(at_rate[PRIMARY].sum()),
                 }
             )
     return pd.DataFrame(rows)
@@ -74,76 +95,65 @@ def summary(runs: pd.DataFrame) -> pd.DataFrame:
 def comparisons(runs: pd.DataFrame) -> pd.DataFrame:
     """A row for each of OURS and each other arm of a task and an optimizer.
 
-    `variants` compares variants of LM, which are a separate family.
-
     Returns:
-      task, optimizer, arm, other, n (pairs); ratio, ratio_low, ratio_high, ratio_bound
-      (of margins); collapse (share of the rates at which a seed collapses, minus the
-      other's), p_collapse; points, points_low, points_high (test accuracy at each one's
-      chosen rate, minus the other's), p_points, p_equivalent, pairs (for 80% power at
-      EQUIVALENT points). p_collapse and p_points are adjusted by Holm, each over all.
+      task, optimizer, arm, other; ratio, ratio50, ratio95 (of margins, each a
+      `Margin`); p (of the first, adjusted by Holm over its family: OURS against plain,
+      OURS against other arms, or VARIANTS against LM); points, points_low, points_high
+      (test accuracy at each one's chosen rate, minus the other's), p_points (adjusted
+      likewise) and p_equivalent.
     """
-    rows = []
+    families: dict[str, list[dict[str, Any]]] = {"plain": [], "others": [], "lm": []}
     for task, optimizer, arms in groups(runs):
-        for ours in (name for name in OURS if name in arms):
-            for other in (name for name in arms if name != ours):
-                if other in OURS[: OURS.index(ours)] or other in VARIANTS:
-                    continue  # already compared the other way, or by `variants`
-                row = {"task": task, "optimizer": optimizer, "arm": ours}
-                rows.append(row | {"other": other} | _compared(arms[ours], arms[other]))
-    return _adjusted(rows)
-
-
-def variants(runs: pd.DataFrame) -> pd.DataFrame:
-    """Like `comparisons`: LM with another shape or threshold against LM's defaults."""
-    return _adjusted(
-        [
-            {"task": task, "optimizer": optimizer, "arm": arm, "other": LM.name}
-            | _compared(arms[arm], arms[LM.name])
-            for task, optimizer, arms in groups(runs)
-            if LM.name in arms
-            for arm in arms
-            if arm in VARIANTS
+        pairs = [
+            ("plain" if other == BASE.name else "others", ours, other)
+            for number, ours in enumerate(OURS)
+            for other in arms
+            # Each pair once; `VARIANTS` are compared with LM only.
+            if other not in (*OURS[: number + 1], *VARIANTS)
         ]
-    )
-
-
-def _adjusted(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """With the p-values adjusted by Holm over all rows."""
-    table = pd.DataFrame(rows)
-    for name in ("p_collapse", "p_points") if len(table) else ():
-        table[name] = statistics.holm(table[name].to_numpy(float))
-    return table
+        pairs += [("lm", arm, LM.name) for arm in arms if arm in VARIANTS]
+        for family, ours, other in pairs:
+            if ours in arms and other in arms:
+                row = {"task": task, "optimizer": optimizer, "arm": ours}
+                row |= {"other": other} | _compared(arms[ours], arms[other])
+                families[family].append(row)
+    tables = [pd.DataFrame(rows) for rows in families.values() if rows]
+    for table in tables:
+        for name in ("p", "p_points"):
+            table[name] = statistics.holm(table[name].to_numpy(float))
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
 def _compared(ours: pd.DataFrame, other: pd.DataFrame) -> dict[str, Any]:
-    mine, rates = grid(ours, "collapsed")
-    theirs, _ = grid(other, "collapsed")
-    ratio = margins.ratio(mine, theirs, rates)
-    shares = statistics.paired(mine.mean(axis=1) - theirs.mean(axis=1))
+    ratios = _ratios(ours, other)
     accuracy = [
-        part[part["rate"] == chosen(part)].sort_values("seed")["test_accuracy"]
+        _at(part, chosen(part)).sort_values("seed")["test_accuracy"].to_numpy()
         for part in (ours, other)
     ]
-    difference = accuracy[0].to_numpy() - accuracy[1].to_numpy()
+    difference = accuracy[0] - accuracy[1]
     points = statistics.paired(difference)
-    return {
-        "n": points.n,
-        "ratio": ratio.value,
-        "ratio_low": ratio.low,
-        "ratio_high": ratio.high,
-        "ratio_bound": ratio.bound,
-        "collapse": shares.mean,
-        "p_collapse": shares.p,
+    return ratios | {
+        "p": ratios["ratio"].p,
         "points": points.mean,
         "points_low": points.low,
         "points_high": points.high,
         "p_points": points.p,
         "p_equivalent": statistics.equivalence_p(difference, EQUIVALENT),
-        "pairs": statistics.pairs_needed(float(difference.std(ddof=1)), EQUIVALENT)
-        if points.n > 1
-        else None,
     }
+
+
+_RATIOS = {name: f"ratio{level}" for level, name in FAILED.items()} | {PRIMARY: "ratio"}
+
+
+def _ratios(ours: pd.DataFrame, other: pd.DataFrame) -> dict[str, margins.Margin]:
+    return {
+        ratio: margins.ratio(_counts(ours, failed), _counts(other, failed))
+        for failed, ratio in _RATIOS.items()
+    }
+
+
+def _counts(part: pd.DataFrame, failed: str) -> margins.Counts:
+    return margins.counts(*grid(part, failed))
 
 
 def tasks(runs: pd.DataFrame) -> list[str]:
@@ -154,7 +164,7 @@ def tasks(runs: pd.DataFrame) -> list[str]:
 
 def groups(runs: pd.DataFrame) -> Iterator[tuple[str, str, dict[str, pd.DataFrame]]]:
     """Each task and optimizer with its arms' rows, in order."""
-    names = (tasks(runs), OPTIMIZERS, ARMS)
+    names: tuple[Sequence[str], ...] = (tasks(runs), [*OPTIMIZERS], [*ARMS])
     order = {name: i for known in names for i, name in enumerate(known)}
     by_key: dict[Any, Any] = dict(iter(runs.groupby(_GROUP, sort=False)))
     for task, optimizer in sorted(
@@ -177,3 +187,15 @@ def grid(part: pd.DataFrame, column: str) -> tuple[np.ndarray, list[float]]:
 def chosen(part: pd.DataFrame) -> float:
     """The case's rate with the best mean held-out accuracy; the smaller one if tied."""
     return float(part.groupby("rate")["held_out_accuracy"].mean().idxmax())
+
+
+def reliable(part: pd.DataFrame) -> float:
+    """The largest rate, from the chosen one, to which at most RELIABLE fail; or 0."""
+    share = part.groupby("rate")[PRIMARY].mean()
+    share = share[share.index >= chosen(part)]
+    below = share[(share <= RELIABLE).cummin()]
+    return float(below.index.max()) if len(below) else 0.0
+
+
+def _at(part: pd.DataFrame, rate: float) -> pd.DataFrame:
+    return part[part["rate"] == rate]

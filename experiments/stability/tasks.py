@@ -32,7 +32,7 @@ class Task:
       apply: weights and b images to logits (b, 10).
       steps: number of steps of a run.
       batch: number of images per step.
-      rates: factor of the optimizers' learning-rate grids.
+      fine: whether 20 learning rates make a decade, and not 10.
       images: `Places` to the task's `Images`.
     """
 
@@ -42,7 +42,7 @@ class Task:
     apply: Apply
     steps: int
     batch: int = 32
-    rates: float = 1.0
+    fine: bool = False
     images: Callable[[Places], Images] = digits
 
 
@@ -168,11 +168,11 @@ def _rnn(width: int = 64) -> tuple[Init, Apply]:
 TASKS = {
     task.name: task
     for task in (
-        Task("mlp6", "MLP, 6 layers", *mlp(6), steps=900, rates=2.0),
+        Task("mlp6", "MLP, 6 layers", *mlp(6), steps=900),
         Task("mlp12", "MLP, 12 layers", *mlp(12), steps=900),
-        Task("mlp24", "MLP, 24 layers", *mlp(24), steps=900, rates=0.5),
+        Task("mlp24", "MLP, 24 layers", *mlp(24), steps=900),
         Task("conv10", "convolutional, 10 layers", *conv(10, 8), steps=600),
-        Task("rnn", "recurrent", *_rnn(), steps=900, rates=4.0),
+        Task("rnn", "recurrent", *_rnn(), steps=900, fine=True),
         Task(
             "cifar10",
             "CIFAR-10, convolutional, 10 layers",
@@ -182,14 +182,26 @@ TASKS = {
         ),
     )
 }
-# Learning rates of each optimizer, from one that always trains to one that rarely does.
+# The preferred numbers of ISO 3: 20 to a decade, and every second of them.
+_R20 = (
+    1.0, 1.12, 1.25, 1.4, 1.6, 1.8, 2.0, 2.24, 2.5, 2.8,
+    3.15, 3.55, 4.0, 4.5, 5.0, 5.6, 6.3, 7.1, 8.0, 9.0,
+)  # fmt: skip
+# The first and last learning rate: from one that trains to one that clipping to norm 1
+# does not train at.
 RATES = {
-    "sgd": (0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5),
-    "adam": (0.001, 0.003, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1),
-    "rmsprop": (0.0003, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.03, 0.05),
-    "adagrad": (0.01, 0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0),
+    "mlp6": {"sgd": (0.02, 1.6), "adam": (0.004, 0.2)},
+    "mlp12": {"sgd": (0.008, 0.63), "adam": (0.0016, 0.05)},
+    "mlp24": {"sgd": (0.0025, 0.2), "adam": (0.001, 0.04)},
+    "conv10": {"sgd": (0.01, 0.4), "adam": (0.002, 0.063)},
+    "rnn": {"sgd": (0.05, 0.8), "adam": (0.008, 0.1)},
+    "cifar10": {"sgd": (0.01, 0.5), "adam": (0.001, 0.04)},
 }
+_OF_ALL = {"rmsprop": (0.001, 0.04), "adagrad": (0.02, 0.63)}
 
 
 def rates(task: str, optimizer: str) -> tuple[float, ...]:
-    return tuple(float(f"{TASKS[task].rates * r:.6g}") for r in RATES[optimizer])
+    low, high = (RATES[task] | _OF_ALL)[optimizer]
+    numbers = _R20 if TASKS[task].fine else _R20[::2]
+    series = [float(f"{x}e{k}") for k in range(-3, 1) for x in numbers]
+    return tuple(rate for rate in series if low <= rate <= high)

@@ -147,12 +147,6 @@ def runs(case: str, rate: str | None = None, study="stability", part="rows"):
     return rows if rate is None else rows[np.isclose(rows["rate"], float(rate))]
 
 
-def collapsed(case: str, study="stability") -> np.ndarray:
-    """(seeds, rates)"""
-    rows = runs(case, study=study)
-    return rows.pivot(index="seed", columns="rate", values="collapsed").to_numpy()
-
-
 def epochs(study: str) -> pd.DataFrame:
     columns = ["run", "optimizer", "arm", "seed"]
     rows = frame(f"{study}/runs.csv")[columns]

@@ -138,9 +138,9 @@ def streams() -> Iterator[str]:
         instance = family.make(1000)
         couplings = numbers([*instance.pairs.ravel(), *instance.J])
         yield f"settings of {name}: {numbers(values)}, instance 1000: {couplings}"
-    collapsed = np.arange(48)[:, None] * 9 < 20 * np.arange(9)[None] ** 2
-    rates = [0.01 * 2**i for i in range(9)]
-    yield f"bootstrap of margins: {numbers(margins.resampled(collapsed, rates))}"
+    failed = np.arange(48)[:, None] * 9 < 20 * np.arange(9)[None] ** 2
+    counts = margins.counts(failed, [0.01 * 2**i for i in range(9)])
+    yield f"draws of margins: {numbers(margins.draws(counts, margins.SHARE))}"
     d = np.sin(np.arange(40)) + 0.2
     flips = [statistics.sign_flip_p(d[:count]) for count in (10, 40)]
     yield f"sign flips of 10 and 40: {numbers(flips)}"

@@ -139,10 +139,10 @@ def test_stability(tmp_path, capsys, monkeypatch):
     status, shown, _ = dry([*argv, "--arms", "base", "lm"], capsys, tmp_path)
     assert status == 0
     assert "stability: 2 cases of 24 seeds\n" in shown
-    assert "mlp12 sgd, 9 rates, 900 steps: base lm" in shown
-    assert "to measure: 2 cases, 432 runs, 388,800 steps" in shown
+    assert "mlp12 sgd, 20 rates, 900 steps: base lm" in shown
+    assert "to measure: 2 cases, 960 runs, 864,000 steps" in shown
     # 31 cases of 432 runs on the CPU took 3,954 seconds; those on a GPU do not count.
-    assert "about 2.1 min, at the pace of the finished parts of results/stab" in shown
+    assert "about 4.7 min, at the pace of the finished parts of results/stab" in shown
     assert "(AMD EPYC, 2 core(s))" in shown
     without_results(monkeypatch, tmp_path)
     _, shown, _ = dry(["stability", "--tasks", "rnn"], capsys, tmp_path)

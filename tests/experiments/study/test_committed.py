@@ -29,4 +29,4 @@ def test_committed_studies_are_whole():
     assert set(store.read(spins, spins.committed)) == set(PARTS)
     for path in store.below(stability, stability.committed.parent):
         runs = joined(store.read(stability, path), "rows")
-        assert set(runs["seed"]) == set(range(2000, 2048))
+        assert set(runs["seed"]) in (set(range(2000, 2048)), set(range(6000, 6048)))
