@@ -26,6 +26,7 @@ myst_update_mathjax = False
 exclude_patterns = ["_build"]
 # The sections Args and Returns say what types mean; JAX's and optax's are long.
 autodoc_typehints = "none"
+autodoc_mock_imports = ["dimod"]
 add_module_names = False
 autodoc_member_order = "bysource"
 default_role = "code"

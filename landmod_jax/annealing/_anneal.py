@@ -46,6 +46,8 @@ def anneal(
     bounds: Any = None,
     at_bounds: AtBounds = "reflect",
     records: int = 100,
+    target: float | None = None,
+    time_limit: float | None = None,
 ) -> AnnealResult:
     r"""Minimize `energy` by simulated annealing, with many chains at once.
 
@@ -111,6 +113,13 @@ def anneal(
         momentum across them becomes 0.
       records: number of points of each chain in the trajectory, at most one per step; 0
         for none.
+      target: stop at the first record at which some chain's best value is at most this.
+      time_limit: stop at the first record after so many seconds since the call, with
+        compilation. Only how many steps there are depends on the clock: `state.step`
+        has their number, and the run can be resumed. With either limit, and without
+        records, a hundred checks take their place; more records make finer checks. A
+        schedule cools by steps, so a run that stops early may still be hot. Neither
+        limit works under `jax.jit` or another transformation.
 
     Returns:
       An `AnnealResult`.
@@ -149,9 +158,10 @@ def anneal(
     )
     start = x0 if isinstance(x0, AnnealState) else None
     x = diffusions.points(x0 if start is None else start.x, diffusion, numbers)
-    state, trajectory = driver.drive(
-        _run, diffusions.fresh, (energy,), diffusion, x, start, key, steps, records,
-        temperature, *numbers, positive=METHODS[method].kinetic,
+    _, state, trajectory = driver.drive(
+        _run, diffusions.fresh, diffusions.started, (energy,), diffusion, x, start, key,
+        steps, records, temperature, target, time_limit, *numbers,
+        positive=METHODS[method].kinetic,
     )  # fmt: skip
     return AnnealResult(state.best_x, state.best_value, state, trajectory)
 
@@ -163,7 +173,8 @@ def _run(
     x: jax.Array,
     start: AnnealState | None,
     *rest: Any,
-) -> tuple[AnnealState, Trajectory]:
+) -> tuple[jax.Array, AnnealState, Trajectory]:
     if start is None:
         start = diffusions.started(functions, diffusion, x)
-    return diffusions.advanced(functions, diffusion, ends, start, *rest)
+    state, trajectory = diffusions.advanced(functions, diffusion, ends, start, *rest)
+    return state.best_value, state, trajectory

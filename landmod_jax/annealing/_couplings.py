@@ -13,8 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from landmod_jax import _checks
+from landmod_jax.annealing import _formats as formats
 
 _UNROLLED = 16  # neighbors
+_WANTED = "{} must be symmetric with zeros on the diagonal"
 
 
 @jax.tree_util.register_dataclass
@@ -32,6 +34,11 @@ class Dense:
     def dtype(self) -> Any:
         """The dtype of states: the matrix's own, in which products are fast."""
         return self.matrix.dtype
+
+    @property
+    def table(self) -> jax.Array:
+        """The couplings of each site, (n, …); zeros mean nothing."""
+        return self.matrix
 
     def at(self, x: jax.Array, i: jax.Array) -> jax.Array:
         row = self.matrix[i]
@@ -64,6 +71,10 @@ class Sparse:
     def dtype(self) -> Any:
         return jnp.int8
 
+    @property
+    def table(self) -> jax.Array:
+        return self.weights
+
     def at(self, x: jax.Array, i: jax.Array) -> jax.Array:
         neighbors, weights = self.neighbors[i], self.weights[i]
         if neighbors.ndim == 2:
@@ -93,6 +104,10 @@ class Uniform:
     @property
     def dtype(self) -> Any:
         return jnp.int8
+
+    @property
+    def table(self) -> jax.Array:
+        return jnp.broadcast_to(self.strength, (self.n, 1))
 
     def at(self, x: jax.Array, i: jax.Array) -> jax.Array:
         others = x.sum(0, dtype=jnp.int32) - row_of(x, i).astype(jnp.int32)
@@ -133,7 +148,7 @@ def edges(n: int, pairs: Any, weights: Any) -> Sparse:
     """Sparse couplings from a list of pairs.
 
     Args:
-      n: number of sites, at least 2.
+      n: number of sites.
       pairs: (m, 2) integers, each pair of two different sites, at most once.
       weights: J of each pair, (m,), or one number for all of them.
 
@@ -150,14 +165,16 @@ def edges(n: int, pairs: Any, weights: Any) -> Sparse:
       >>> print(ring([1, 1, -1]))
       1.0
     """
-    n = _checks.integer("n", n, least=2)
+    n = _checks.integer("n", n, least=1)
     if _checks.traced(pairs):
         raise ValueError(
             f"pairs must be known when JAX traces the program; got "
             f"{_checks.shown(pairs)}"
         )
     given = _checks.float64("pairs", pairs)
-    if given.ndim != 2 or given.shape[1] != 2 or not len(given):
+    if not given.size:
+        given = given.reshape(0, 2)
+    if given.ndim != 2 or given.shape[1] != 2:
         raise ValueError(f"pairs must have shape (m, 2), got {given.shape}")
     ends = given.astype(np.int64)
     if (ends != given).any() or (ends < 0).any() or (ends >= n).any():
@@ -175,7 +192,7 @@ def edges(n: int, pairs: Any, weights: Any) -> Sparse:
     order = np.argsort(sites, kind="stable")
     degree = np.bincount(sites, minlength=n)
     place = np.arange(len(sites)) - np.repeat(np.cumsum(degree) - degree, degree)
-    neighbors = np.zeros((n, degree.max()), np.int32)
+    neighbors = np.zeros((n, max(degree.max(), 1)), np.int32)
     neighbors[sites[order], place] = ends[:, ::-1].T.ravel()[order]
     table = jnp.zeros(neighbors.shape, w.dtype)
     table = table.at[sites[order], place].set(jnp.concatenate([w, w])[order])
@@ -186,17 +203,28 @@ def couplings_of(name: str, value: Any) -> Couplings:
     """The couplings that an argument specifies."""
     if isinstance(value, (Dense, Sparse, Uniform)):
         return value
+    if formats.is_foreign(value):
+        return _symmetric(name, formats.entries_of(name, value).summed())
     matrix = _finite(name, _checks.real_array(name, value))
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or len(matrix) < 2:
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not matrix.size:
         raise ValueError(
-            f"{name} must be an array (n, n) with n at least 2, or spins.edges(…); got "
-            f"shape {matrix.shape}"
+            f"{name} must be an array (n, n), a sparse matrix, a graph, or "
+            f"spins.edges(…); got shape {matrix.shape}"
         )
     if not _checks.traced(matrix) and not bool(
         ((matrix == matrix.T).all()) & (jnp.diag(matrix) == 0).all()
     ):
-        raise ValueError(f"{name} must be symmetric with zeros on the diagonal")
+        raise ValueError(_WANTED.format(name))
     return Dense(matrix)
+
+
+def _symmetric(name: str, entries: formats.Entries) -> Sparse:
+    labels, i, j, weights = entries
+    transposed = entries._replace(rows=j, columns=i).summed()
+    if (i == j).any() or not all(map(np.array_equal, entries[1:], transposed[1:])):
+        raise ValueError(_WANTED.format(name))
+    upper = i < j
+    return edges(len(labels), np.stack([i, j], 1)[upper], weights[upper])
 
 
 def mapped(function: Callable, couplings: Couplings) -> Couplings:

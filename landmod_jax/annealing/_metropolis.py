@@ -5,8 +5,10 @@ from typing import Any, NamedTuple
 
 import jax
 
+from landmod_jax import _checks
 from landmod_jax import _shapes as shapes
 from landmod_jax._thresholds import Threshold
+from landmod_jax.annealing import _cooling as cooling
 from landmod_jax.annealing import _driver as driver
 from landmod_jax.annealing import _metropolis_kernel as kernel
 from landmod_jax.annealing._metropolis_loop import (
@@ -15,6 +17,7 @@ from landmod_jax.annealing._metropolis_loop import (
     MetropolisTrajectory,
 )
 from landmod_jax.annealing._moves import Moves
+from landmod_jax.annealing.spins import Ising, Potts
 
 
 class MetropolisResult(NamedTuple):
@@ -41,11 +44,13 @@ def metropolis(
     key: jax.Array,
     *,
     steps: int,
-    temperature: Any,
+    temperature: Any = None,
     f: str | shapes.ScalarFn | None = None,
     threshold: Threshold | None = None,
     logarithm: bool = False,
     records: int = 100,
+    target: float | None = None,
+    time_limit: float | None = None,
 ) -> MetropolisResult:
     r"""Sample or minimize `energy` by the Metropolis algorithm, with many chains.
 
@@ -96,6 +101,8 @@ def metropolis(
       steps: proposals for each chain, at least 1.
       temperature: T ≥ 0 in units of U, or a function of the step count: `logarithmic`,
         `geometric`, or any `optax.Schedule`. The smallest T used is 1.1e-19 in float32.
+        By default, for a model of `annealing.spins` and a new run,
+        `geometric(*energy.temperatures(), steps)`, the rule of dwave-samplers.
       f: shape of the modification, as in `landscape_modify`. The default differs: there
         is none, because chains on U itself are what most callers sample.
       threshold: the rule that sets c for each chain; by default `running_min()`. Use
@@ -104,6 +111,7 @@ def metropolis(
       logarithm: sample the full H of (2.9), which adds ln(f((U − c)₊) + T): the law of
         the improved methods of `anneal`. Only with f.
       records: number of points of each chain in the trajectory; 0 for none.
+      target, time_limit: as in `anneal`.
 
     Returns:
       A `MetropolisResult`.
@@ -140,10 +148,23 @@ def metropolis(
     functions = kernel.checked(energy, propose)
     start = x0 if isinstance(x0, MetropolisState) else None
     x = kernel.points(x0 if start is None else start.x, functions, law)
+    if temperature is None:
+        temperature = _cooling(energy, start, steps)
     best_value, state, trajectory = driver.drive(
-        _run, kernel.started, functions, law, x, start, key, steps, records, temperature
-    )
+        _run, kernel.started, kernel.started, functions, law, x, start, key, steps,
+        records, temperature, target, time_limit,
+    )  # fmt: skip
     return MetropolisResult(state.best_x, best_value, state, trajectory)
+
+
+def _cooling(energy: Any, start: MetropolisState | None, steps: Any) -> Any:
+    if not isinstance(energy, (Ising, Potts)) or start is not None:
+        raise ValueError(
+            "temperature must be a number or a schedule: only a new run of a model of "
+            "annealing.spins has a default"
+        )
+    first, last = energy.temperatures()
+    return cooling.geometric(first, last, _checks.integer("steps", steps, least=1))
 
 
 def _run(

@@ -4,267 +4,42 @@ Make a model, for example with `ising(couplings)`; then pass the model itself, i
 `flips()` and states from its `sample` to `metropolis`.
 """
 
-import dataclasses
-import functools
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from landmod_jax import _checks
-from landmod_jax.annealing import _arguments as arguments
 from landmod_jax.annealing import _couplings as couplings_of
-from landmod_jax.annealing._couplings import Couplings, Uniform, edges, row_of, with_row
-from landmod_jax.annealing._moves import Acceptance, DrawFn
-
-Order = Literal["sequential", "random"]
+from landmod_jax.annealing._couplings import Uniform, edges
+from landmod_jax.annealing._qubo import Problem, from_bqm, qubo
+from landmod_jax.annealing._spin_models import Flips, Ising, Order, Potts
 
 __all__ = [
     "Flips",
     "Ising",
     "Order",
     "Potts",
+    "Problem",
     "curie_weiss",
     "edges",
+    "from_bqm",
     "ising",
     "max_cut",
     "potts",
+    "qubo",
 ]
-
-
-class _Model:
-    """What Ising and Potts models share."""
-
-    couplings: Couplings
-    _kinds: ClassVar[tuple[Any, ...]]  # of numbers, as NumPy names them
-
-    @property
-    def n(self) -> int:
-        """The number of spins. A sweep is n steps of `metropolis`."""
-        return self.couplings.n
-
-    def flips(
-        self, order: Order = "sequential", acceptance: Acceptance = "heat_bath"
-    ) -> "Flips":
-        """Moves of one spin each, for `metropolis`, with incremental energies.
-
-        A flip proposes the other value of an Ising spin, or one of the other colors.
-        With the heat bath, chains tend to exp(−H) at constant T and c from every start,
-        in both orders: a sweep may lead from any state to any other, and to itself.
-
-        Args:
-          order: "sequential" visits the sites in turn, as spin codes usually do, and is
-            much faster. "random" visits a random site, a different one in each chain,
-            which makes the chain reversible.
-          acceptance: "heat_bath" accepts with probability 1 / (1 + exp(ΔH)), as in
-            Glauber dynamics; with two values, this is Gibbs sampling. "metropolis"
-            accepts with min(1, exp(−ΔH)), the rule of Choi's theory. It flips more
-            often, and needs the random order: sequential sweeps with it have further
-            stationary laws. On a ring of equal couplings, they carry domain walls
-            around forever.
-
-        Raises:
-          ValueError: order or acceptance is none of these.
-        """
-        _checks.choice("order", order, get_args(Order))
-        _checks.choice("acceptance", acceptance, get_args(Acceptance))
-        return Flips(self, order, acceptance)
-
-    def check_states(self, name: str, x: jax.Array) -> None:
-        """Check that x, (…, n), holds states; a traced one by its shape and dtype.
-
-        Raises:
-          ValueError: it does not.
-        """
-        if x.shape[-1:] != (self.n,):
-            raise ValueError(
-                f"{name} must hold states of {self.n} numbers on its last axis, got "
-                f"shape {x.shape}"
-            )
-        fine = any(jnp.issubdtype(x.dtype, kind) for kind in self._kinds)
-        if fine and not _checks.traced(x):
-            with jax.ensure_compile_time_eval():
-                fine = bool(self._are_values(x))
-        if not fine:
-            raise ValueError(
-                f"{name} must hold {self._values(name)}; got {_checks.shown(x)}"
-            )
-
-    def _values(self, name: str) -> str:
-        raise NotImplementedError
-
-    def _are_values(self, x: jax.Array) -> jax.Array:
-        raise NotImplementedError
-
-    def _state(self, s: Any) -> jax.Array:
-        state = jnp.asarray(s)
-        if state.shape != (self.n,):
-            raise ValueError(
-                f"s must be a state of shape ({self.n},), got {state.shape}"
-            )
-        arguments.check_range("s", s, state)
-        self.check_states("s", state)
-        return state
-
-    def _shape(self, key: Any, chains: Any) -> tuple[int, int]:
-        arguments.key(key)
-        return _checks.integer("chains", chains, least=1), self.n
-
-
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True)
-class Ising(_Model):
-    """U(s) = offset − Σ_{i<j} J_ij s_i s_j − Σ_i h_i s_i, with s_i = ±1.
-
-    A callable pytree: U of a state (n,). Made by `ising`, `max_cut` and `curie_weiss`.
-
-    Attributes:
-      couplings: J.
-      fields: h, (n,).
-      offset: scalar.
-    """
-
-    couplings: Couplings
-    fields: jax.Array
-    offset: jax.Array
-    _kinds = (np.signedinteger, np.floating)
-
-    def __call__(self, s: Any) -> jax.Array:
-        s = self._state(s).astype(self.fields.dtype)
-        seen = self.couplings.of_all(s).astype(s.dtype)
-        return self.offset - (s * (seen / 2 + self.fields)).sum()
-
-    def sample(self, key: jax.Array, chains: int) -> jax.Array:
-        """Draw independent states (chains, n) of fair spins."""
-        up = jax.random.bernoulli(key, shape=self._shape(key, chains))
-        return jnp.where(up, 1, -1).astype(self.couplings.dtype)
-
-    def _values(self, name: str) -> str:
-        return f"spins of -1 and 1 (of bits, pass 2 * {name} - 1, as signed integers)"
-
-    def _are_values(self, x: jax.Array) -> jax.Array:
-        return _all_spins(x)
-
-    def other(self, draw: DrawFn, old: jax.Array) -> jax.Array:
-        del draw
-        return -old
-
-    def change(self, x: jax.Array, i: jax.Array, old: jax.Array, new: Any) -> jax.Array:
-        del new
-        dtype = self.fields.dtype
-        seen = self.couplings.at(x, i).astype(dtype)
-        return 2 * old.astype(dtype) * (seen + self.fields[i])
-
-
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True)
-class Potts(_Model):
-    """U(s) = −Σ_{i<j} J_ij δ(s_i, s_j) − Σ_i h_i(s_i), with s_i in 0, …, q − 1.
-
-    A callable pytree: U of a state (n,). Made by `potts`.
-
-    Attributes:
-      couplings: J.
-      fields: h, (n, q).
-    """
-
-    couplings: Couplings
-    fields: jax.Array
-    _kinds = (np.integer,)
-
-    @property
-    def q(self) -> int:
-        """The number of colors."""
-        return self.fields.shape[1]
-
-    def __call__(self, s: Any) -> jax.Array:
-        s = self._state(s)
-        same = jax.nn.one_hot(s, self.q, dtype=self.fields.dtype)
-        seen = jax.vmap(self.couplings.of_all, in_axes=-1, out_axes=-1)(same)
-        return -(same * (seen / 2 + self.fields)).sum()
-
-    def sample(self, key: jax.Array, chains: int) -> jax.Array:
-        """Draw independent states (chains, n) of uniform colors."""
-        return jax.random.randint(key, self._shape(key, chains), 0, self.q, jnp.int8)
-
-    def _values(self, name: str) -> str:
-        del name
-        return f"colors, integers from 0 to {self.q - 1}"
-
-    def _are_values(self, x: jax.Array) -> jax.Array:
-        return _all_below(self.q, x)
-
-    def other(self, draw: DrawFn, old: jax.Array) -> jax.Array:
-        """One of the q − 1 other colors."""
-        # `change` gathers fields for each chain, which explicit axes do not allow.
-        arguments.on_auto_axes(old, "a Potts model")
-        new = old + 1 + _below(self.q - 1, draw(1)).astype(old.dtype)
-        return jnp.where((new >= self.q) | (new < 0), new - self.q, new)
-
-    def change(
-        self, x: jax.Array, i: jax.Array, old: jax.Array, new: jax.Array
-    ) -> jax.Array:
-        # 1 where a spin has the new color, −1 where it has the old one, else 0.
-        like = (x == new).astype(jnp.int8) - (x == old).astype(jnp.int8)
-        field = self.fields[i, new] - self.fields[i, old]
-        return -(self.couplings.at(like, i).astype(field.dtype) + field)
-
-
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True)
-class Flips:
-    """Moves of `metropolis` that change one spin, made by a model's `flips()`.
-
-    A move is the site, its spin, and the spin that it would have.
-    """
-
-    model: Any  # Ising or Potts
-    order: Order = dataclasses.field(metadata={"static": True})
-    acceptance: Acceptance = dataclasses.field(metadata={"static": True})
-
-    def propose(self, draw: DrawFn, x: jax.Array, step: jax.Array) -> Any:
-        if x.ndim != 2 or len(x) != self.model.n:
-            raise ValueError(
-                f"x0 must have shape (chains, {self.model.n}), got {x.shape[::-1]}"
-            )
-        site = step % self.model.n
-        if self.order == "random":
-            site = _below(self.model.n, draw(0))
-        old = row_of(x, site)
-        return site, old, self.model.other(draw, old)
-
-    def change(self, x: jax.Array, move: Any) -> jax.Array:
-        return self.model.change(x, *move)
-
-    def apply(self, x: jax.Array, move: Any, accepted: jax.Array) -> jax.Array:
-        site, old, new = move
-        return with_row(x, site, jnp.where(accepted, new, old))
-
-
-@jax.jit
-def _all_spins(x: jax.Array) -> jax.Array:
-    return (abs(x) == 1).all()
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _all_below(q: int, x: jax.Array) -> jax.Array:
-    return ((x >= 0) & (x < q)).all()
-
-
-def _below(n: int, bits: jax.Array) -> jax.Array:
-    """Uniform integers under n from uint32, biased by less than n / 2²³."""
-    part = (bits >> 8).astype(jnp.float32) * 2.0**-24
-    return jnp.minimum((part * n).astype(jnp.int32), n - 1)
 
 
 def ising(couplings: Any, fields: Any = 0.0) -> Ising:
     """An Ising model, U(s) = −Σ_{i<j} J_ij s_i s_j − Σ_i h_i s_i with s_i = ±1.
 
     Args:
-      couplings: J, a symmetric array (n, n) with zeros on the diagonal, or sparse,
-        `edges(…)`. A step costs n operations per chain with an array, and as many as a
-        site has neighbors with sparse couplings.
+      couplings: J, a symmetric array (n, n) with zeros on the diagonal, or sparse: a
+        matrix of SciPy, a BCOO of JAX, an undirected graph of networkx (its weights, by
+        default 1; sites in the order of its nodes), or `edges(…)`. A step costs n
+        operations per chain with an array, and as many as a site has neighbors with
+        sparse couplings.
       fields: h, (n,), or one number for all sites.
 
     Returns:

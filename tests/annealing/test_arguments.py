@@ -133,6 +133,10 @@ OF_WEIGHTS = {
     "logarithm": NOT_FLAGS,
     "target": optional(NOT_ABOVE_0),
 }
+NOT_LIMITS = {
+    "target": optional(NOT_NUMBERS),
+    "time_limit": optional(NOT_ABOVE_0),
+}
 # Of each function: good arguments, and values that are bad in place of one of them.
 BAD = {
     annealing.anneal: (
@@ -147,6 +151,7 @@ BAD = {
             ],
             "temperature": [*NOT_ABOVE_0, *BAD_SCHEDULES],
             "records": NOT_COUNTS[1:],
+            **NOT_LIMITS,
         },
     ),
     annealing.diffusion_kernel: ({"energy": U, "step_size": 0.01}, OF_DIFFUSIONS),
@@ -157,6 +162,7 @@ BAD = {
             "x0": [*OF_CHAINS["x0"], STATE],
             "temperature": [*NOT_AT_LEAST_0, *BAD_SCHEDULES],
             "records": NOT_COUNTS[1:],
+            **NOT_LIMITS,
         },
     ),
     annealing.metropolis_kernel: (WALK, OF_CHAINS),
@@ -202,7 +208,7 @@ BAD = {
     spins.edges: (
         EDGES,
         {
-            "n": [*NOT_COUNTS, 1],
+            "n": NOT_COUNTS,
             "pairs": [
                 None, "p", 1, [0, 1], [(0, 0)], [(0, 3)], [(0, 1), (1, 0)], [(0.5, 1)],
             ],
