@@ -11,6 +11,7 @@ TRANSFORMER, LSTM = ("transformer", "adamw"), ("lstm", "adabelief")
     "key",
     [
         *((*TRANSFORMER, arm, "base") for arm in ("lm", "lm_after")),
+        *(("lstm", "adamw", arm, "base") for arm in ("lm", "lm_after")),
         *((*TRANSFORMER, "lm_after", other) for other in ("mean_after", "update_clip")),
         *((*LSTM, "lm_c0", other) for other in ("eps_l2", "eps", "l2")),
         (*LSTM, "lm", "base"),
