@@ -48,7 +48,8 @@ def test_help_lists_the_public_functions():
             if callable(getattr(module, name)):
                 assert re.search(rf"^    (class )?{name}\b", text, re.M), name
         public = {name for name in vars(module) if not name.startswith("_")}
-        assert public <= set(module.__all__)
+        # A module that needs dimod is not imported with the others.
+        assert public <= {*module.__all__, "dimod_sampler"}
 
 
 def test_every_public_name_is_documented():
