@@ -32,8 +32,8 @@ class Sources(Cache):
 
     group: ClassVar[str] = Cache.group
     data_dir: Path | None = None
-    """A tensorflow_datasets directory, by default that package's own; or one with
-    cifar-10-batches-py or its like."""
+    """A tensorflow_datasets directory, or one with cifar-10-batches-py or its like; by
+    default, that package's own."""
     init_from: Path | None = None
     """Start from the weights in this run directory, or in a .pt, .pth or .safetensors
     file of PyTorch's; by default, from fresh ones."""

@@ -1,5 +1,7 @@
 """The log of a result directory: the lines that the terminal showed, with their times.
 
+Tables have the width of `present`, whatever the terminal's.
+
 A process has one log, as it has one terminal. Lines printed before the result directory
 is known are kept until then. Each text is appended as it is printed, so a kill loses
 none. Processes that share a directory share its log.

@@ -191,28 +191,28 @@ def test_spins(tmp_path, capsys, monkeypatch):
 def test_anneal(tmp_path, capsys, monkeypatch):
     status, shown, _ = dry(["anneal"], capsys, tmp_path)
     assert status == 0
-    # 6 objectives of 2 dimensions, 6 methods, 3 tunings; 6 cases at 10 places.
-    assert "216 tunings of 16 settings" in shown
-    # 158 seconds in results/annealing/about.json.
-    assert "to measure: 216 tunings, 60 times; about 2.6 min, at the pace of" in shown
+    # 6 objectives of 2 dimensions, 6 methods, 24 tunings; 6 cases at 10 places.
+    assert "1728 tunings of 16 settings" in shown
+    # 2,729 seconds in results/annealing/about.json.
+    assert "to measure: 1728 tunings, 60 times; about 45 min, at the pace of" in shown
     assert "of results/annealing" in shown
     _, shown, _ = dry(["anneal", "--chains", "400"], capsys, tmp_path)
-    assert "about 5.3 min" in shown
+    assert "about 3 h" in shown
 
     config = anneal.Config()
     study, out = registry.study("anneal"), tmp_path / "annealing"
     with start.working(study, out, study.options(config), False, False) as id_:
         (part,) = study.parts(config)
         pieces = measure.Pieces(out, id_, part, stopping.Stop(), Progress(shown=False))
-        for number in range(138):
+        for number in range(894):
             pieces.kept(f"piece-{number}", dict)
     status, shown, error = dry(["anneal"], capsys, tmp_path)
     assert status == 2
     assert "add --resume" in error
     status, shown, _ = dry(["anneal", "--resume"], capsys, tmp_path)
     assert status == 0
-    assert "begun: annealing, 138 of 276 pieces" in shown
-    assert "about 79 s" in shown
+    assert "begun: annealing, 894 of 1788 pieces" in shown
+    assert "about 23 min" in shown
     status, _, error = dry(["anneal", "--resume", "--steps", "50"], capsys, tmp_path)
     assert status == 2
     assert "--steps was 2000" in error

@@ -164,7 +164,7 @@ def test_studies_are_listed(capsys):
     assert "results/stability-h100: stability study" in shown
     assert "finished  mlp12 sgd base: " in shown
     assert "results/annealing: study of the annealing methods, 1 part\n" in shown
-    assert "finished  annealing: 43,200 chains" in shown
+    assert "finished  annealing: 172,800 chains" in shown
     assert "results/spins: study of spins, 4 parts" in shown
     assert "finished  tunnelling: 72 rows, by landscape: plain (18), linear" in shown
     assert "finished  search: " in shown

@@ -28,7 +28,9 @@ def lines(out):
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_the_log_has_what_the_terminal_showed(tmp_path, capsys):
+def test_the_log_has_what_a_wide_terminal_showed(tmp_path, capsys, monkeypatch):
+    """A narrow one turns the table, and the log does not."""
+    monkeypatch.setenv("COLUMNS", "220")
     argv = small("compare", "--seeds", "0", "--out", str(tmp_path))
     argv += ["--arms", "base", "lm", "warmup", "--warmup-steps", "50"]
     assert main([*argv, "--time-budget", "0"]) == BUDGET_SPENT
