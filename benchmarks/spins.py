@@ -23,8 +23,6 @@ class Config:
     """Vertices of the graph."""
     edges: int = 19_176
     """Edges of the graph, of weight 1."""
-    lm_slope: float = 0.01
-    """Slope of f for LM, f(u) = slope · u."""
     out: Path | None = None
     """JSON file to write the figures to."""
 
@@ -42,12 +40,9 @@ def run(config: Config) -> None:
     # U is minus the cut: a spin pair of an edge costs 1/2 if alike.
     bqm = dimod.BQM.from_ising({}, dict.fromkeys(graph.edges, 0.5), -config.edges / 2)
 
-    def line(u: Any) -> Any:
-        return config.lm_slope * u
-
     programs: dict[str, tuple[Any, dict[str, Any]]] = {
         "metropolis": (LandscapeSampler(), {}),
-        "metropolis, LM": (LandscapeSampler(), {"f": line}),
+        "metropolis, LM": (LandscapeSampler(), {"f": "bounded"}),
         "dwave-samplers": (SimulatedAnnealingSampler(), {}),
     }
 
@@ -59,16 +54,18 @@ def run(config: Config) -> None:
         ).record.energy
         return time.process_time() - began, cuts
 
-    costs = {}
-    for name in programs:
-        timed(name, 10, 0)  # compiles
-        (few, _), (many, _) = (timed(name, sweeps, 0) for sweeps in (10, 60))
-        costs[name] = few, (many - few) / 50
+    def sweeps_in(seconds: float, name: str) -> int:
+        sweeps = 10
+        timed(name, sweeps, 0)  # compiles
+        while (used := timed(name, sweeps, 0)[0]) < seconds / 4:
+            sweeps *= 2
+        return max(1, round(sweeps * seconds / used))
+
     rows = []
     for seconds in config.seconds:
+        sweeps_of = {name: sweeps_in(seconds, name) for name in programs}
         for repetition in range(config.repetitions):
-            for name, (few, sweep) in costs.items():
-                sweeps = max(1, 10 + round((seconds - few) / sweep))
+            for name, sweeps in sweeps_of.items():
                 used, cuts = timed(name, sweeps, 1 + repetition)
                 row = {
                     "program": name,
