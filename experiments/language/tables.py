@@ -49,8 +49,9 @@ def tables(runs: pd.DataFrame, parts: Mapping[str, Any], quick: bool) -> str:
 def _how_to_read(sizes: Sizes) -> str:
     return (
         f"{TEXTS[sizes.text]}; {sizes.steps} steps of {sizes.batch} sequences of "
-        f"{sizes.shape.context} characters; losses in nats per character. `plan.md` "
-        "says what was fixed before the rows. *Sensitivity*: the mean over the "
+        f"{sizes.shape.context} characters; losses in nats per character. The "
+        "`plan.md` beside our own rows says what was fixed before. *Sensitivity*: the "
+        "mean over the "
         "learning rates η of min(ℓ(η), ℓ₀) − ℓ*, where ℓ is the held-out loss after "
         "training, ℓ₀ the one before and ℓ* the best of all rates "
         "([arXiv:2309.14322](https://arxiv.org/abs/2309.14322)); less is better. "
