@@ -48,7 +48,8 @@ def tables(runs: pd.DataFrame, finished: dict[str, Any]) -> str:
 def _how_to_read() -> str:
     return (
         "The `plan.md` beside our own rows fixed the questions, and how rows answer "
-        "them. Accuracy is that on the test images at the end of a run; where rare classes have batches of their own, it is that on the test "
+        "them. Accuracy is that on the test images at the end of a run; where "
+        "rare classes have batches of their own, it is that on the test "
         "images of these classes. "
         "Strengths go from the one that intervenes most to the one that intervenes "
         "least. For LM, k is that of f(u) = k·u.\n"

@@ -42,7 +42,8 @@ def tables(runs: pd.DataFrame, finished: dict[str, Any]) -> str:
 _HOW_TO_READ = (
     "The `plan.md` beside our own rows fixed the questions, and how rows answer them. "
     f"A run *fails* if its test accuracy is below {LEVELS[0]}% of the plain "
-    "optimizer's at its best rate. *Margin*: the learning rate at which half of the runs fail, "
+    "optimizer's at its best rate. *Margin*: the learning rate at which half of the "
+    "runs fail, "
     "with a 95% interval; a ratio with ≥ or ≤ is a bound, because one of its margins "
     f"is off the grid. *At {LEVELS[1]}%*, *at {LEVELS[2]}%*: the ratio if a run fails "
     "below that share. *Reliable to*: the largest rate of the grid up to which at most "
