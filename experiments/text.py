@@ -44,6 +44,18 @@ def p(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
+def verdict(word: str, p: float, p_equivalent: float, sure: float) -> str:
+    """What a test of a difference and one of equivalence say together.
+
+    Args:
+      word: for the difference, if p is below `sure`.
+    """
+    equal = p_equivalent < sure
+    if p < sure:
+        return f"{word}, yet equal" if equal else f"**{word}**"
+    return "equal" if equal else "cannot tell"
+
+
 def replace_what_cannot_be_shown() -> None:
     """Print "?" for characters that a terminal or log without UTF-8 lacks."""
     for stream in (sys.stdout, sys.stderr):

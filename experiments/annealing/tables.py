@@ -71,12 +71,8 @@ def verdict(row: Any) -> str:
     """better, worse, equal or cannot tell; empty if nothing was compared."""
     if np.isnan(row["p_holm"]):
         return ""
-    words = []
-    if row["p_holm"] < SURE:
-        words.append("better" if row["difference"] > 0 else "worse")
-    if row["equal"] < SURE:
-        words.append("equal")
-    return ", yet ".join(words) or "cannot tell"
+    word = "better" if row["difference"] > 0 else "worse"
+    return text.verdict(word, row["p_holm"], row["equal"], SURE).strip("*")
 
 
 def _against(row: Any) -> str:

@@ -127,11 +127,8 @@ def sensitivity(row: Mapping[Any, Any]) -> str:
 
 def quality(row: Mapping[Any, Any]) -> str:
     """The verdict of a comparison on the test loss at the chosen rates."""
-    equal = row["best_equivalent"] < SURE
-    if row["best_p"] < SURE:
-        word = "better" if row["best"] < 0 else "worse"
-        return f"{word}, yet equal" if equal else f"**{word}**"
-    return "equal" if equal else "cannot tell"
+    word = "better" if row["best"] < 0 else "worse"
+    return text.verdict(word, row["best_p"], row["best_equivalent"], SURE)
 
 
 def _missing(plan: Plan, parts: Mapping[str, Any]) -> str:

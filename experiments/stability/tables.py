@@ -132,20 +132,13 @@ def _comparisons(compared: pd.DataFrame) -> str:
 def higher(row: Any) -> str:
     """The verdict of a comparison on the margins."""
     word = "higher" if row["ratio"].value > 1 else "lower"
-    return _verdict(word, row["p"], row["ratio"].p_equivalent)
+    return text.verdict(word, row["p"], row["ratio"].p_equivalent, SURE)
 
 
 def accuracy(row: Any) -> str:
     """The verdict of a comparison on the accuracy at the chosen rates."""
     word = "better" if row["points"] > 0 else "worse"
-    return _verdict(word, row["p_points"], row["p_equivalent"])
-
-
-def _verdict(word: str, p: float, p_equivalent: float) -> str:
-    equal = p_equivalent < SURE
-    if p < SURE:
-        return f"{word}, yet equal" if equal else f"**{word}**"
-    return "equal" if equal else "cannot tell"
+    return text.verdict(word, row["p_points"], row["p_equivalent"], SURE)
 
 
 def _missing(finished: dict[str, Any]) -> str:

@@ -98,7 +98,7 @@ def test_the_bounded_shape_meets_the_conditions_of_the_theory():
 
 
 def brute_force_critical_height(u, c):
-    """One dimension: the highest point between x and the minimum, for every x."""
+    """One dimension: at each x, the highest point between x and the minimum."""
     u, m = np.asarray(u, float), int(np.argmin(u))
     heights = []
     for x in range(len(u)):
