@@ -193,11 +193,11 @@ def test_anneal(tmp_path, capsys, monkeypatch):
     assert status == 0
     # 6 objectives of 2 dimensions, 6 methods, 24 tunings; 6 cases at 10 places.
     assert "1728 tunings of 16 settings" in shown
-    # 2,729 seconds in results/annealing/about.json.
-    assert "to measure: 1728 tunings, 60 times; about 45 min, at the pace of" in shown
+    # 713 seconds in results/annealing/about.json.
+    assert "to measure: 1728 tunings, 60 times; about 12 min, at the pace of" in shown
     assert "of results/annealing" in shown
     _, shown, _ = dry(["anneal", "--chains", "400"], capsys, tmp_path)
-    assert "about 3 h" in shown
+    assert "about 48 min" in shown
 
     config = anneal.Config()
     study, out = registry.study("anneal"), tmp_path / "annealing"
@@ -212,7 +212,7 @@ def test_anneal(tmp_path, capsys, monkeypatch):
     status, shown, _ = dry(["anneal", "--resume"], capsys, tmp_path)
     assert status == 0
     assert "begun: annealing, 894 of 1788 pieces" in shown
-    assert "about 23 min" in shown
+    assert "about 5.9 min" in shown
     status, _, error = dry(["anneal", "--resume", "--steps", "50"], capsys, tmp_path)
     assert status == 2
     assert "--steps was 2000" in error
