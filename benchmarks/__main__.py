@@ -10,7 +10,7 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
         "kernels and bytes of a step on an H100, without one",
     ),
     "overhead": ("benchmarks.overhead", "what landscape_modify adds to a step"),
-    "spins": ("benchmarks.spins", "max-cut against dwave-samplers, in equal time"),
+    "spins": ("benchmarks.spins", "flips and max-cut against dwave-samplers"),
 }
 
 if __name__ == "__main__":

@@ -1,28 +1,41 @@
-"""`spins`: max-cut against dwave-samplers, on one core each, in equal time."""
+"""`spins`: against dwave-samplers, one core each: flips per second, and max-cut."""
 
 import dataclasses
+import functools
+import itertools
 import os
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from benchmarks import report
 
+BETAS = (1 / 3, 1 / 0.3)
+
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Cut a random graph of the size of Gset's G1 by each annealer, in equal time."""
+    """Time both annealers on random graphs, then cut one like G1 in equal time."""
 
-    seconds: tuple[float, ...] = (2.0, 10.0)
-    """Processor seconds of a call."""
-    reads: int = 64
+    sizes: tuple[int, ...] = (24, 216, 1024, 4096, 16384)
+    """Spins of the sparse graphs, in which each has six neighbors."""
+    dense: tuple[int, ...] = (24, 128, 1024)
+    """Spins of the complete graphs."""
+    reads: tuple[int, ...] = (1, 16, 128, 1000)
     """Chains of a call."""
+    call: float = 1.0
+    """Processor seconds of a timed call, at least."""
     repetitions: int = 5
     """Calls of each annealer, with other seeds, in turns."""
+    seconds: tuple[float, ...] = (2.0, 10.0)
+    """Processor seconds of a call of max-cut."""
+    cut_reads: int = 64
+    """Chains of a call of max-cut."""
     vertices: int = 800
-    """Vertices of the graph."""
+    """Vertices of the graph to cut."""
     edges: int = 19_176
-    """Edges of the graph, of weight 1."""
+    """Edges of the graph to cut, of weight 1."""
     out: Path | None = None
     """JSON file to write the figures to."""
 
@@ -30,56 +43,116 @@ class Config:
 def run(config: Config) -> None:
     report.check(config)
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    import dimod
-    import networkx as nx
+    rows = []
+    for row in itertools.chain(_rates(config), _cuts(config)):
+        rows.append(row)
+        print(*(f"{key} {value}" for key, value in row.items()), sep=", ", flush=True)
+    report.write(config.out, config, rows, **report.where())
+
+
+def _annealers() -> dict[str, Callable[..., Any]]:
+    """Each is called with a model and num_reads, num_sweeps, seed and maybe a range."""
     from dwave.samplers import SimulatedAnnealingSampler
 
     from landmod_jax.annealing.dimod_sampler import LandscapeSampler
+
+    ours = LandscapeSampler().sample
+    return {
+        "metropolis": ours,
+        "metropolis, LM": lambda bqm, **options: ours(bqm, f="bounded", **options),
+        "dwave-samplers": SimulatedAnnealingSampler().sample,
+    }
+
+
+def _seconds(
+    call: Callable[..., Any],
+    bqm: Any,
+    reads: int,
+    sweeps: int,
+    seed: int = 0,
+    **options: Any,
+) -> tuple[float, Any]:
+    """Processor seconds of a call, and the energies."""
+    began = time.process_time()
+    samples = call(bqm, num_reads=reads, num_sweeps=sweeps, seed=seed, **options)
+    return time.process_time() - began, samples.record.energy
+
+
+def _sweeps(seconds: float, timed: Callable[[int], tuple[float, Any]]) -> int:
+    """About as many sweeps as a call makes in so many seconds."""
+    sweeps = 8
+    timed(sweeps)  # compiles
+    while (used := timed(sweeps)[0]) < seconds / 4:
+        sweeps *= 2
+    return max(2, round(sweeps * seconds / used))
+
+
+def _rates(config: Config) -> Iterator[dict[str, Any]]:
+    """A row per graph, number of reads, annealer and repetition.
+
+    `flips` is per second, from the difference between a long call and one of a single
+    sweep; `call` is the seconds of the latter.
+    """
+    import dimod
+    import networkx as nx
+    import numpy as np
+
+    graphs = [(f"sparse {n}", nx.random_regular_graph(6, n, 0)) for n in config.sizes]
+    graphs += [(f"dense {n}", nx.complete_graph(n)) for n in config.dense]
+    for name, graph in graphs:
+        n = len(graph)
+        signs = np.random.default_rng(0).choice([-1.0, 1.0], graph.number_of_edges())
+        bqm = dimod.BQM.from_ising({}, dict(zip(graph.edges, signs, strict=True)))
+        for reads in config.reads:
+            calls = {
+                program: functools.partial(_seconds, call, bqm, reads, beta_range=BETAS)
+                for program, call in _annealers().items()
+            }
+            sweeps = {p: _sweeps(config.call, call) for p, call in calls.items()}
+            for call in calls.values():
+                call(1)
+            for repetition in range(config.repetitions):
+                for program, call in calls.items():
+                    short, _ = call(1, 1 + repetition)
+                    long, _ = call(sweeps[program], 1 + repetition)
+                    yield {
+                        "graph": name,
+                        "reads": reads,
+                        "program": program,
+                        "repetition": repetition,
+                        "sweeps": sweeps[program],
+                        "call": short,
+                        "flips": n * reads * (sweeps[program] - 1) / (long - short),
+                    }
+
+
+def _cuts(config: Config) -> Iterator[dict[str, Any]]:
+    """A row per budget, repetition and annealer, with the best and the mean cut."""
+    import dimod
+    import networkx as nx
 
     graph = nx.gnm_random_graph(config.vertices, config.edges, seed=0)
     # U is minus the cut: a spin pair of an edge costs 1/2 if alike.
     bqm = dimod.BQM.from_ising({}, dict.fromkeys(graph.edges, 0.5), -config.edges / 2)
 
-    programs: dict[str, tuple[Any, dict[str, Any]]] = {
-        "metropolis": (LandscapeSampler(), {}),
-        "metropolis, LM": (LandscapeSampler(), {"f": "bounded"}),
-        "dwave-samplers": (SimulatedAnnealingSampler(), {}),
+    calls = {
+        program: functools.partial(_seconds, call, bqm, config.cut_reads)
+        for program, call in _annealers().items()
+        if "LM" not in program  # its f would have to be tuned
     }
-
-    def timed(name: str, sweeps: int, seed: int) -> tuple[float, Any]:
-        sampler, options = programs[name]
-        began = time.process_time()
-        cuts = -sampler.sample(
-            bqm, num_reads=config.reads, num_sweeps=sweeps, seed=seed, **options
-        ).record.energy
-        return time.process_time() - began, cuts
-
-    def sweeps_in(seconds: float, name: str) -> int:
-        sweeps = 10
-        timed(name, sweeps, 0)  # compiles
-        while (used := timed(name, sweeps, 0)[0]) < seconds / 4:
-            sweeps *= 2
-        return max(1, round(sweeps * seconds / used))
-
-    rows = []
     for seconds in config.seconds:
-        sweeps_of = {name: sweeps_in(seconds, name) for name in programs}
+        sweeps = {p: _sweeps(seconds, call) for p, call in calls.items()}
         for repetition in range(config.repetitions):
-            for name, sweeps in sweeps_of.items():
-                used, cuts = timed(name, sweeps, 1 + repetition)
-                row = {
-                    "program": name,
+            for program, call in calls.items():
+                used, energies = call(sweeps[program], 1 + repetition)
+                yield {
+                    "graph": "max-cut",
+                    "reads": config.cut_reads,
+                    "program": program,
                     "seconds": seconds,
                     "repetition": repetition,
+                    "sweeps": sweeps[program],
                     "processor": used,
-                    "sweeps": sweeps,
-                    "best": float(cuts.max()),
-                    "mean": float(cuts.mean()),
+                    "best": float(-energies.min()),
+                    "mean": float(-energies.mean()),
                 }
-                rows.append(row)
-                print(
-                    f"{name:15} {used:6.2f} s  {sweeps:6} sweeps  "
-                    f"best {row['best']:.0f}  mean {row['mean']:.1f}",
-                    flush=True,
-                )
-    report.write(config.out, config, rows, **report.where())
