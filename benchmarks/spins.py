@@ -12,6 +12,7 @@ from typing import Any
 from benchmarks import report
 
 BETAS = (1 / 3, 1 / 0.3)
+_LEAST = 20  # sweeps, so that a call's own time does not hide theirs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,7 +85,7 @@ def _sweeps(seconds: float, timed: Callable[[int], tuple[float, Any]]) -> int:
     timed(sweeps)  # compiles
     while (used := timed(sweeps)[0]) < seconds / 4:
         sweeps *= 2
-    return max(2, round(sweeps * seconds / used))
+    return max(_LEAST, round(sweeps * seconds / used))
 
 
 def _rates(config: Config) -> Iterator[dict[str, Any]]:

@@ -91,7 +91,7 @@ def of_results(scratch: Path, names: Sequence[str]) -> Iterator[str]:
 
 
 def studies() -> list[str]:
-    return sorted(path.parent.name for path in (ROOT / "results").glob("*/tables.md"))
+    return sorted(path.name for path in (ROOT / "results").iterdir() if path.is_dir())
 
 
 def run_names() -> Iterator[str]:
