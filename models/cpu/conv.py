@@ -14,7 +14,6 @@ import jax.numpy as jnp
 from models.cpu.barrier import barrier
 from models.cpu.norm import at_least_float32
 from models.cpu.products import rows_times
-from models.cpu.reverse import reverse_only
 from models.cpu.winograd import winograd
 
 # Below this width, Winograd's transforms cost more than they save.
@@ -24,6 +23,7 @@ WINOGRAD_LARGE = 8
 PATCHES_INPUTS = 4
 
 
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def conv(x: jax.Array, w: jax.Array, stride: int, padding: int) -> jax.Array:
     """Cross-correlation with zero padding.
 
@@ -37,11 +37,6 @@ def conv(x: jax.Array, w: jax.Array, stride: int, padding: int) -> jax.Array:
       (b, h', w', out) of x's dtype, h' = (h + 2·padding − k) // stride + 1. It can be
       differentiated in reverse mode, any number of times.
     """
-    return _conv(*reverse_only(x, w), stride, padding)
-
-
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def _conv(x, w, stride, padding):
     return jax.lax.platform_dependent(
         x,
         w,
@@ -72,7 +67,7 @@ def _backward(stride, padding, saved, g):
     )
 
 
-_conv.defvjp(_forward, _backward)
+conv.defvjp(_forward, _backward)
 
 
 def native(x: jax.Array, w: jax.Array, *, stride: int, padding: int) -> jax.Array:

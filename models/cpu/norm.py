@@ -8,8 +8,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from models.cpu.reverse import reverse_only
-
 Rows = jax.Array | None
 # The number of slices that a sum adds up first.
 SLICES = 8
@@ -44,8 +42,7 @@ def normalize(
     Returns:
       y of x's shape and dtype, and the channels' mean and biased variance.
     """
-    of_x = reverse_only(x, weight, bias)
-    return _normalize(*of_x, near, rows, epsilon, axis_name, relu)
+    return _normalize(x, weight, bias, near, rows, epsilon, axis_name, relu)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(5, 6, 7))
@@ -54,7 +51,6 @@ def _normalize(x, weight, bias, near, rows, epsilon, axis_name, relu):
 
 
 def _forward(x, weight, bias, near, rows, epsilon, axis_name, relu):
-    x, weight, bias = reverse_only(x, weight, bias)
     mean, var = batch_moments(x, axis_name, near, rows)
     y = normalized(x, weight, bias, mean, jax.lax.rsqrt(var + epsilon), relu)
     return (y, mean, var), (x, weight, bias, mean, var, rows)

@@ -7,9 +7,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from models.cpu.reverse import reverse_only
 
-
+@jax.custom_vjp
 def max_pool(x: jax.Array) -> jax.Array:
     """The maximum of each 2×2 window; a last odd row or column is left out.
 
@@ -20,11 +19,6 @@ def max_pool(x: jax.Array) -> jax.Array:
       (b, h // 2, w // 2, c). Its gradient goes to the first maximum of a window, row by
       row, as in PyTorch and in XLA; reverse mode only.
     """
-    return _max_pool(*reverse_only(x))
-
-
-@jax.custom_vjp
-def _max_pool(x):
     a, b, c, d = _corners(x)
     return jnp.maximum(jnp.maximum(a, b), jnp.maximum(c, d))
 
@@ -45,7 +39,7 @@ def _backward(saved, g):
     return (jax.lax.platform_dependent(*saved, g, cpu=_compared, default=to_first),)
 
 
-_max_pool.defvjp(_forward, _backward)
+max_pool.defvjp(_forward, _backward)
 
 
 def native(x):

@@ -35,18 +35,13 @@ def as_accelerators(monkeypatch):
 
 
 @functools.cache
-def problem(model, optimizer="sgd"):
-    momentum = 0.9 if optimizer == "sgd" else 0.0
-    config = dataclasses.replace(
-        CONFIG, model=model, optimizer=optimizer, momentum=momentum
-    )
-    return make_problem(config, 7)
+def problem(model):
+    return make_problem(dataclasses.replace(CONFIG, model=model, momentum=0.9), 7)
 
 
 @functools.cache
-def fresh(model, optimizer="sgd"):
-    of = problem(model, optimizer)
-    return jax.jit(functools.partial(init_state, of))(KEYS.init)
+def fresh(model):
+    return jax.jit(functools.partial(init_state, problem(model)))(KEYS.init)
 
 
 def batch(n):
@@ -54,9 +49,8 @@ def batch(n):
     return Batch(images, jnp.arange(n, dtype=jnp.int32) % 10)
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-def test_packing_a_state_loses_nothing(optimizer):
-    state = fresh("preresnet11", optimizer)
+def test_packing_a_state_loses_nothing():
+    state = fresh("preresnet11")
     model = Accelerated(problem("preresnet11").model)
     packed = model.pack(state)
     chex.assert_trees_all_equal(model.unpack(packed), state)
@@ -73,14 +67,13 @@ def test_packing_a_state_loses_nothing(optimizer):
     ]
 
 
-@pytest.mark.parametrize("model", ["simple_cnn", "preresnet11"])
-def test_steps_in_an_accelerators_form_are_those_of_a_cpu(model, request):
+def test_steps_in_an_accelerators_form_are_those_of_a_cpu(request):
     """Other orders of summing: the last digits differ, which batch norm magnifies."""
-    of, state = problem(model), fresh(model)
+    of, state = problem("preresnet11"), fresh("preresnet11")
     accelerated = Accelerated(of.model)
     expected = jax.jit(functools.partial(train_step, of))
     plain, metrics = state, []
-    for _ in range(3):
+    for _ in range(2):
         plain, one = expected(plain, batch(8), KEYS.step)
         metrics.append(one)
     request.getfixturevalue("as_accelerators")
@@ -95,7 +88,7 @@ def test_steps_in_an_accelerators_form_are_those_of_a_cpu(model, request):
     chex.assert_trees_all_close(got.batch_stats, plain.batch_stats, rtol=1e-3)
 
 
-@pytest.mark.parametrize("near", [0.0, 2.5, 3.0])
+@pytest.mark.parametrize("near", [0.0, 2.5])
 def test_moments_about_a_running_mean(near, as_accelerators):
     x = 3 + 2 * jax.random.normal(jax.random.key(0), (16, 4, 4, 5))
     mean, var = norm.batch_moments(x, None, jnp.full(5, near))
@@ -131,24 +124,19 @@ def test_pooling_before_relu_is_pooling_after_it():
     np.testing.assert_array_equal(one[1](g)[0], other[1](g)[0])
 
 
-@pytest.mark.parametrize(
-    ("model", "rows"),
-    [("simple_cnn", 5), ("simple_cnn", 8), ("preresnet11", 5), ("vgg16", 5)],
-)
-def test_a_padded_mini_batch_trains_as_its_rows_alone(model, rows, monkeypatch):
+@pytest.mark.parametrize("model", ["preresnet11", "vgg16"])
+def test_a_padded_mini_batch_trains_as_its_rows_alone(model, monkeypatch):
     """Even the dropout masks are the same: a row's come from its own number."""
     if model == "vgg16":  # with dropout, and narrow, to compile fast
         from models import vgg
 
         monkeypatch.setitem(vgg.STAGES, 16, ((4,),) * 5)
-    of = problem(model)
-    state = jax.jit(functools.partial(init_state, of))(KEYS.init)
+    of, state = problem(model), fresh(model)
     step = jax.jit(functools.partial(train_step, of))
-    alone = batch(8)._replace(
-        images=batch(8).images[:rows], labels=batch(8).labels[:rows]
-    )
+    rows, whole = 5, batch(8)
+    alone = whole._replace(images=whole.images[:rows], labels=whole.labels[:rows])
     expected, expected_metrics = step(state, alone, KEYS.step)
-    padded = batch(8)._replace(rows=jnp.int32(rows))
+    padded = whole._replace(rows=jnp.int32(rows))
     got, metrics = step(state, padded, KEYS.step)
     chex.assert_trees_all_close(metrics, expected_metrics, rtol=1e-5)
     chex.assert_trees_all_close(got.params, expected.params, rtol=1e-4, atol=1e-5)

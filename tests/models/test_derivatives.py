@@ -1,8 +1,7 @@
-"""Derivatives of derivatives: right in reverse mode, and an error in forward mode."""
+"""Derivatives of derivatives, which the layers have in reverse mode."""
 
 import functools
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,15 +10,10 @@ import pytest
 
 from models import layers
 from models.cpu import conv
-from models.cpu.reverse import MESSAGE
 
 
 def plain_conv(x, w, stride, padding):
     return conv.native(x, w, stride=stride, padding=padding)
-
-
-def plain_pool(x):
-    return nn.max_pool(x, (2, 2), (2, 2))
 
 
 def plain_normalize(x, weight, bias, epsilon, axis_name, relu=False):
@@ -97,100 +91,6 @@ def test_second_derivatives_of_batch_norm(relu):
         for normalize in (layers.normalize, plain_normalize)
     )
     assert_close(ours(p, v), plain(p, v), 1e-4)
-
-
-class Network(nn.Module):
-    """A small one of `models.layers`, or the same in plain Flax."""
-
-    plain: bool = False
-
-    @nn.compact
-    def __call__(self, x):
-        if self.plain:
-            conv, dense, pool = nn.Conv(8, (3, 3)), nn.Dense(3), plain_pool
-            norm = lambda x: nn.relu(nn.BatchNorm(use_running_average=False)(x))
-        else:
-            conv, dense, pool = layers.Conv(8), layers.Dense(3), layers.max_pool
-            norm = lambda x: layers.BatchNorm(relu=True)(x, train=True)
-        x = pool(norm(nn.tanh(conv(x))))
-        return dense(x.reshape(len(x), -1))
-
-
-@functools.cache
-def losses_and_parameters():
-    """The small network's loss by its parameters, in `models.layers` and in Flax."""
-    images = jax.random.normal(jax.random.key(0), (4, 6, 6, 3))
-    params = Network().init(jax.random.key(1), images)["params"]
-
-    def loss(net, params):
-        logits, _ = net.apply({"params": params}, images, mutable=["batch_stats"])
-        return jnp.square(logits).sum()
-
-    ours, plain = (functools.partial(loss, Network(plain)) for plain in (False, True))
-    return ours, plain, params
-
-
-def test_hessian_products_of_a_network_are_plain_flaxs():
-    ours, plain, p = losses_and_parameters()
-    v = normal_like(p, 3)
-    got = jax.jit(functools.partial(hessian_product, ours))(p, v)
-    expected = jax.jit(lambda p, v: jax.jvp(jax.grad(plain), (p,), (v,))[1])(p, v)
-    assert_close(got, expected, 1e-4)
-
-
-def test_the_tangent_by_reverse_mode_is_plain_flaxs_jvp():
-    ours, plain, p = losses_and_parameters()
-    v = normal_like(p, 3)
-
-    @jax.jit
-    def tangent(p, v):
-        y, vjp = jax.vjp(ours, p)
-        return jax.vjp(vjp, y)[1]((v,))
-
-    expected = jax.jit(lambda p, v: jax.jvp(plain, (p,), (v,))[1])(p, v)
-    np.testing.assert_allclose(tangent(p, v)[0], expected, rtol=1e-4)
-
-
-FORWARD = {
-    "jvp": lambda f, p: jax.jvp(f, (p,), (p,)),
-    "jvp of jit": lambda f, p: jax.jvp(jax.jit(f), (p,), (p,)),
-    "jit of jvp": lambda f, p: jax.jit(lambda p: jax.jvp(f, (p,), (p,)))(p),
-    "linearize": lambda f, p: jax.linearize(f, p)[1](p),
-    "forward over reverse": lambda f, p: jax.jvp(jax.grad(f), (p,), (p,)),
-    "reverse over forward": lambda f, p: jax.grad(lambda p: jax.jvp(f, (p,), (p,))[1])(
-        p
-    ),
-    "jacfwd": lambda f, p: jax.jacfwd(f)(p),
-    "hessian": lambda f, p: jax.hessian(f)(p),
-    "jit of hessian": lambda f, p: jax.jit(jax.hessian(f))(p),
-}
-IMAGE = (1, 4, 4, 2)
-LAYERS = {
-    "convolution": (IMAGE, lambda p: layers.conv(p, jnp.ones((3, 3, 2, 2)), 1, 1)),
-    "kernel": ((3, 3, 2, 2), lambda p: layers.conv(jnp.ones(IMAGE), p, 1, 1)),
-    "max pooling": (IMAGE, layers.max_pool),
-    "batch norm": (IMAGE, lambda p: layers.normalize(p, *jnp.ones((2, 2)), 1, None)[0]),
-}
-
-
-@pytest.mark.parametrize(
-    ("name", "mode"),
-    [
-        *(("convolution", mode) for mode in FORWARD),
-        *((name, "jit of hessian") for name in LAYERS if name != "convolution"),
-    ],
-)
-def test_forward_mode_is_told_what_to_do_instead(name, mode):
-    (shape, layer), mode = LAYERS[name], FORWARD[mode]
-    with pytest.raises(TypeError) as error:
-        mode(lambda p: jnp.sin(layer(p)).sum(), jnp.ones(shape))
-    assert str(error.value) == MESSAGE
-
-
-def test_forward_mode_of_a_network_is_told_what_to_do_instead():
-    ours, _, p = losses_and_parameters()
-    with pytest.raises(TypeError, match=r"jax.jacrev\(jax.jacrev\(f\)\)\(p\)"):
-        jax.jvp(jax.grad(ours), (p,), (p,))
 
 
 def test_reverse_mode_passes_through_every_transformation():

@@ -1,9 +1,7 @@
 """Networks: sizes, initialization, shapes, names."""
 
-import ast
 import functools
 import math
-from pathlib import Path
 
 import chex
 import jax
@@ -35,7 +33,6 @@ def count(tree):
         ("nn2", 5_852_234),
         ("vgg16", 15_245_130),
         ("vgg16_bn", 15_245_130 + 2 * 4_224),
-        ("vgg19", 15_245_130 + 9 * 256 * 256 + 256 + 2 * (9 * 512 * 512 + 512)),
         ("preresnet110", 1_146_842),
         pytest.param("preresnet164", None, marks=pytest.mark.slow),
     ],
@@ -50,7 +47,7 @@ def test_parameter_counts(name, parameters):
     assert count(shapes(name)["params"]) == parameters
 
 
-@pytest.mark.parametrize("name", ["simple_cnn", "nn2", "vgg16", "preresnet20"])
+@pytest.mark.parametrize("name", ["simple_cnn", "preresnet20"])
 def test_a_hundred_classes_change_the_last_layer_only(name):
     ten, hundred = shapes(name)["params"], shapes(name, 100)["params"]
     last = max(key for key in ten if key.startswith("Dense"))
@@ -59,15 +56,9 @@ def test_a_hundred_classes_change_the_last_layer_only(name):
     assert count(hundred) - count(ten) == 90 * (ten[last]["kernel"].shape[0] + 1)
 
 
-@pytest.mark.parametrize(
-    ("name", "dtype"),
-    [
-        ("nn2", jnp.float32),
-        *((n, jnp.bfloat16) for n in ("simple_cnn", "nn2", "vgg16", "preresnet20")),
-    ],
-)
-def test_logits_are_float32_and_state_keeps_its_shapes(name, dtype):
-    net = models.create(name, dtype=dtype)
+@pytest.mark.parametrize("name", ["simple_cnn", "nn2", "vgg16", "preresnet20"])
+def test_logits_of_bfloat16_are_float32_and_state_keeps_its_shapes(name):
+    net = models.create(name, dtype=jnp.bfloat16)
     variables = shapes(name)
 
     def train(variables, images):
@@ -150,8 +141,6 @@ def test_dropout_is_on_in_training_only(monkeypatch):
     ("name", "message"),
     [
         ("vg16", "did you mean 'vgg16'"),
-        ("resnet110", "did you mean 'preresnet110'"),
-        ("SimpleCNN", "did you mean 'simple_cnn'"),
         ("preresnet50", "9n [+] 2"),
         ("transformer", "choose one of"),
     ],
@@ -161,9 +150,7 @@ def test_wrong_names_are_answered(name, message):
         models.create(name)
 
 
-@pytest.mark.parametrize(
-    ("name", "smallest"), [("simple_cnn", 16), ("nn2", 8), ("vgg16", 32)]
-)
+@pytest.mark.parametrize(("name", "smallest"), [("simple_cnn", 16), ("nn2", 8)])
 def test_images_that_are_too_small_are_refused_with_the_smallest_side(name, smallest):
     network = models.create(name)
 
@@ -175,26 +162,3 @@ def test_images_that_are_too_small_are_refused_with_the_smallest_side(name, smal
     for shape in ((1, smallest - 1, smallest, 3), (1, 4, 4, 3), (32, 32, 3)):
         with pytest.raises(ValueError, match=f"at least {smallest} pixels"):
             shapes(*shape)
-
-
-def imported(file):
-    """Modules that a file imports."""
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-
-
-def test_the_layers_alone_open_what_is_special_to_cpus_and_nothing_needs_pytorch():
-    package = Path(models.__file__).parent
-    opened = {"models.cpu": set(), "torch": set(), "models.torch.networks": set()}
-    for file in package.rglob("*.py"):
-        for name in imported(file):
-            for what, files in opened.items():
-                if f"{name}.".startswith(f"{what}."):
-                    files.add(file.relative_to(package).as_posix())
-    outside = {name for name in opened["models.cpu"] if not name.startswith("cpu/")}
-    assert outside == {"layers.py"}
-    assert opened["torch"] == {"torch/networks.py", "torch/files.py"}
-    assert opened["models.torch.networks"] == set()

