@@ -204,6 +204,16 @@ def axis(name: str, value: Any) -> str | tuple[str, ...]:
     )
 
 
+def over_axis(collective: Callable, value: Any, axis_name: Any) -> jax.Array:
+    try:
+        return collective(value, axis_name)
+    except NameError as error:
+        raise ValueError(
+            f"axis_name is {axis_name!r}, which names no mapped axis here: call update "
+            "inside the pmap, vmap or shard_map that maps it"
+        ) from error
+
+
 def loss(value: Any, user: str, dtype: Any) -> jax.Array:
     """The `value` of an update, a real scalar array of this dtype."""
     if value is None:

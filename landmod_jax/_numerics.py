@@ -66,3 +66,11 @@ def for_each(chains: jax.Array, leaf: jax.Array) -> jax.Array:
         (chains == chains) & (chains != chains), range(1, leaf.ndim + 1)
     )
     return never | leaf if leaf.dtype == bool else never.astype(leaf.dtype) + leaf
+
+
+def types_of(tree: Any) -> Any:
+    """Structure, shapes and dtypes, to be compared with another tree's."""
+    leaves, structure = jax.tree.flatten(tree)
+    return structure, [
+        (getattr(leaf, "shape", ()), getattr(leaf, "dtype", None)) for leaf in leaves
+    ]

@@ -1,6 +1,5 @@
 """One threshold c for a whole population."""
 
-import functools
 from typing import Any, Literal, get_args
 
 import jax
@@ -57,13 +56,7 @@ def population(
 
 
 def _share(value: jax.Array, reduce: Reduce, axis_name: Any) -> jax.Array:
-    try:
-        return (_min if reduce == "min" else _mean)(value, axis_name)
-    except NameError as error:
-        raise ValueError(
-            f"axis_name is {axis_name!r}, which names no mapped axis here: "
-            "the population is what a vmap or shard_map of that name maps"
-        ) from error
+    return _checks.over_axis(_min if reduce == "min" else _mean, value, axis_name)
 
 
 def _mean(value: jax.Array, axis_name: Any) -> jax.Array:
@@ -79,17 +72,6 @@ def _over(collective: Any, value: jax.Array, axis_name: Any) -> jax.Array:
     return value
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
 def _min(value: jax.Array, axis_name: Any) -> jax.Array:
     seen = jnp.where(jnp.isfinite(value), value, jnp.inf)
     return _over(jax.lax.pmin, seen, axis_name)
-
-
-@_min.defjvp
-def _min_jvp(axis_name: Any, primals: Any, tangents: Any) -> Any:
-    # pmin has no derivative; here, equal minima share it.
-    (value,), (dot,) = primals, tangents
-    least = _min(value, axis_name)
-    at_least = (value == least).astype(value.dtype)
-    total = _over(jax.lax.psum, jnp.where(value == least, dot, 0), axis_name)
-    return least, total / jnp.maximum(_over(jax.lax.psum, at_least, axis_name), 1)

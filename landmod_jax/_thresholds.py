@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from landmod_jax import _checks
 from landmod_jax._bound import Bound
-from landmod_jax._numerics import highest
+from landmod_jax._numerics import highest, types_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -247,7 +247,7 @@ def updated(
     known = jnp.isfinite(value)
     try:
         new = threshold.update(state, jnp.where(known, value, 1))
-        if _types(new) != _types((value, state)):
+        if types_of(new) != types_of((value, state)):
             raise TypeError(f"it returned {_checks.shown(new)}")
     except Exception as error:
         raise ValueError(
@@ -268,11 +268,3 @@ def updated_chains(
     """`updated` for many chains at once, the first axis of everything."""
     update = functools.partial(updated, threshold)
     return jax.vmap(update, axis_name=CHAINS)(state, value, c)
-
-
-def _types(tree: Any) -> Any:
-    leaves, structure = jax.tree.flatten(tree)
-    arrays = [
-        (getattr(leaf, "shape", ()), getattr(leaf, "dtype", None)) for leaf in leaves
-    ]
-    return structure, arrays

@@ -134,7 +134,8 @@ def landscape_modify(
         _check_state(state)
         dtype = state.scale.dtype
         value = _checks.loss(value, "landscape_modify", dtype)
-        value = _mean(value, axis_name)
+        if axis_name is not None:
+            value = _checks.over_axis(jax.lax.pmean, value, axis_name)
         c, learned = thresholds.updated(rule, state.threshold, value, state.c)
         # The largest float in place of infinity, at which a user's f may be NaN.
         height = jnp.minimum(value - c, float(jnp.finfo(dtype).max))
@@ -151,18 +152,6 @@ def landscape_modify(
         )
 
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)
-
-
-def _mean(value: jax.Array, axis_name: AxisName | None) -> jax.Array:
-    if axis_name is None:
-        return value
-    try:
-        return jax.lax.pmean(value, axis_name)
-    except NameError as error:
-        raise ValueError(
-            f"axis_name is {axis_name!r}, which names no mapped axis here: call update "
-            "inside the pmap, vmap or shard_map that maps it, or omit axis_name"
-        ) from error
 
 
 def current(opt_state: optax.OptState | Any) -> LandscapeModifyState:

@@ -25,12 +25,7 @@ from landmod_jax.annealing._metropolis import (
 )
 from landmod_jax.annealing._metropolis_kernel import metropolis_kernel
 from landmod_jax.annealing._reweighting import Expectation, expectation, log_weights
-from landmod_jax.annealing._transforms import (
-    KineticLangevinState,
-    LangevinNoiseState,
-    kinetic_langevin,
-    langevin_noise,
-)
+from landmod_jax.annealing._transforms import LangevinNoiseState, langevin_noise
 
 __all__ = [
     "METHODS",
@@ -38,7 +33,6 @@ __all__ = [
     "AnnealState",
     "Expectation",
     "Kernel",
-    "KineticLangevinState",
     "LangevinNoiseState",
     "MethodName",
     "MetropolisResult",
@@ -50,7 +44,6 @@ __all__ = [
     "diffusion_kernel",
     "expectation",
     "geometric",
-    "kinetic_langevin",
     "langevin_noise",
     "log_weights",
     "logarithmic",

@@ -77,9 +77,9 @@ def anneal(
 
     Memory does not grow with `steps`. The function is pure, and you can jit it or map
     it. It compiles once per energy, schedule, method, f, threshold and set of shapes,
-    and keeps the last 64 programs; a program is dropped with its energy or schedule. A
-    function that you create for each call, such as a lambda in a loop, is compiled each
-    time. So is every call under a transformation, such as `jax.vmap`: jit the whole.
+    and keeps the last 32 programs, with what their functions close over. A function
+    that you create for each call, such as a lambda in a loop, is compiled each time. So
+    is every call under a transformation, such as `jax.vmap`: jit the whole.
 
     To build a sampler of your own, use `diffusion_kernel`.
 
@@ -157,7 +157,7 @@ def anneal(
         method, step_size, f, eps, threshold, bounds, at_bounds
     )
     start = x0 if isinstance(x0, AnnealState) else None
-    x = diffusions.points(x0 if start is None else start.x, diffusion, numbers)
+    x = diffusions.points(x0 if start is None else start.x, numbers)
     _, state, trajectory = driver.drive(
         _run, diffusions.fresh, diffusions.started, (energy,), diffusion, x, start, key,
         steps, records, temperature, target, time_limit, *numbers,

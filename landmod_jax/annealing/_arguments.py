@@ -60,8 +60,6 @@ def states(x0: Any) -> Any:
             "x0 must be a pytree of arrays of numbers or booleans; got "
             f"{_checks.shown(x0)}"
         )
-    for leaf, array in zip(leaves, arrays):
-        check_range("x0", leaf, array)
     chains = {array.shape[:1] for array in arrays}
     if len(chains) > 1 or chains in ({()}, {(0,)}):
         raise ValueError(
@@ -71,20 +69,6 @@ def states(x0: Any) -> Any:
         )
     # By astype, for a dtype that is not weak.
     return jax.tree.unflatten(structure, [a.astype(a.dtype) for a in arrays])
-
-
-def check_range(name: str, given: Any, array: jax.Array) -> None:
-    """Check that array, given as `given`, has its integers: JAX wraps larger ones."""
-    if isinstance(given, jax.Array) or not jnp.issubdtype(array.dtype, np.integer):
-        return
-    if any(map(_checks.traced, jax.tree.leaves(given))):
-        return
-    numbers, limits = np.asarray(given), jnp.iinfo(array.dtype)
-    if ((numbers < limits.min) | (numbers > limits.max)).any():
-        raise ValueError(
-            f"{name} must have integers that {array.dtype} can hold, or floats; got "
-            f"{_checks.shown(given)}"
-        )
 
 
 def check_energy(energy: Any, point: Any) -> None:
@@ -176,14 +160,3 @@ def resumed(name: str, start: Any, fresh: Any, steps: int) -> Any:
     if not _checks.traced(start.step):
         _checks.integer(f"{name}.step + steps", int(start.step) + steps, least=1)
     return start.step
-
-
-def on_auto_axes(x: Any, what: str) -> None:
-    """Check that x has no chains on an explicit mesh axis, which `what` rejects."""
-    for leaf in jax.tree.leaves(x):
-        spec = getattr(jax.typeof(leaf).sharding, "spec", ())
-        if any(axis is not None for axis in spec):
-            raise ValueError(
-                f"{what} does not work with chains on an explicit mesh axis: make the "
-                "mesh with axis_types=(jax.sharding.AxisType.Auto,)"
-            )

@@ -120,7 +120,7 @@ def diffusion_kernel(
     functions = (_checks.function("energy", energy, 1),)
 
     def init(x0: ArrayLike) -> AnnealState:
-        x = points(x0, diffusion, numbers)
+        x = points(x0, numbers)
         return compiled.call(started, functions, diffusion, x)
 
     return Kernel(
@@ -168,11 +168,9 @@ def checked(
     return Diffusion(method, shape, rule, at_bounds), numbers
 
 
-def points(x0: Any, diffusion: Diffusion, numbers: tuple[Any, Any, Any]) -> jax.Array:
+def points(x0: Any, numbers: tuple[Any, Any, Any]) -> jax.Array:
     """x0 as an array, within the walls."""
     x = arguments.points(x0)
-    if diffusion.threshold.share is not None:
-        arguments.on_auto_axes(x, "a population's threshold")
     arguments.check_within(numbers[-1], x)
     return x
 
@@ -222,7 +220,8 @@ def advanced(
             value, c = state.value[None], state.c[None]
             f, slope = methods.height_above(diffusion.shape, value, c)
         e = T if eps is None else jnp.asarray(eps, dtype)
-        return method.coefficients(state.grad, Local(T, e, f, slope))
+        coefficients = methods.kinetic if method.kinetic else methods.overdamped
+        return coefficients(state.grad, Local(T, e, f, slope))
 
     def move(state: AnnealState) -> tuple[jax.Array, Any]:
         d, chains = state.x.shape

@@ -1,7 +1,7 @@
 """What the kernels of `anneal` and `metropolis` have in common."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import jax
 from jax.typing import ArrayLike
@@ -10,12 +10,6 @@ from landmod_jax import _checks
 from landmod_jax.annealing import _arguments as arguments
 from landmod_jax.annealing import _compiled as compiled
 from landmod_jax.annealing import _cooling as cooling
-
-
-class StepFn(Protocol):
-    def __call__(
-        self, key: jax.Array, state: Any, temperature: ArrayLike, steps: int = 1
-    ) -> Any: ...
 
 
 class Kernel(NamedTuple):
@@ -32,7 +26,7 @@ class Kernel(NamedTuple):
     """
 
     init: Callable[[Any], Any]
-    step: StepFn
+    step: Callable[..., Any]
 
 
 def step_of(
@@ -42,7 +36,7 @@ def step_of(
     functions: tuple[Any, ...],
     settings: Any,
     *numbers: Any,
-) -> StepFn:
+) -> Callable[..., Any]:
     """The `step` of a kernel, compiled once for its functions, settings and steps.
 
     Args:

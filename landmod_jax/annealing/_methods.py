@@ -1,5 +1,7 @@
 """The four diffusions, coefficient by coefficient, and their steps.
 
+The plain ones are the improved ones with f = 0.
+
 Points and gradients have shape (d,) or (d, chains). Values of a chain, such as T and f,
 are scalars or have shape (chains,) and broadcast.
 """
@@ -42,35 +44,21 @@ class Kinetic(NamedTuple):
     diffusion: jax.Array | float
 
 
-def langevin(grad: jax.Array, at: Local) -> Overdamped:
-    """dX = −∇U dt + √(2T) dB  (2.2); its law at constant T is exp(−U/T)."""
-    return Overdamped(drift=-grad, diffusion=root(2 * at.T))
-
-
-def improved(grad: jax.Array, at: Local) -> Overdamped:
-    """dX = −∇U dt + √(2(f((U − c)₊) + T)) dB  (2.7).
+def overdamped(grad: jax.Array, at: Local) -> Overdamped:
+    """dX = −∇U dt + √(2(f((U − c)₊) + T)) dB  (2.7); with f = 0, (2.2).
 
     At constant T and c, −∇U·p = ∇((f + T)·p) gives the law exp(−H), with H of (2.9),
-    its logarithm included, and ε = T.
+    its logarithm included, and ε = T. With f = 0, it is exp(−U/T).
     """
     return Overdamped(drift=-grad, diffusion=root(2 * (at.f + at.T)))
 
 
 def kinetic(grad: jax.Array, at: Local) -> Kinetic:
-    """dX = Y dt, dY = −Y/T dt − ∇U dt + √2 dB  (2.5).
-
-    At constant T its law is exp(−U/T) in x and N(0, T) in each y, independent.
-    """
-    return Kinetic(friction=1 / at.T, force=-grad, diffusion=math.sqrt(2))
-
-
-def improved_kinetic(grad: jax.Array, at: Local) -> Kinetic:
     """dX = Y dt, dY = −Y/T dt − T∇H dt + √2 dB  (2.8), with the full H of (2.9):
 
-    ∇H = (1 + f′) ∇U / (f + ε). At constant T and c its law is exp(−H) in x and N(0, T)
-    in each y, independent.
+    ∇H = (1 + f′) ∇U / (f + ε). At constant T and c, its law is exp(−H) in x and N(0, T)
+    in each y, independent. With f = 0 and ε = T, it is (2.5), to the bit.
     """
-    # T / (0 + T) is 1 exactly: f = 0 and eps = T give `kinetic` bit for bit.
     scale = at.T * (1 + at.slope) / (at.f + at.eps)
     return Kinetic(friction=1 / at.T, force=-scale * grad, diffusion=math.sqrt(2))
 
@@ -120,14 +108,13 @@ def finish(terms: Kinetic, y: jax.Array, dt: jax.Array) -> jax.Array:
 
 
 class Method(NamedTuple):
-    coefficients: Callable[[jax.Array, Local], Overdamped | Kinetic]
-    kinetic: bool = False
-    modified: bool = False
+    kinetic: bool
+    modified: bool
 
 
 METHODS: dict[MethodName, Method] = {
-    "langevin": Method(langevin),
-    "kinetic": Method(kinetic, kinetic=True),
-    "improved": Method(improved, modified=True),
-    "improved_kinetic": Method(improved_kinetic, kinetic=True, modified=True),
+    "langevin": Method(kinetic=False, modified=False),
+    "kinetic": Method(kinetic=True, modified=False),
+    "improved": Method(kinetic=False, modified=True),
+    "improved_kinetic": Method(kinetic=True, modified=True),
 }

@@ -147,7 +147,7 @@ def metropolis(
     law = kernel.law_of(f, threshold, logarithm)
     functions = kernel.checked(energy, propose)
     start = x0 if isinstance(x0, MetropolisState) else None
-    x = kernel.points(x0 if start is None else start.x, functions, law)
+    x = kernel.points(x0 if start is None else start.x, functions)
     if temperature is None:
         temperature = _cooling(energy, start, steps)
     best_value, state, trajectory = driver.drive(

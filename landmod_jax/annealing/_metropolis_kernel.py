@@ -59,7 +59,7 @@ def metropolis_kernel(
     functions = checked(energy, propose)
 
     def init(x0: Any) -> MetropolisState:
-        return compiled.call(started, functions, law, points(x0, functions, law))
+        return compiled.call(started, functions, law, points(x0, functions))
 
     return Kernel(
         init, kernels.step_of(MetropolisState, started, _stepped, functions, law)
@@ -90,7 +90,7 @@ def law_of(f: Any, threshold: Any, logarithm: Any) -> loop.Law:
     return loop.Law(shapes.resolve(f), rule, logarithm)
 
 
-def points(x0: Any, functions: tuple[Any, Any], law: loop.Law) -> Any:
+def points(x0: Any, functions: tuple[Any, Any]) -> Any:
     """x0 as arrays, which are states of the model, if there is one."""
     x = arguments.states(x0)
     energy, propose = functions
@@ -98,10 +98,6 @@ def points(x0: Any, functions: tuple[Any, Any], law: loop.Law) -> Any:
     for model in models.values():
         if isinstance(model, (Ising, Potts)):
             model.check_states("x0", jax.tree.leaves(x)[0])
-    if law.threshold.share is not None:
-        arguments.on_auto_axes(x, "a population's threshold")
-    if not isinstance(propose, Moves):
-        arguments.on_auto_axes(x, "a function as propose")
     return x
 
 

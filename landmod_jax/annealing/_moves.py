@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from landmod_jax import _checks
+from landmod_jax._numerics import types_of
 from landmod_jax.annealing import _noise as noise
 
 DrawFn = Callable[[int], jax.Array]
@@ -133,16 +134,9 @@ def checked(propose: Any, x: Any) -> Any:
             "propose must be a function of a key and a state that JAX can trace; it "
             f"failed: {_checks.brief(error)}"
         ) from error
-    if _types(y) != _types(x):
+    if types_of(y) != types_of(x):
         raise ValueError(
             "propose must return a state with the structure, shapes and dtypes of its "
             f"argument; for {_checks.shown(x)} it returned {_checks.shown(y)}"
         )
     return Whole(propose)
-
-
-def _types(tree: Any) -> Any:
-    leaves = jax.tree.leaves(tree)
-    return jax.tree.structure(tree), [
-        (getattr(leaf, "shape", None), getattr(leaf, "dtype", None)) for leaf in leaves
-    ]

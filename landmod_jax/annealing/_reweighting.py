@@ -8,8 +8,8 @@ import jax.numpy as jnp
 
 from landmod_jax import _checks
 from landmod_jax import _shapes as shapes
-from landmod_jax._landscape import integral_from_c
-from landmod_jax._numerics import at_height, held_eps
+from landmod_jax._landscape import landscape
+from landmod_jax._numerics import held_eps
 
 SMALL = 100  # effective samples
 
@@ -71,34 +71,17 @@ def log_weights(
     """
     value = _checks.real_array("value", value)
     T = _checks.number("temperature", temperature, above=0)
-    if target is not None:
-        target = _checks.number("target", target, above=0)
+    T_target = T if target is None else _checks.number("target", target, above=0)
     logarithm = _checks.flag("logarithm", logarithm)
-    T = held_eps(T, value.dtype)
-    at_target = T if target is None else held_eps(target, value.dtype)
+    known = jnp.isfinite(value)
+    lowest = jnp.where(known, value, jnp.inf).min()
+    u = jnp.where(known, value, lowest)
+    above = u - lowest
     if f is None:
-        return _finite_or_none(value, value / T - value / at_target)
-    shape = shapes.resolve(f)
-    c = _checks.real_array("c", c).astype(value.dtype)
-    try:
-        c = jnp.broadcast_to(c, value.shape)
-    except ValueError as error:
-        raise ValueError(
-            f"c must broadcast to the shape of value, {value.shape}; got {c.shape}"
-        ) from error
-    above = jnp.where(jnp.isfinite(value), jnp.maximum(value - c, 0), 0)
-    eps = jnp.broadcast_to(T, value.shape)
-    at_c = shape(jnp.zeros_like(value)) + eps
-    below = jnp.minimum(value, c)
-    lowest = jnp.where(jnp.isfinite(value), value, jnp.inf).min()
-    h = (below - lowest) / at_c + integral_from_c(shape, above, eps)
-    if logarithm:
-        h += jnp.log(at_height(shape, above) + eps)
-    return _finite_or_none(value, h - (value - lowest) / at_target)
-
-
-def _finite_or_none(value: jax.Array, log_w: jax.Array) -> jax.Array:
-    return jnp.where(jnp.isfinite(value), log_w, -jnp.inf)
+        h = above / held_eps(T, value.dtype)
+    else:
+        h = landscape(u, c, T, f, lowest, logarithm=logarithm)
+    return jnp.where(known, h - above / held_eps(T_target, value.dtype), -jnp.inf)
 
 
 def expectation(

@@ -1,7 +1,6 @@
 """Ising and Potts models, their energies and their flips."""
 
 import dataclasses
-import functools
 import math
 from typing import Any, ClassVar, Literal, get_args
 
@@ -22,7 +21,6 @@ class _Model:
 
     couplings: Couplings
     fields: jax.Array
-    _kinds: ClassVar[tuple[Any, ...]]  # of numbers, as NumPy names them
     _contrast: ClassVar[float]  # what a flip may change U by, for a coupling of 1
 
     @property
@@ -90,25 +88,19 @@ class _Model:
         Raises:
           ValueError: it does not.
         """
+        raise NotImplementedError
+
+    def _check(
+        self, name: str, x: jax.Array, wanted: str, kinds: Any, are: Any
+    ) -> None:
         if x.shape[-1:] != (self.n,):
             raise ValueError(
                 f"{name} must hold states of {self.n} numbers on its last axis, got "
                 f"shape {x.shape}"
             )
-        fine = any(jnp.issubdtype(x.dtype, kind) for kind in self._kinds)
-        if fine and not _checks.traced(x):
-            with jax.ensure_compile_time_eval():
-                fine = bool(self._are_values(x))
-        if not fine:
-            raise ValueError(
-                f"{name} must hold {self._values(name)}; got {_checks.shown(x)}"
-            )
-
-    def _values(self, name: str) -> str:
-        raise NotImplementedError
-
-    def _are_values(self, x: jax.Array) -> jax.Array:
-        raise NotImplementedError
+        fine = any(jnp.issubdtype(x.dtype, kind) for kind in kinds)
+        if not fine or not (_checks.traced(x) or are(np.asarray(x)).all()):
+            raise ValueError(f"{name} must hold {wanted}; got {_checks.shown(x)}")
 
     def _state(self, s: Any) -> jax.Array:
         state = jnp.asarray(s)
@@ -116,7 +108,6 @@ class _Model:
             raise ValueError(
                 f"s must be a state of shape ({self.n},), got {state.shape}"
             )
-        arguments.check_range("s", s, state)
         self.check_states("s", state)
         return state
 
@@ -141,7 +132,6 @@ class Ising(_Model):
     couplings: Couplings
     fields: jax.Array
     offset: jax.Array
-    _kinds = (np.signedinteger, np.floating)
     _contrast = 2.0
 
     def _levels(self) -> jax.Array:
@@ -157,11 +147,10 @@ class Ising(_Model):
         up = jax.random.bernoulli(key, shape=self._shape(key, chains))
         return jnp.where(up, 1, -1).astype(self.couplings.dtype)
 
-    def _values(self, name: str) -> str:
-        return f"spins of -1 and 1 (of bits, pass 2 * {name} - 1, as signed integers)"
-
-    def _are_values(self, x: jax.Array) -> jax.Array:
-        return _all_spins(x)
+    def check_states(self, name: str, x: jax.Array) -> None:
+        wanted = f"spins of -1 and 1 (of bits, pass 2 * {name} - 1, as signed integers)"
+        kinds = np.signedinteger, np.floating
+        self._check(name, x, wanted, kinds, lambda x: abs(x) == 1)
 
     def other(self, draw: DrawFn, old: jax.Array) -> jax.Array:
         del draw
@@ -188,7 +177,6 @@ class Potts(_Model):
 
     couplings: Couplings
     fields: jax.Array
-    _kinds = (np.integer,)
     _contrast = 1.0
 
     def _levels(self) -> jax.Array:
@@ -209,17 +197,12 @@ class Potts(_Model):
         """Draw independent states (chains, n) of uniform colors."""
         return jax.random.randint(key, self._shape(key, chains), 0, self.q, jnp.int8)
 
-    def _values(self, name: str) -> str:
-        del name
-        return f"colors, integers from 0 to {self.q - 1}"
-
-    def _are_values(self, x: jax.Array) -> jax.Array:
-        return _all_below(self.q, x)
+    def check_states(self, name: str, x: jax.Array) -> None:
+        wanted = f"colors, integers from 0 to {self.q - 1}"
+        self._check(name, x, wanted, (np.integer,), lambda x: (x >= 0) & (x < self.q))
 
     def other(self, draw: DrawFn, old: jax.Array) -> jax.Array:
         """One of the q − 1 other colors."""
-        # `change` gathers fields for each chain, which explicit axes do not allow.
-        arguments.on_auto_axes(old, "a Potts model")
         new = old + 1 + _below(self.q - 1, draw(1)).astype(old.dtype)
         return jnp.where((new >= self.q) | (new < 0), new - self.q, new)
 
@@ -261,16 +244,6 @@ class Flips:
     def apply(self, x: jax.Array, move: Any, accepted: jax.Array) -> jax.Array:
         site, old, new = move
         return with_row(x, site, jnp.where(accepted, new, old))
-
-
-@jax.jit
-def _all_spins(x: jax.Array) -> jax.Array:
-    return (abs(x) == 1).all()
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _all_below(q: int, x: jax.Array) -> jax.Array:
-    return ((x >= 0) & (x < q)).all()
 
 
 def _below(n: int, bits: jax.Array) -> jax.Array:

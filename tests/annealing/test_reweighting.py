@@ -23,7 +23,6 @@ U = np.asarray(jax.vmap(MODEL)(STATES), np.float64)
 C = float(U.min()) + 0.5
 WAYS = {
     "linear": {"f": "linear"},
-    "bounded": {"f": lm.bounded(3.0, 1.0)},
     "no closed form": {"f": lm.power(1.5)},
     "the full H": {"f": "linear", "logarithm": True},
 }
@@ -64,10 +63,9 @@ def test_weights_turn_one_law_into_the_other(way):
         )
 
 
-@pytest.mark.parametrize("law", [WAYS["linear"], WAYS["the full H"]])
-def test_intervals_cover_as_often_as_they_say(law):
+def test_intervals_cover_as_often_as_they_say():
     """1,000 repetitions of 60 chains; 2 points are 2.9 standard errors of 95%."""
-    repetitions, chains = 1_000, 60
+    law, repetitions, chains = WAYS["linear"], 1_000, 60
     whole = path(repetitions * chains, records=8, sweeps=2, law=law)
     x, value = whole.x, whole.value
     # Of each repetition, its own chains.
@@ -83,23 +81,10 @@ def test_intervals_cover_as_often_as_they_say(law):
     result = jax.jit(found)(split(x), split(value))
     covered = (result.low < exact(T)) & (exact(T) < result.high)
     assert np.abs(np.asarray(covered).mean(0) - 0.95).max() < 0.02
-    if law is not WAYS["linear"]:
-        return  # the law of the full H is too close to the target for what follows
     # Without the weights they would not.
     plain = jax.vmap(lambda x: statistics_of(x).mean((0, 1)))(split(x))
     half = (result.high - result.low) / 2
     assert (np.abs(plain - exact(T)) < half).mean(0).min() < 0.6
-
-
-def test_another_temperature_may_be_the_target():
-    whole = path(2000, records=8, sweeps=2, law={"f": "linear"})
-    found = annealing.expectation(
-        statistics_of(whole.x), whole.value, temperature=T, f="linear", c=C,
-        target=1.2,
-    )  # fmt: skip
-    error = np.asarray(found.standard_error)
-    assert (np.abs(found.mean - exact(1.2)) < 4 * error).all()
-    assert found.ess > 1000
 
 
 def test_effective_size_and_its_warning_by_hand():
@@ -125,7 +110,7 @@ def test_points_without_a_finite_energy_have_no_weight():
     np.testing.assert_allclose(found.ess, 200, rtol=1e-5)
 
 
-@pytest.mark.parametrize("chains", [2, 3, 60])
+@pytest.mark.parametrize("chains", [2, 60])
 def test_intervals_are_student_s(chains):
     value = jnp.zeros((4, chains))
     statistic = jax.random.normal(jax.random.key(0), value.shape)
