@@ -90,14 +90,6 @@ def test_the_sdist_is_complete(sdist):
     assert all(name.startswith(LEFT_OUT) for name in sources() - files)
 
 
-def test_the_sdist_makes_the_same_wheel(backend, sdist, tmp_path):
-    _, top = sdist
-    (tmp_path / "a").mkdir()
-    (tmp_path / "b").mkdir()
-    again = wheel(backend, top, tmp_path / "a")
-    assert again == wheel(backend, ROOT, tmp_path / "b")
-
-
 def test_the_citation_has_the_version():
     assert f"\nversion: {VERSION}\n" in (ROOT / "CITATION.cff").read_text("utf-8")
 

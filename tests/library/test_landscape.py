@@ -1,5 +1,7 @@
 """Shapes and H: closed forms, quadrature, gradients, critical heights."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,12 +18,11 @@ F = {
     "cbrt": np.cbrt,
     "bounded": lambda u: u**3 / (1 + u**3),
 }
-F_JAX = F | {"sqrt": jnp.sqrt, "cbrt": jnp.cbrt}
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("eps", [1.0, 0.05])
-def test_h_against_scipys_quadrature(name, eps):
+def test_h_against_scipys_quadrature(name):
+    eps = 0.05
     u, c, u_min = np.array([-0.5, 0.3, 0.30001, 0.9, 2.0, 10.0]), 0.3, -0.5
     expected = [
         integrate.quad(
@@ -35,29 +36,12 @@ def test_h_against_scipys_quadrature(name, eps):
     np.testing.assert_allclose(got, expected, rtol=2e-5, atol=2e-5)
 
 
-@pytest.mark.parametrize(
-    ("p", "name"), [(1, "linear"), (2, "quadratic"), (0.5, "sqrt")]
-)
-def test_both_forms_of_a_power_are_the_same(p, name):
-    u = jnp.linspace(0, 5, 11)
-    np.testing.assert_allclose(lm.power(p)(u), lm.SHAPES[name](u), rtol=1e-5)
-    np.testing.assert_allclose(lm.power(p)(u), u**p, rtol=1e-5)
+def test_a_power_with_a_name_has_its_closed_form():
+    for p, name in ((1, "linear"), (2, "quadratic"), (0.5, "sqrt")):
+        assert lm.power(p) == lm.SHAPES[name]
 
 
-def test_equations_2_10_and_2_11():
-    c, eps, u_min = 0.7, 0.4, 0.2
-    below, above = jnp.array([0.2, 0.5, 0.7]), jnp.array([0.7, 1.0, 5.0])
-    np.testing.assert_allclose(
-        lm.landscape(below, c, eps, u_min=u_min), (below - u_min) / eps, atol=1e-6
-    )
-    np.testing.assert_allclose(
-        lm.landscape(above, c, eps, u_min=u_min),
-        (c - u_min) / eps + np.log((above - c + eps) / eps),
-        rtol=1e-6,
-    )
-
-
-@pytest.mark.parametrize("f", [*NAMES, lambda u: 1 + jnp.sin(u), lm.power(2.5)])
+@pytest.mark.parametrize("f", ["linear", "bounded", lambda u: 1 + jnp.sin(u)])
 def test_the_gradient_of_h_is_2_12(f):
     """Autodiff of H(U(x)) against landscape_modify on ∇U; U(x) = sin x + sin 10x/3."""
 
@@ -89,7 +73,7 @@ def test_the_bounded_shape_meets_the_conditions_of_the_theory():
     f = lm.bounded(2.0, 0.5)
     derivatives = [f, jax.grad(f), jax.grad(jax.grad(f))]
     assert [float(d(0.0)) for d in derivatives] == [0, 0, 0]
-    u = jnp.logspace(-6, 30, 200)
+    u = jnp.logspace(-6, 30, 50)
     values = f(u)
     assert (np.diff(values) >= 0).all()
     assert values.max() <= 2
@@ -107,10 +91,10 @@ def brute_force_critical_height(u, c):
     return max(heights)
 
 
-@pytest.mark.parametrize("c", [np.inf, 1.0, 0.0, -5.0])
+@pytest.mark.parametrize("c", [np.inf, 0.0])
 def test_the_critical_height_by_brute_force(c):
     rng = np.random.default_rng(0)
-    for _ in range(10):
+    for _ in range(4):
         u = rng.standard_normal(30).cumsum()
         np.testing.assert_allclose(
             lm.critical_height(u, c), brute_force_critical_height(u, c)
@@ -138,16 +122,23 @@ def test_the_slope_of_the_bounded_shape_is_right_where_its_two_forms_meet():
 @pytest.mark.parametrize("name", NAMES)
 def test_closed_forms_keep_their_digits_for_every_eps(name):
     """√u and ∛u are small against a large ε, and the logarithm nearly cancels."""
-    u = np.tile(np.float32([0.0, 1e-6, 1e-3, 0.9, 1.1, 50.0]), (5, 1))
-    eps = np.float32([[1e-6], [1.0], [30.0], [1e4], [1e20]])
-    got = lm.landscape(u, 0.0, eps, name)
-    with jax.enable_x64(True):
-        by_quadrature = lm.landscape(np.float64(u), 0.0, eps, lambda v: F_JAX[name](v))
-    np.testing.assert_allclose(got, by_quadrature, rtol=3e-6)
+    u = np.float32([0.0, 1e-6, 1e-3, 0.9, 1.1, 50.0])
+    for eps in (1e-6, 1.0, 30.0, 1e20):
+        got = lm.landscape(u, 0.0, eps, name)
+        edges = np.concatenate([[0], np.geomspace(1e-12, 50, 40)])
+        points = np.unique(np.concatenate([edges, np.float64(u)]))
+        parts = [
+            integrate.quad(lambda v, eps=eps: 1 / (F[name](v) + eps), a, b)[0]
+            for a, b in itertools.pairwise(points)
+        ]
+        whole = dict(zip(points, np.cumsum([0, *parts])))
+        expected = [whole[float(x)] for x in u]
+        np.testing.assert_allclose(got, expected, rtol=3e-6, err_msg=str(eps))
 
 
-@pytest.mark.parametrize("f", [*NAMES, lambda u: 1 + jnp.sin(u)])
-@pytest.mark.parametrize("logarithm", [False, True])
+@pytest.mark.parametrize(
+    ("f", "logarithm"), [("sqrt", False), (lambda u: 1 + jnp.sin(u), True)]
+)
 def test_a_threshold_far_above_everything_changes_nothing(f, logarithm):
     u = jnp.tile(jnp.linspace(-1, 2, 7), (3, 1))
     c = jnp.array([[5.0], [1e8], [jnp.inf]])

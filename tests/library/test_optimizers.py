@@ -31,13 +31,10 @@ SETTINGS = {
     "sgd": {"lr": 0.02},
     "sgd momentum": {"lr": 0.02, "momentum": 0.9, "weight_decay": 0.01},
     "sgd nesterov": {"lr": 0.02, "momentum": 0.9, "nesterov": True},
-    "adam": {"lr": 0.05},
     "adam decay": {"lr": 0.05, "betas": (0.8, 0.95), "weight_decay": 0.01},
     "sgd dampening": {"lr": 0.02, "momentum": 0.9, "dampening": 0.5},
     "adagrad": {"lr": 0.1},
     "adagrad slower": {"lr": 0.1, "lr_decay": 0.05},
-    "adagrad decay": {"lr": 0.1, "weight_decay": 0.01},
-    "rmsprop": {"lr": 0.01},
     "rmsprop momentum": {"lr": 0.01, "momentum": 0.5, "weight_decay": 0.01},
 }
 
@@ -125,19 +122,13 @@ def by_torch(name, shape):
 )
 @pytest.mark.parametrize(
     ("name", "shape"),
-    [("sgd momentum", "base"), ("adam", "base"), ("rmsprop momentum", "quadratic")]
+    [("sgd momentum", "base"), ("rmsprop momentum", "quadratic")]
     + [(name, "linear") for name in SETTINGS],
 )
 def test_200_steps(name, shape, reference):
     expected = reference(name, shape)
     np.testing.assert_allclose(ours(name, shape), expected, rtol=1e-9, atol=1e-9)
     assert np.ptp(expected, axis=0).max() > 0.1  # it did move
-
-
-def test_the_landscape_changes_the_path():
-    paths = [by_hand("sgd momentum", shape) for shape in SHAPES]
-    assert np.abs(paths[0] - paths[1]).max() > 1e-3
-    assert np.abs(paths[1] - paths[2]).max() > 1e-3
 
 
 def test_a_schedule_is_taken_for_lr_and_momentum_sees_it_late():

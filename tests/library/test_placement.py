@@ -60,12 +60,14 @@ def steps(*chain):
 
     @jax.jit
     def run(losses):
-        state, rows = tx.init(START), []
-        for i, loss in enumerate(losses):
-            grads = jax.tree.map(lambda p, i=i: jnp.sin(p * (i + 1)), START)
+        def step(state, step_and_loss):
+            i, loss = step_and_loss
+            grads = jax.tree.map(lambda p: jnp.sin(p * (i + 1)), START)
             updates, state = tx.update(grads, state, START, value=loss)
-            rows.append(jnp.concatenate([u.ravel() for u in jax.tree.leaves(updates)]))
-        return jnp.stack(rows)
+            leaves = jax.tree.leaves(updates)
+            return state, jnp.concatenate([u.ravel() for u in leaves])
+
+        return jax.lax.scan(step, tx.init(START), (jnp.arange(4), losses))[1]
 
     return run
 
@@ -89,7 +91,7 @@ def test_ahead_of_an_optimizer_lm_does_what_its_group_says(name):
         np.testing.assert_allclose(constant[1][0], 4 * constant[0][0], rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["adam", *SCALED, *NO_EFFECT, *INVERTED])
+@pytest.mark.parametrize("name", ["sgd", "adam", "lars", "contrib.momo"])
 def test_behind_any_optimizer_the_step_is_scaled(name):
     scaled, plain = steps(ALL[name], OURS)(CHANGING), steps(ALL[name])(CHANGING)
     np.testing.assert_allclose(scaled, plain / CHANGING[:, None], rtol=1e-5)

@@ -3,7 +3,6 @@
 import chex
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 import pytest
 
@@ -21,14 +20,12 @@ def steps(tx, state, losses):
 
 
 @pytest.mark.parametrize("name", LEARNING)
-@pytest.mark.parametrize("compiled", [False, True])
-def test_reset_forgets_every_loss(name, compiled):
+def test_reset_forgets_every_loss(name):
     """What follows is as in a new run, but for the count."""
     tx = optax.chain(lm.landscape_modify(threshold=THRESHOLDS[name]), optax.sgd(0.1))
     w = jnp.ones(2)
     state = steps(tx, tx.init(w), [0.5, 0.01])
-    reset = lambda state: lm.reset(tx, state, w)
-    reset = jax.jit(reset) if compiled else reset
+    reset = jax.jit(lambda state: lm.reset(tx, state, w))
     again = steps(tx, reset(state), [5.0, 6.0])
     new = steps(tx, tx.init(w), [5.0, 6.0])
     assert lm.current(again).count == 4
@@ -79,20 +76,8 @@ def test_constant_keeps_nothing_in_its_state():
         assert state.c == c
 
 
-def test_constant_after_another_threshold():
-    before, then = lm.landscape_modify(), lm.landscape_modify(threshold=lm.constant(1))
-    _, state = before.update(1.0, before.init(0.0), value=3.0)
-    _, after = jax.lax.scan(
-        lambda s, v: (then.update(1.0, s, value=v)[1], s.c), state, jnp.ones(3)
-    )
-    np.testing.assert_array_equal(after, [3, 1, 1])
-
-
-@pytest.mark.parametrize(("n", "other"), [(5, 3), (3, 5)])
-def test_another_n_needs_a_reset(n, other):
-    first, then = (
-        lm.landscape_modify(threshold=lm.windowed_min(k)) for k in (n, other)
-    )
+def test_another_n_needs_a_reset():
+    first, then = (lm.landscape_modify(threshold=lm.windowed_min(k)) for k in (5, 3))
     state = steps(first, first.init(0.0), [5.0, 1.0])
     with pytest.raises(ValueError, match=r"landmod_jax\.reset.*n is"):
         steps(then, state, [2.0])
@@ -101,7 +86,7 @@ def test_another_n_needs_a_reset(n, other):
 
 @pytest.mark.parametrize(
     ("first", "then"),
-    [(first, then) for first in THRESHOLDS for then in LEARNING if first != then],
+    [("running_min", "windowed_min"), ("constant", "running_min")],
 )
 def test_the_state_of_another_threshold_is_refused(first, then):
     state = lm.landscape_modify(threshold=THRESHOLDS[first]).init(0.0)
@@ -110,22 +95,10 @@ def test_the_state_of_another_threshold_is_refused(first, then):
         tx.update(1.0, state, value=1.0)
 
 
-@pytest.mark.promotes
-def test_changing_the_threshold_of_a_run():
-    before = optax.chain(lm.landscape_modify(), optax.adam(0.1))
-    after = optax.chain(lm.landscape_modify(threshold=WINDOW), optax.adam(0.1))
-    w = jnp.ones(2)
-    state = steps(before, before.init(w), [3.0, 2.0])
-    state = steps(after, lm.reset(after, state, w), [1.0])
-    assert lm.current(state).c == 1
-    assert optax.tree.get(state[1], "ScaleByAdamState").count == 3
-
-
 @pytest.mark.parametrize(
     ("state", "message"),
     [
         (None, "state must be the LandscapeModifyState"),
-        ({}, "state must be the LandscapeModifyState"),
         (optax.adam(0.1).init(jnp.ones(2)), "state must be the LandscapeModifyState"),
         (
             {"count": 3, "c": 1.0, "scale": 0.5, "threshold": 1.0, "learned_c": 1.0},

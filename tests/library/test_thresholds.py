@@ -24,12 +24,12 @@ def test_running_min():
     )
 
 
-@pytest.mark.parametrize("c", [0.25, np.inf, -np.inf])
+@pytest.mark.parametrize("c", [0.25, np.inf])
 def test_constant(c):
     assert (values_of(lm.constant(c)) == c).all()
 
 
-@pytest.mark.parametrize("decay", [0.0, 0.5, 0.9])
+@pytest.mark.parametrize("decay", [0.0, 0.9])
 def test_smoothed_min_is_the_minimum_of_weighted_means(decay):
     means = []
     for t in range(1, len(LOSSES) + 1):
@@ -53,7 +53,7 @@ def test_windowed_min(n):
     np.testing.assert_array_equal(values_of(lm.windowed_min(n)), expected)
 
 
-@pytest.mark.parametrize("decay", [0.999, 0.9999, 1 - 1e-6, 1 - 1e-9])
+@pytest.mark.parametrize("decay", [0.9999, 1 - 1e-9])
 def test_slow_averages_keep_their_digits(decay):
     """In float32, 1 − 0.9999 has three digits and 1 − (1 − 1e-9) none."""
     c = values_of(lm.smoothed_min(decay), np.full(50, 2.0))

@@ -1,8 +1,6 @@
 """landscape_modify against NumPy by hand, its contract, and its faults."""
 
 import chex
-import hypothesis
-import hypothesis.strategies as st
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -47,8 +45,7 @@ def run(tx, losses, grads=PARAMS):
     ],
     ids=["linear", "quadratic", "sqrt", "cbrt", "bounded", "power", "wide", "own"],
 )
-@pytest.mark.parametrize("eps", [1.0, 0.1])
-@pytest.mark.parametrize("c", [None, 1.0])
+@pytest.mark.parametrize(("eps", "c"), [(1.0, None), (0.1, 1.0)])
 def test_c_and_scale_by_hand(f, f_by_hand, eps, c):
     threshold = lm.running_min() if c is None else lm.constant(c)
     _, _, got = run(lm.landscape_modify(f, eps, threshold=threshold), LOSSES)
@@ -61,62 +58,7 @@ def test_every_gradient_is_multiplied_by_the_scale():
     chex.assert_trees_all_close(updates, {"w": np.full((3, 2), 0.5), "b": np.zeros(2)})
 
 
-# XLA flushes subnormal numbers to zero.
-finite = st.floats(-1e6, 1e6, width=32, allow_subnormal=False)
-
-
-@hypothesis.settings(deadline=None, max_examples=60)
-@hypothesis.given(
-    losses=st.lists(finite, min_size=1, max_size=12),
-    eps=st.floats(0.0625, 16, width=32),
-    f=st.sampled_from(["linear", "quadratic", "sqrt", "cbrt", "bounded"]),
-)
-def test_properties_of_c_and_scale(losses, eps, f):
-    _, _, (c, scale) = run(STEPS[f], [(loss, eps) for loss in losses])
-    assert (np.diff(c) <= 0).all()
-    np.testing.assert_array_equal(c, np.minimum.accumulate(np.float32(losses)))
-    assert (scale >= 0).all()
-    assert (scale <= np.float32(1 / np.float32(eps)) * (1 + 1e-6)).all()
-    at_minimum = c == np.float32(losses)
-    np.testing.assert_allclose(scale[at_minimum], 1 / eps, rtol=1e-6)
-    if f != "bounded":  # strictly falling in the height above c
-        above = np.float32(losses) - c
-        order = np.argsort(above)
-        assert (np.diff(scale[order]) <= 1e-6 * scale[order][1:]).all()
-
-
-class _EpsByCall:
-    """A jitted update whose eps comes with the value, so that it compiles once."""
-
-    def __init__(self, f):
-        self.init = lm.landscape_modify(f).init
-
-        @jax.jit
-        def update(grads, state, value, eps):
-            return lm.landscape_modify(f, eps).update(grads, state, value=value)
-
-        self._update = update
-
-    def update(self, grads, state, params, value):
-        del params
-        return self._update(grads, state, *map(jnp.float32, value))
-
-
-STEPS = {f: _EpsByCall(f) for f in ("linear", "quadratic", "sqrt", "cbrt", "bounded")}
-
-
-@hypothesis.settings(deadline=None, max_examples=30)
-@hypothesis.given(losses=st.lists(finite, min_size=2, max_size=8), shift=finite)
-def test_adding_a_constant_to_the_loss_changes_c_alone(losses, shift):
-    losses = np.float32(np.round(losses))
-    moved = losses + np.float32(np.round(shift))
-    tx = STEPS["linear"]
-    plain, shifted = (run(tx, [(loss, 1) for loss in x])[2] for x in (losses, moved))
-    np.testing.assert_allclose(plain[1], shifted[1], rtol=1e-4)
-
-
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("place", [0, 1, 3])
+@pytest.mark.parametrize(("bad", "place"), [(np.nan, 0), (np.inf, 1), (-np.inf, 3)])
 @pytest.mark.parametrize(
     "threshold",
     [lm.running_min, lambda: lm.smoothed_min(0.5), lambda: lm.windowed_min(2)],
@@ -143,9 +85,9 @@ def test_a_nan_gradient_stays_visible():
     assert updates[1] == 0
 
 
-@pytest.mark.parametrize("losses", [[3e38, -3e38, 3e38], [1e30, 1e-30, 1e30]])
 @pytest.mark.parametrize("f", list(lm.SHAPES))
-def test_huge_losses_give_finite_scales(losses, f):
+def test_huge_losses_give_finite_scales(f):
+    losses = [3e38, -3e38, 3e38]
     _, _, (c, scale) = run(lm.landscape_modify(f), losses)
     np.testing.assert_allclose(c, np.minimum.accumulate(losses), rtol=1e-6)
     assert np.isfinite(scale).all()
@@ -209,9 +151,8 @@ def test_eps_may_be_a_schedule_of_the_step():
     np.testing.assert_allclose(scale, [1, 1, 4])
 
 
-@pytest.mark.parametrize("names", ["batch", ("i", "batch")])
-def test_an_axis_that_is_not_mapped_is_named(names):
-    tx = lm.landscape_modify(axis_name=names)
+def test_an_axis_that_is_not_mapped_is_named():
+    tx = lm.landscape_modify(axis_name=("i", "batch"))
     with pytest.raises(ValueError, match=r"axis_name is .*batch.*names no mapped"):
         jax.vmap(lambda v: tx.update(v, tx.init(v), value=v), axis_name="i")(
             jnp.ones(2)
@@ -235,7 +176,6 @@ def test_a_schedule_of_eps_that_fails_is_named(schedule):
         (jnp.zeros(3), lambda s, v: (1.0, s)),
         (jnp.zeros(3), lambda s, v: (v.astype(jnp.float16), s)),
         (jnp.zeros(3), lambda s, v: (v, s[:2])),
-        (jnp.zeros(3), lambda s, v: (v, s > 0)),
         (jnp.zeros(3), lambda s: (s, s)),
         (0, lambda s, v: (v, v)),
         ((), lambda s, v: (v, s.c)),

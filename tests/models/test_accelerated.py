@@ -143,28 +143,3 @@ def test_a_padded_mini_batch_trains_as_its_rows_alone(model, monkeypatch):
     chex.assert_trees_all_close(
         got.batch_stats, expected.batch_stats, rtol=1e-5, atol=1e-6
     )
-
-
-@pytest.mark.parametrize("relu", [False, True])
-def test_batch_norm_of_padded_rows_by_hand(relu):
-    """In float64: rows beyond the batch have no part in anything, and no gradient."""
-    with jax.enable_x64(True):
-        random = np.random.default_rng(0)
-        x, g = random.normal(1, 2, size=(2, 6, 3, 2, 4))
-        g[4:] = 0  # as a loss that leaves them out gives
-        weight, bias = random.normal(size=(2, 4))
-
-        def both(x, g, rows):
-            def of(*a):
-                return norm.normalize(*a, 1e-5, None, relu, rows=rows)
-
-            results, vjp = jax.vjp(of, *map(jnp.asarray, (x, weight, bias)))
-            zeros = map(jnp.zeros_like, results[1:])
-            return results, vjp((jnp.asarray(g), *zeros))
-
-        (y, *moments), (dx, *rest) = both(x, g, jnp.int32(4))
-        (y_, *moments_), (dx_, *rest_) = both(x[:4], g[:4], None)
-        np.testing.assert_allclose(y[:4], y_, rtol=1e-12)
-        np.testing.assert_allclose(dx[:4], dx_, rtol=1e-10, atol=1e-14)
-        assert not dx[4:].any()
-        chex.assert_trees_all_close((moments, rest), (moments_, rest_), rtol=1e-10)
