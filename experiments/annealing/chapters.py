@@ -22,6 +22,7 @@ def wave(x):
 
 U = wave(X)
 COLORS = ("#000000", *style.OTHER_COLORS)
+RIGHT = "right center"  # of a picture, for its legend
 
 
 def descend(energy, start, tx, steps: int) -> np.ndarray:
@@ -44,13 +45,13 @@ def _path(axis, energy, points, color: str, label: str) -> None:
     axis.plot(points[-1], heights[-1], "*", color=color, ms=10)
 
 
-def figure_1_1(path: Path) -> list[Path]:
+def figure_1_1(path: Path) -> None:
     """Gradient descent in a local minimum, and at a saddle point."""
 
     def cubic(x):
         return x**3
 
-    with style.figure(1, 2) as (fig, axes):
+    with style.picture(path, 2, 2, legend="") as axes:
         left, right = axes[0]
         left.plot(X, U, color="0.6")
         points = descend(wave, 3.9, lm.torch_optim.sgd(0.03), 25)
@@ -64,17 +65,16 @@ def figure_1_1(path: Path) -> list[Path]:
         for axis in axes[0]:
             axis.set_xlabel("x")
         left.set_ylabel("U(x)")
-        return style.save(fig, path)
 
 
-def figure_1_2(path: Path) -> list[Path]:
+def figure_1_2(path: Path) -> None:
     """Gradient descent with too large and too small a step."""
 
     def bowl(x):
         return x**2
 
     xs = np.linspace(-3.2, 3.2, 200)
-    with style.figure(1, 2) as (fig, axes):
+    with style.picture(path, 2, 2, legend="") as axes:
         for axis, (lr, start, steps, name) in zip(
             axes[0], ((1.06, 1.5, 6, "too large"), (0.01, 2.8, 12, "too small"))
         ):
@@ -84,10 +84,9 @@ def figure_1_2(path: Path) -> list[Path]:
             axis.set_title(f"{name} a step, η = {lr}")
             axis.set_xlabel("x")
         axes[0][0].set_ylabel("U(x)")
-        return style.save(fig, path)
 
 
-def figure_2_1(path: Path) -> list[Path]:
+def figure_2_1(path: Path) -> None:
     """The critical height: the climb that no path to the minimum avoids."""
     u = np.asarray(U)
     minimum = int(u.argmin())
@@ -95,7 +94,7 @@ def figure_2_1(path: Path) -> list[Path]:
     ways = [sorted((i, minimum)) for i in range(len(u))]
     tops = np.array([u[first : last + 1].max() for first, last in ways])
     worst = int((tops - u).argmax())
-    with style.figure(1, 1, width=4.5, height=2.8) as (fig, axes):
+    with style.picture(path, width=4.5, height=2.8) as axes:
         axis = axes[0][0]
         axis.plot(X, u, color="black")
         axis.hlines([u[worst], tops[worst]], X[0], X[-1], color="0.7", lw=0.8)
@@ -106,15 +105,14 @@ def figure_2_1(path: Path) -> list[Path]:
         axis.text(X[worst] - 0.35, tops[worst] + 0.1, words, color=color)
         axis.plot(X[minimum], u[minimum], "*", color="#0072B2", ms=11)
         axis.set(xlabel="x", ylabel="U(x)")
-        return style.save(fig, path)
 
 
-def figure_2_2(path: Path) -> list[Path]:
+def figure_2_2(path: Path) -> None:
     """State-dependent noise of (2.7): plain noise below c, more noise above it."""
     c, temperature = -0.5, 0.1
     noise = jnp.sqrt(2 * (jnp.maximum(U - c, 0) + temperature))
     plain = float(np.sqrt(2 * temperature))
-    with style.figure(2, 1, width=4.5, height=1.9) as (fig, axes):
+    with style.picture(path, 2, 1, 4.5, 1.9) as axes:
         top, bottom = axes[:, 0]
         top.plot(X, U, color="black")
         top.axhline(c, color="#D55E00", ls="--", lw=1)
@@ -123,48 +121,44 @@ def figure_2_2(path: Path) -> list[Path]:
         bottom.plot(X, noise, color="#D55E00", label="√(2(f((U − c)₊) + T))")
         bottom.axhline(plain, color="black", ls="--", lw=1, label="√(2T)")
         bottom.set(xlabel="x", ylabel="noise")
-        style.legend(fig)
-        return style.save(fig, path)
 
 
-def _landscapes(path: Path, curves) -> list[Path]:
-    with style.figure(1, 1, width=5, height=3) as (fig, axes):
+def _landscapes(path: Path, curves) -> None:
+    with style.picture(path, width=5, height=3, legend=RIGHT) as axes:
         axis = axes[0][0]
         for (label, values), color in zip(curves, COLORS):
             axis.plot(X, values, color=color, label=label)
         axis.set_xlabel("x")
-        fig.legend(loc="outside right center")
-        return style.save(fig, path)
 
 
-def figure_2_3(path: Path) -> list[Path]:
+def figure_2_3(path: Path) -> None:
     """U and H for f(x) = x, c the minimum of U, ε = 1."""
-    return _landscapes(path, [("U", U), ("H", lm.landscape(U, U.min()))])
+    _landscapes(path, [("U", U), ("H", lm.landscape(U, U.min()))])
 
 
-def figure_2_4(path: Path) -> list[Path]:
+def figure_2_4(path: Path) -> None:
     """The effect of f."""
     names = ("linear", "quadratic", "sqrt", "bounded")
-    return _landscapes(
+    _landscapes(
         path,
         [("U − min U", U - U.min())]
         + [(f"f {name}", lm.landscape(U, U.min(), f=name)) for name in names],
     )
 
 
-def figure_2_5(path: Path) -> list[Path]:
+def figure_2_5(path: Path) -> None:
     """The effect of c."""
     cs = [float(U.min()), -1.0, 0.0, 1.0, float(U.max()) + 1]
-    return _landscapes(path, [(f"c = {c:.2f}", lm.landscape(U, c)) for c in cs])
+    _landscapes(path, [(f"c = {c:.2f}", lm.landscape(U, c)) for c in cs])
 
 
-def figure_2_6(path: Path) -> list[Path]:
+def figure_2_6(path: Path) -> None:
     """The effect of ε."""
     eps = [0.5, 1.0, 2.0, 5.0]
-    return _landscapes(path, [(f"ε = {e:g}", lm.landscape(U, U.min(), e)) for e in eps])
+    _landscapes(path, [(f"ε = {e:g}", lm.landscape(U, U.min(), e)) for e in eps])
 
 
-def relatives(path: Path) -> list[Path]:
+def relatives(path: Path) -> None:
     """The scale of the gradient against the loss, for LM and similar methods."""
     loss, c = np.linspace(0, 4, 401), 0.5
     u = np.maximum(loss - c, 0)
@@ -181,7 +175,7 @@ def relatives(path: Path) -> list[Path]:
         "clipping to τ = 0.7": np.full_like(loss, 0.7),
         "flooding": np.sign(loss - c),
     }
-    with style.figure(1, 1, width=5, height=3.2) as (fig, axes):
+    with style.picture(path, width=5, height=3.2, legend=RIGHT) as axes:
         axis = axes[0][0]
         axis.axvline(c, color="0.8", linewidth=0.8)
         axis.annotate("c", (c, 2.02), ha="center", va="bottom", annotation_clip=False)
@@ -194,8 +188,6 @@ def relatives(path: Path) -> list[Path]:
         axis.set_xlabel("loss U")
         axis.set_ylabel("scale")
         axis.set_ylim(-1.1, 2)
-        fig.legend(loc="outside right center")
-        return style.save(fig, path)
 
 
 def himmelblau(point):
@@ -207,12 +199,13 @@ def himmelblau(point):
 LEARNING_RATES = {"sgd": 0.03, "adam": 0.3, "adagrad": 0.8, "rmsprop": 0.1}
 
 
-def trajectories(path: Path) -> list[Path]:
+def trajectories(path: Path) -> None:
     """Four optimizers on Himmelblau's function, with and without LM, from one start."""
     xs, ys = np.linspace(-5, 5, 200), np.linspace(-5, 5, 200)
     grid = himmelblau(np.meshgrid(xs, ys))
     start = [-0.3, -4.4]
-    with style.figure(2, len(OPTIMIZERS), width=2.6, height=2.6) as (fig, axes):
+    count = len(OPTIMIZERS)
+    with style.picture(path, 2 * count, count, 2.6, 2.6) as axes:
         for row, column in itertools.product(range(2), range(len(OPTIMIZERS))):
             axis, optimizer = axes[row][column], list(OPTIMIZERS.values())[column]
             rate = LEARNING_RATES[optimizer.name]
@@ -233,7 +226,6 @@ def trajectories(path: Path) -> list[Path]:
             axis.set(xlim=(-5, 5), ylim=(-5, 5), xticks=(-4, 0, 4), yticks=(-4, 0, 4))
         axes[0][0].set_ylabel("on U")
         axes[1][0].set_ylabel("on H, c = 0")
-        return style.save(fig, path)
 
 
 DRAWINGS = {

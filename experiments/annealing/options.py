@@ -3,6 +3,7 @@
 import dataclasses
 
 from experiments.errors import UserError
+from experiments.study import cases
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,23 +42,15 @@ class Plan:
         """Raise UserError for what cannot be measured."""
         from experiments.annealing.objectives import OBJECTIVES
 
-        for name in self.objectives:
-            if name not in OBJECTIVES:
-                raise UserError(
-                    f"unknown objective {name!r}: choose from {', '.join(OBJECTIVES)}"
-                )
-        for name in (
-            "steps", "chains", "settings", "tunings", "records", "escape_steps",
-        ):  # fmt: skip
-            if getattr(self, name) < 1:
-                raise UserError(f"--{name.replace('_', '-')} must be at least 1")
+        cases.check_names("objectives", self.objectives, OBJECTIVES)
+        for field in dataclasses.fields(Plan):
+            values = getattr(self, field.name)
+            values = values if isinstance(values, tuple) else (values,)
+            numbers = [x for x in values if not isinstance(x, str)]
+            if not values or not all(x > 0 for x in numbers):
+                option = field.name.replace("_", "-")
+                raise UserError(f"--{option} needs values; numbers greater than 0")
         if self.steps % self.records:
             raise UserError(
                 f"--steps {self.steps} must be a multiple of --records {self.records}"
             )
-        for name in ("objectives", "dimensions", "barriers", "temperatures"):
-            values = getattr(self, name)
-            if not values:
-                raise UserError(f"--{name} needs at least one value")
-            if name != "objectives" and not all(value > 0 for value in values):
-                raise UserError(f"--{name} must be greater than 0")

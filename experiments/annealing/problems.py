@@ -39,10 +39,6 @@ class Problem:
     def dimension(self) -> int:
         return self.objective.dimension
 
-    @property
-    def target(self) -> float:
-        return self.objective.minimum + self.tolerance
-
     @functools.cached_property
     def scaled(self) -> Callable[[jax.Array, jax.Array], jax.Array]:
         """(scale, z) to U / scale at z of the unit box."""

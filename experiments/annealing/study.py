@@ -13,13 +13,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.annealing import measure, pictures, rows, search, tables
+from experiments.annealing import measure, pictures, search, tables
 from experiments.annealing.escape import CASES
 from experiments.annealing.options import Plan
 from experiments.annealing.rows import PART, TABLES
-from experiments.report import style
 from experiments.runs import committed
-from experiments.study.record import Frames, Index, Part, Rows, Study
+from experiments.study.record import Frames, Index, Part, Study
 
 ESCAPE = 150_000  # steps until all chains are over a barrier, the mean of ours
 
@@ -48,10 +47,11 @@ def _options(config: Plan) -> dict[str, Any]:
 
 
 def _size(part: str, index: Index, frames: Frames) -> tuple[str, float]:
-    sizes = rows.of({part: dict(frames)}, index).sizes
+    sizes = index.study["options"]
     evaluations = len(frames["chains"]) * sizes["settings"] * sizes["steps"]
-    times, escape_steps = len(frames["escapes"]), index.option("escape_steps", ESCAPE)
-    return "evaluations", _amount(evaluations, times, sizes["chains"], escape_steps)
+    times = len(frames["escapes"])
+    amount = _amount(evaluations, times, sizes["chains"], sizes["escape_steps"])
+    return "evaluations", amount
 
 
 def _outline(config: Plan, missing: Sequence[str]) -> list[str]:
@@ -63,10 +63,6 @@ def _outline(config: Plan, missing: Sequence[str]) -> list[str]:
         f"{config.steps:,} evaluations; {times} mean times of escape",
         f"  to measure: {tunings} tunings, {times} times",
     ]
-
-
-def _draw(of: Rows, index: Index, out: Path, drawing: style.Drawing) -> None:
-    pictures.draw(rows.of(of, index), out, drawing)
 
 
 STUDY = Study(
@@ -82,9 +78,10 @@ STUDY = Study(
     size=_size,
     outline=_outline,
     line=lambda part, frames: f"{part}: {len(frames['chains']):,} chains",
-    words=lambda of, index: tables.tables(rows.of(of, index)),
-    draw=_draw,
-    title=lambda of: "The annealing methods on objectives with known minima",
+    words=lambda rows, index: tables.tables(rows[PART], index),
+    pictures=lambda rows, index: pictures.pictures(
+        rows[PART], index.study["options"]["steps"]
+    ),
+    title=lambda rows: "The annealing methods on objectives with known minima",
     captions=pictures.CAPTIONS,
-    upgrade=rows.upgrade,
 )

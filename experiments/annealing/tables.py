@@ -7,10 +7,11 @@ import pandas as pd
 from scipy import stats
 
 from experiments import text
-from experiments.annealing.rows import PROBLEM, WORDS, Tables
+from experiments.annealing.rows import PART, PROBLEM, WORDS
 from experiments.annealing.search import ALL
 from experiments.report import statistics
 from experiments.runs import provenance
+from experiments.study.record import Frames, Index
 
 SURE = 0.05
 EQUIVALENT = 0.05  # of the rate of success
@@ -84,11 +85,12 @@ def _against(row: Any) -> str:
     return f"{said} ({points}, p {text.p(row['p_holm'])})"
 
 
-def tables(rows: Tables) -> str:
+def tables(rows: Frames, index: Index) -> str:
     """The tables as Markdown."""
-    sizes, within = rows.sizes, 100 * EQUIVALENT
-    table = summarize(rows.chains, sizes["steps"])
-    tunings = rows.chains["tuning"].nunique()
+    about, sizes, within = index.parts[PART], index.study["options"], 100 * EQUIVALENT
+    chains, escapes = rows["chains"], rows["escapes"]
+    table = summarize(chains, sizes["steps"])
+    tunings = chains["tuning"].nunique()
     parts = [
         f"**Annealing, {sizes['steps']:,} evaluations per chain, {tunings} tunings of "
         f"{sizes['settings']} settings, {sizes['chains']} fresh chains for each**\n",
@@ -105,11 +107,11 @@ def tables(rows: Tables) -> str:
         "if two one-sided t tests at 5%, not adjusted, show a mean within "
         f"±{within:.0f} points.\n",
         "**Mean time over a barrier**, in units of the diffusion's time\n",
-        _escapes(rows.escapes),
-        _agreement(rows.escapes),
-        text.code_block([str(rows.about["command"])]),
-        f"Run on: {text.markdown(provenance.in_words(rows.about))}, "
-        f"{rows.about['seconds']:.0f} s.\n",
+        _escapes(escapes),
+        _agreement(escapes),
+        text.code_block([str(about["command"])]),
+        f"Run on: {text.markdown(provenance.in_words(about))}, "
+        f"{about['seconds']:.0f} s.\n",
     ]
     return "\n".join(parts)
 

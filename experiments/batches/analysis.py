@@ -19,7 +19,6 @@ SURE = 0.05
 # line between them, so that no remedy wins in a gap of another's grid.
 BETWEEN = 9
 LEAST = 6  # seeds, of which every third chooses and the others test
-AXES = ("faults", "rare")
 
 
 def groups(runs: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
-from experiments.config.optimizers import OPTIMIZERS
-from experiments.errors import UserError
 from experiments.study import cases, command, registry
 
 FIRST_SEED, TUNING_SEED = 5000, 9300  # the latter for the choice of the learning rate
@@ -80,7 +78,7 @@ PLAN = (
 )  # fmt: skip
 QUICK = (("mlp", ("adam",), _PRIMARY, QUICK_SEEDS),)
 NETWORKS = tuple(dict.fromkeys(network for network, *_ in PLAN))
-KEYS = ("network", "optimizer", "scenario")
+OPTIMIZERS = ("sgd", "adam")
 
 
 class Case(NamedTuple):
@@ -134,26 +132,20 @@ class Config(command.Options):
         Raises:
           UserError: a name is unknown, or nothing is left.
         """
-        plan = QUICK if self.quick else PLAN
-        for option, names, known in (
-            ("networks", self.networks, NETWORKS),
-            ("optimizers", self.optimizers, ("sgd", "adam")),
-            ("scenarios", self.scenarios, SCENARIOS),
-        ):
-            cases.check_names(option, names, known)
         cases.check_seeds(self.seeds)
-        chosen = {
+        planned = {
             Case(network, optimizer, scenario): self.seeds or seeds
-            for network, optimizers, scenarios, seeds in plan
+            for network, optimizers, scenarios, seeds in (QUICK if self.quick else PLAN)
             for optimizer in optimizers
             for scenario in scenarios
-            if network in (self.networks or NETWORKS)
-            and optimizer in (self.optimizers or optimizers)
-            and scenario in (self.scenarios or scenarios)
         }
-        if not chosen:
-            raise UserError("none of the plan's cases has all that was asked for")
-        return chosen
+        chosen = cases.selected(
+            planned,
+            networks=(NETWORKS, self.networks),
+            optimizers=(OPTIMIZERS, self.optimizers),
+            scenarios=(SCENARIOS, self.scenarios),
+        )
+        return {case: planned[case] for case in chosen}
 
     def seed_numbers(self, case: Case) -> Sequence[int]:
         first = TUNING_SEED if case.scenario == "rates" else FIRST_SEED

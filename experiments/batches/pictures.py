@@ -1,5 +1,6 @@
 """The study's pictures, drawn from its rows."""
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,11 @@ import pandas as pd
 
 from experiments.batches import analysis
 from experiments.batches.networks import NETWORKS
-from experiments.batches.options import FAULTS, RARE, SCENARIOS, STEPS
+from experiments.batches.options import FAULTS, RARE, STEPS
 from experiments.batches.remedies import OURS, REMEDIES, RIVALS
 from experiments.config.optimizers import OPTIMIZERS
 from experiments.report import style
+from experiments.study.record import Pictures
 
 CAPTIONS = {
     "frontier.png": "Further up is better protected, further right forgets less. A "
@@ -21,31 +23,25 @@ CAPTIONS = {
 _TICKS = (10.0, 50.0, 80.0, 90.0, 95.0, 97.0, 98.0, 99.0)
 
 
-def draw(
-    runs: pd.DataFrame, curves: pd.DataFrame, out: Path, drawing: style.Drawing
-) -> None:
+def pictures(runs: pd.DataFrame, curves: pd.DataFrame) -> Pictures:
     """frontier.png for the plan's first network, others.png for the rest; shift.png."""
-    panels = [
-        (network, optimizer, of_group)
-        for network, optimizer, of_group in analysis.groups(runs)
-        if analysis.frontier(of_group)
-    ]
+    panels = [panel for panel in analysis.groups(runs) if analysis.frontier(panel[-1])]
     first = next(iter(NETWORKS))
-    for name, chosen in (
-        ("frontier.png", [panel for panel in panels if panel[0] == first]),
-        ("others.png", [panel for panel in panels if panel[0] != first]),
-    ):
-        if chosen:
-            drawing.of(draw_frontier, chosen, out / name)
+    shown = {
+        "frontier.png": [panel for panel in panels if panel[0] == first],
+        "others.png": [panel for panel in panels if panel[0] != first],
+    }
+    drawn = {
+        name: functools.partial(draw_frontier, of) for name, of in shown.items() if of
+    }
     if len(curves):
-        drawing.of(draw_shift, curves, out / "shift.png")
-    elif not panels:
-        drawing.of(draw_accuracies, runs, out / "accuracies.png")
+        drawn["shift.png"] = functools.partial(draw_shift, curves)
+    return drawn
 
 
-def draw_frontier(panels: list[Any], path: Path) -> list[Path]:
+def draw_frontier(panels: list[Any], path: Path) -> None:
     """One panel below the other: kept under faults against kept on rare classes."""
-    with style.figure(len(panels), 1, 4.6, 3.6) as (fig, axes):
+    with style.picture(path, len(panels), 1, 4.6, 3.6) as axes:
         for axis, (network, optimizer, of_group) in zip(
             axes[:, 0], panels, strict=True
         ):
@@ -69,22 +65,13 @@ def draw_frontier(panels: list[Any], path: Path) -> list[Path]:
                 axis.plot(rare[default], faults[default], "o", ms=8, color=remedy.color)
             mark = {"marker": "*", "ms": 13, "ls": "", "color": REMEDIES["base"].color}
             axis.plot(rare[plain], faults[plain], label="plain", zorder=5, **mark)
-            axis.annotate(
-                "better",
-                (1, 1),
-                (0.87, 0.9),
-                "axes fraction",
-                "axes fraction",
-                {"arrowstyle": "->", "color": "0.4"},
-                color="0.4",
-            )
+            arrow = {"arrowstyle": "->", "color": "0.4"}
+            places = (1, 1), (0.87, 0.9), "axes fraction", "axes fraction"
+            axis.annotate("better", *places, arrow, color="0.4")
             _error_axis(axis)
             axis.set_title(f"{NETWORKS[network].label}, {OPTIMIZERS[optimizer].label}")
             axis.set_ylabel("accuracy with 2% bad batches, %")
         axes[-1, 0].set_xlabel("accuracy on classes that come in 3% of batches, %")
-        style.legend(fig)
-        style.save(fig, path)
-    return [path]
 
 
 def _error_axis(axis: Any) -> None:
@@ -106,10 +93,10 @@ def _error_axis(axis: Any) -> None:
     axis.minorticks_off()
 
 
-def draw_shift(curves: pd.DataFrame, path: Path) -> list[Path]:
+def draw_shift(curves: pd.DataFrame, path: Path) -> None:
     """Training loss over steps at the default strengths."""
     panels = list(analysis.groups(curves))
-    with style.figure(len(panels), 1, 4.6, 2.6) as (fig, axes):
+    with style.picture(path, len(panels), 1, 4.6, 2.6) as axes:
         for axis, (network, optimizer, of_group) in zip(
             axes[:, 0], panels, strict=True
         ):
@@ -129,31 +116,3 @@ def draw_shift(curves: pd.DataFrame, path: Path) -> list[Path]:
             axis.set_title(f"{NETWORKS[network].label}, {OPTIMIZERS[optimizer].label}")
             axis.set_ylabel("training loss")
         axes[-1, 0].set_xlabel("step (dotted: labels are permuted)")
-        style.legend(fig)
-        style.save(fig, path)
-    return [path]
-
-
-def draw_accuracies(runs: pd.DataFrame, path: Path) -> list[Path]:
-    """Accuracy at the default strengths, where there is no frontier yet."""
-    names = list(dict.fromkeys(runs["scenario"]))
-    with style.figure(1, 1, 4.6, 3.0) as (fig, axes):
-        for arm, remedy in REMEDIES.items():
-            own = runs[runs["arm"] == arm]
-            if remedy.default in set(own["strength"]):
-                own = own[own["strength"] == remedy.default]
-            means = own.groupby("scenario")["test_accuracy"].mean()
-            shown = [name for name in names if name in means]
-            axes[0, 0].plot(
-                [names.index(name) for name in shown],
-                means[shown],
-                "o",
-                color=remedy.color,
-                label=remedy.label,
-            )
-        labels = [SCENARIOS[name].label for name in names]
-        axes[0, 0].set_xticks(range(len(names)), labels, rotation=20, fontsize=7)
-        axes[0, 0].set_ylabel("test accuracy, %")
-        style.legend(fig)
-        style.save(fig, path)
-    return [path]

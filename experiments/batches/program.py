@@ -1,7 +1,7 @@
 """The runs of a case and an arm: all seeds and strengths at once."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -17,7 +17,7 @@ from experiments.batches.remedies import REMEDIES, Remedy
 from experiments.batches.scenarios import Batches, batches, permuted
 from experiments.config.optimizers import OPTIMIZERS
 from experiments.config.precision import MEANINGS
-from experiments.stability.images import USUAL, Images, Split, digits
+from experiments.stability.images import Images, Split, digits
 
 
 class Outcome(NamedTuple):
@@ -47,15 +47,13 @@ def run(
     seeds: Sequence[int],
     strengths: Sequence[float],
     rates: Sequence[float] | None = None,
-    compiling: Callable[[bool], None] = lambda now: None,
 ) -> Outcome:
     """Train every pair of a seed and a strength.
 
     Args:
       rates: the learning rate of each strength; by default, the network's.
-      compiling: called with True when JAX starts to compile, and False when it has.
     """
-    images = digits(USUAL)
+    images = digits()
     scenario = SCENARIOS[case.scenario]
     of_seeds = [batches(seed, scenario, images.train.labels) for seed in seeds]
     stacked = Batches(*map(np.stack, zip(*of_seeds)))
@@ -65,7 +63,6 @@ def run(
     if rates is None:
         rates = [NETWORKS[case.network].rates[case.optimizer]] * len(strengths)
     keys = jax.vmap(jax.random.key)(np.asarray(seeds, np.uint32))
-    compiling(True)
     outcome = _program(case.network, case.optimizer, remedy)(
         images,
         keys,
@@ -73,7 +70,6 @@ def run(
         np.asarray(strengths, np.float32),
         np.asarray(rates, np.float32),
     )
-    compiling(False)
     return Outcome(*jax.device_get(outcome))
 
 

@@ -26,10 +26,8 @@ class Remedy:
     """An arm, with one parameter.
 
     Attributes:
-      name: on the command line and in rows.
       label: in tables and pictures.
       color: in pictures.
-      parameter: what the strength is.
       strengths: from the one that intervenes most to the one that intervenes least.
       default: the usual one.
       ahead: a strength to what comes before the optimizer.
@@ -39,10 +37,8 @@ class Remedy:
       only_shift: whether it is for a shift alone.
     """
 
-    name: str
     label: str
     color: str
-    parameter: str = ""
     strengths: tuple[float, ...] = (0.0,)
     default: float = 0.0
     ahead: Callable[[Any], optax.GradientTransformation] = nothing
@@ -68,79 +64,43 @@ def _landscape_after(optimizer: optax.GradientTransformation, k: Any) -> Any:
 
 
 WINDOW = 50  # steps
-_K = ("f(u) = k·u", (10.0, 3.0, 1.0, 0.3, 0.1), 1.0)
+_K = ((10.0, 3.0, 1.0, 0.3, 0.1), 1.0)  # of f(u) = k·u
+# By their names on the command line and in rows.
 REMEDIES = {
-    remedy.name: remedy
-    for remedy in (
-        Remedy("base", BASE.label, BASE.color),
-        Remedy("lm", "LM", ARMS["lm"].color, *_K, ahead=_landscape),
-        Remedy(
-            "lm_after", "LM after", ARMS["lm_after"].color, *_K, around=_landscape_after
-        ),
-        Remedy(
-            "clip",
-            "clip",
-            ARMS["clip"].color,
-            "largest norm",
-            (0.1, 0.3, 1.0, 3.0, 10.0, 30.0),
-            1.0,
-            ahead=optax.clip_by_global_norm,
-        ),
-        Remedy(
-            "z_score",
-            "z-score clip",
-            "#0072B2",
-            "largest z",
-            (2.0, 2.5, 4.0, 6.0, 8.0),
-            2.5,
-            ahead=rivals.clip_by_z_score,
-        ),
-        Remedy(
-            "skip",
-            "skip",
-            "#CC79A7",
-            "deviations",
-            (3.0, 4.0, 6.0, 8.0),
-            6.0,
-            around=rivals.skip_spikes,
-        ),
-        Remedy(
-            "history",
-            "AdaGC",
-            "#56B4E9",
-            "relative norm",
-            (1.05, 1.5, 2.0, 4.0, 8.0),
-            1.05,
-            ahead=rivals.clip_by_history,
-        ),
-        Remedy(
-            "updates",
-            "update clip",
-            "#999933",
-            "largest RMS",
-            (0.5, 1.0, 2.0, 4.0),
-            1.0,
-            around=rivals.clip_updates,
-            optimizers=("adam",),
-        ),
-        Remedy(
-            "lm_windowed",
-            f"LM, c of {WINDOW} steps",
-            "#882255",
-            *_K,
-            ahead=_windowed,
-            only_shift=True,
-        ),
-        Remedy(
-            "lm_reset",
-            "LM, c reset at the shift",
-            "#332288",
-            *_K,
-            ahead=_landscape,
-            resets=True,
-            only_shift=True,
-        ),
-    )
+    "base": Remedy(BASE.label, BASE.color),
+    "lm": Remedy("LM", ARMS["lm"].color, *_K, ahead=_landscape),
+    "lm_after": Remedy(
+        "LM after", ARMS["lm_after"].color, *_K, around=_landscape_after
+    ),
+    "clip": Remedy(  # to a norm
+        *("clip", ARMS["clip"].color, (0.1, 0.3, 1.0, 3.0, 10.0, 30.0), 1.0),
+        ahead=optax.clip_by_global_norm,
+    ),
+    "z_score": Remedy(  # to a z of the norm
+        *("z-score clip", "#0072B2", (2.0, 2.5, 4.0, 6.0, 8.0), 2.5),
+        ahead=rivals.clip_by_z_score,
+    ),
+    "skip": Remedy(  # from so many deviations on
+        *("skip", "#CC79A7", (3.0, 4.0, 6.0, 8.0), 6.0), around=rivals.skip_spikes
+    ),
+    "history": Remedy(  # to so many times the mean norm
+        *("AdaGC", "#56B4E9", (1.05, 1.5, 2.0, 4.0, 8.0), 1.05),
+        ahead=rivals.clip_by_history,
+    ),
+    "updates": Remedy(  # to a root mean square
+        *("update clip", "#999933", (0.5, 1.0, 2.0, 4.0), 1.0),
+        around=rivals.clip_updates,
+        optimizers=("adam",),
+    ),
+    "lm_windowed": Remedy(
+        *(f"LM, c of {WINDOW} steps", "#882255", *_K), ahead=_windowed, only_shift=True
+    ),
+    "lm_reset": Remedy(
+        *("LM, c reset at the shift", "#332288", *_K),
+        ahead=_landscape,
+        resets=True,
+        only_shift=True,
+    ),
 }
 RIVALS = ("clip", "z_score", "skip", "history", "updates")
 OURS = ("lm", "lm_after")

@@ -17,7 +17,6 @@ from experiments.batches import pictures, program, tables
 from experiments.batches.networks import RATES
 from experiments.batches.options import FAULTS, RARE, SCENARIOS, STEPS, Case, Config
 from experiments.batches.remedies import REMEDIES
-from experiments.report import style
 from experiments.runs import committed
 from experiments.stability.program import averaged
 from experiments.study import cases
@@ -28,14 +27,12 @@ from experiments.study.record import (
     Column,
     Context,
     Frames,
-    Index,
     Part,
     Rows,
     Study,
     Table,
 )
 
-EVERY = 10  # steps
 joined = functools.partial(cases.joined, Case)
 _ARM = {"arm": Column(choices=REMEDIES), "strength": AT_LEAST_0}
 _PERCENT, _SHARE = Column(low=0, high=100), Column(low=0, empty=True)
@@ -104,31 +101,18 @@ def measure(config: Config, part: str, context: Context) -> Frames:
 
         def trained(arm: str = arm, strengths: Any = strengths) -> dict[str, Any]:
             rates = strengths if case.scenario == "rates" else None
-            outcome = program.run(case, arm, seeds, strengths, rates, context.compiling)
-            return outcome._asdict()
+            return program.run(case, arm, seeds, strengths, rates)._asdict()
 
-        outcome = program.Outcome(**context.kept(arm, trained))
-        seed, strength = np.meshgrid(seeds, strengths, indexing="ij")
-        columns = {
-            "strength": strength,
-            "seed": seed,
-            **outcome._replace(losses=None)._asdict(),
-            "loss": averaged(outcome.losses)[..., -1],
-        }
-        table = {
-            name: columns[name].astype(float).round(4).ravel()
-            for name in _RUN
-            if name in columns
-        }
-        runs.append(pd.DataFrame({"arm": arm, **table}).astype({"seed": int}))
-        means = outcome.losses.mean(axis=0, dtype=np.float64)
-        means = means.reshape(len(strengths), -1, EVERY).mean(axis=-1)
-        strength, step = np.meshgrid(
-            strengths, EVERY * np.arange(1, means.shape[1] + 1), indexing="ij"
-        )
-        table = {"strength": strength, "step": step, "loss": means.round(4)}
-        table = {name: x.ravel() for name, x in table.items()}
-        curves.append(pd.DataFrame({"arm": arm, **table}))
+        outcome = context.kept(arm, trained)
+        losses = outcome["losses"]
+        columns = {name: x for name, x in outcome.items() if name in _RUN}
+        columns["loss"] = averaged(losses)[..., -1]
+        columns = {name: x.astype(float).round(4) for name, x in columns.items()}
+        table = cases.on_a_grid({"seed": seeds, "strength": strengths}, columns)
+        runs.append(table.assign(arm=arm)[[*_RUN]])
+        means = {"loss": losses.mean(axis=0, dtype=np.float64)}
+        of_arm = cases.curves({"strength": strengths}, means).assign(arm=arm)
+        curves.append(of_arm[[*_CURVE]].round({"loss": 4}))
     frames = {"rows": pd.concat(runs, ignore_index=True)}
     if shift:
         frames["curves"] = pd.concat(curves, ignore_index=True)
@@ -165,10 +149,6 @@ def _line(part: str, frames: Frames) -> str:
     )
 
 
-def _draw(rows: Rows, index: Index, out: Path, drawing: style.Drawing) -> None:
-    pictures.draw(joined(rows, "rows"), joined(rows, "curves"), out, drawing)
-
-
 STUDY = Study(
     name="study of bad batches",
     out=Path("batches"),
@@ -183,7 +163,9 @@ STUDY = Study(
     outline=_outline,
     line=_line,
     words=lambda rows, index: tables.tables(joined(rows, "rows"), index.parts),
-    draw=_draw,
+    pictures=lambda rows, index: pictures.pictures(
+        joined(rows, "rows"), joined(rows, "curves")
+    ),
     title=lambda rows: "What remedies for bad batches do to rare ones",
     captions=pictures.CAPTIONS,
     check=_check,

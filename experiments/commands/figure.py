@@ -1,6 +1,7 @@
 """`figure`: the training curves of figures 3.7, 3.9 and 3.12, from finished runs."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, ClassVar, NamedTuple
@@ -81,26 +82,22 @@ def run(config: Config) -> None:
     drawing = style.Drawing()
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        pictures = drawing.of(_draw, panels, parts, out)
+        drawing.of(functools.partial(_draw, panels, parts), out)
     except OSError as error:
         raise UserError(f"cannot write {out}: {error}") from error
-    print("".join(f"{picture}\n" for picture in pictures), end="")
     drawing.raise_failures()
+    print(out)
 
 
-def _draw(
-    panels: Sequence[Panel], parts: Sequence[Sequence[Run]], out: Path
-) -> list[Path]:
+def _draw(panels: Sequence[Panel], parts: Sequence[Sequence[Run]], out: Path) -> None:
     from experiments.report import curves, style, tables
 
-    with style.figure(1, len(panels), 3.6, 3.0) as (fig, axes):
+    count = len(panels)
+    with style.picture(out, count, count, 3.6, 3.0) as axes:
         for axis, panel, part in zip(axes[0], panels, parts):
             curves.draw_quantity(axis, part, panel.quantity)
             axis.set_ylabel(curves.QUANTITIES[panel.quantity][0])
             axis.set_title(style.wrapped(tables.title(part), 2.9, 7), fontsize=7)
-        style.legend(fig)
-        style.save(fig, out)
-    return [out]
 
 
 def _belongs(config, panel: Panel) -> bool:

@@ -42,6 +42,7 @@ def run(config: Config) -> None:
             path = config.out / f"figure-{name}.png"
             if config.resume and path.exists():
                 continue
-            for picture in drawing.of(drawings[name], path):
-                print(picture, flush=True)
+            drawing.of(drawings[name], path)
+            if path.exists():
+                print(path, flush=True)
     drawing.raise_failures()

@@ -1,6 +1,7 @@
 """From configurations to runs and to a command's tables and pictures."""
 
 import dataclasses
+import functools
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -60,7 +61,7 @@ def present(runs: Sequence[Run], out: Path, asked: Asked = notes.NOTHING) -> Non
         document.write_markdown(runs, out, tables.title(runs), asked)
         for group in groups.grouped(runs):
             print_table(group, asked)
-        pictures = drawing.of(curves.draw_curves, runs, out)
+        pictures = drawing.of(functools.partial(curves.draw_curves, runs), out)
         document.write_page(runs, out, tables.title(runs), drawing, asked)
     except OSError as error:
         raise UserError(

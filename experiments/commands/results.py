@@ -1,6 +1,7 @@
 """`results`: the tables and pictures of results/, made only from the rows."""
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -55,9 +56,10 @@ def run(config: Config) -> None:
             files.write_text(path / "tables.md", tables_of(runs))
         for path, runs in runs_of.items():
             for number, group in enumerate(groups.grouped(runs), start=1):
-                drawing.of(curves.draw_curves, group, path, "png", number)
-        effects = config.root / "effects.png"
-        drawing.of(curves.draw_effects, groups.grouped(everything), effects)
+                draw = functools.partial(curves.draw_curves, group, number=number)
+                drawing.of(draw, path)
+        effects = functools.partial(curves.draw_effects, groups.grouped(everything))
+        drawing.of(effects, config.root / "effects.png")
         sections = studies.sections(measured)
         document.write_page(everything, config.root, TITLE, drawing, studies=sections)
     except OSError as error:

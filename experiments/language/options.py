@@ -4,11 +4,9 @@ import dataclasses
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from experiments.errors import UserError
 from experiments.study import cases
 
 FIRST_SEED = 5000
-KEYS = ("model", "optimizer", "arm")
 _FIRST = ("base", "lm", "lm_after", "clip", "warmup")
 _REST = (
     "mean_after", "warmup_cosine", "lm_after_warmup", "update_clip", "clip_03",
@@ -105,20 +103,15 @@ class Plan:
         Raises:
           UserError: a name is unknown, or nothing is left.
         """
-        planned = _planned(self.quick)
-        wanted = (self.models, self.optimizers, self.arms)
-        for place, (option, names) in enumerate(zip(KEYS, wanted)):
-            known = dict.fromkeys(case[place] for case in planned)
-            cases.check_names(f"{option}s", names, known)
         cases.check_seeds(self.seeds)
-        chosen = [
-            case
-            for case in planned
-            if all(names is None or x in names for x, names in zip(case, wanted))
-        ]
-        if not chosen:
-            raise UserError("no case of the plan has these models, optimizers and arms")
-        return chosen
+        planned = _planned(self.quick)
+        models, optimizers, arms = map(dict.fromkeys, zip(*planned))
+        return cases.selected(
+            planned,
+            models=(models, self.models),
+            optimizers=(optimizers, self.optimizers),
+            arms=(arms, self.arms),
+        )
 
     @property
     def sizes(self) -> Sizes:

@@ -1,8 +1,7 @@
 """The study's pictures, drawn from its rows."""
 
-from collections.abc import Sequence
+import functools
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +10,7 @@ from experiments.language import analysis
 from experiments.language.arms import ARMS
 from experiments.language.tables import heading
 from experiments.report import statistics, style
+from experiments.study.record import Pictures
 
 CAPTIONS = {
     "rates.png": "Held-out loss after training, by learning rate. Bands: 95% "
@@ -20,52 +20,41 @@ CAPTIONS = {
 }
 
 
-def draw(runs: pd.DataFrame, out: Path, drawing: style.Drawing) -> None:
-    """rates.png and arms.png."""
-    drawing.of(draw_rates, runs, out / "rates.png")
-    drawing.of(draw_arms, runs, out / "arms.png")
+def pictures(runs: pd.DataFrame) -> Pictures:
+    return {
+        "rates.png": functools.partial(draw_rates, runs),
+        "arms.png": functools.partial(draw_arms, runs),
+    }
 
 
-def draw_rates(runs: pd.DataFrame, path: Path) -> Sequence[Path]:
+def draw_rates(runs: pd.DataFrame, path: Path) -> None:
     """A panel per network and optimizer: loss over rates, with 95% bands."""
     panels = list(analysis.groups(runs))
-    columns = min(2, len(panels))
-    with style.figure(-(-len(panels) // columns), columns, 4.8, 3.2) as (fig, axes):
+    with style.picture(path, len(panels), 2, 4.8, 3.2, legend="") as axes:
         for axis, (model, optimizer, arms) in zip(axes.flat, panels, strict=False):
             for arm, part in arms.items():
                 losses = analysis.losses(part, "held_out")
                 rates = sorted(set(part["rate"]))
                 color, label = ARMS[arm].color, ARMS[arm].label
-                mean = losses.mean(axis=0)
-                axis.plot(rates, mean, "o-", ms=3, color=color, label=label)
+                look = {"color": color, "label": label, "ms": 3}
                 low, high = np.transpose([statistics.interval(x) for x in losses.T])
-                axis.fill_between(rates, low, high, color=color, alpha=0.13, lw=0)
-            _rate_axis(axis, rates)
+                style.band(axis, rates, losses.mean(axis=0), low, high, "o-", **look)
+            style.rate_axis(axis, rates)
             axis.set_title(heading(model, optimizer))
             axis.set_xlabel("learning rate")
             # Not one for the figure: arms of different panels share colors.
             below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.18)}
             axis.legend(ncols=3, frameon=False, fontsize=8, **below)
-        for axis in axes.flat[len(panels) :]:
-            axis.set_axis_off()
         for row in axes:
             row[0].set_ylabel("held-out loss, nats per character")
-        style.save(fig, path)
-    return [path]
 
 
-def _rate_axis(axis: Any, rates: Sequence[float]) -> None:
-    axis.set_xscale("log")
-    axis.set_xticks(rates, [f"{rate:g}" for rate in rates])
-    axis.minorticks_off()
-
-
-def draw_arms(runs: pd.DataFrame, path: Path) -> Sequence[Path]:
+def draw_arms(runs: pd.DataFrame, path: Path) -> None:
     """A row per network and optimizer: sensitivity and test loss, arm by arm."""
     panels = list(analysis.groups(runs))
     longest = max(len(arms) for *_, arms in panels)
     height = 0.9 + 0.22 * longest
-    with style.figure(len(panels), 2, 4.4, height) as (fig, axes):
+    with style.picture(path, 2 * len(panels), 2, 4.4, height) as axes:
         for row, (model, optimizer, arms) in zip(axes, panels, strict=True):
             summaries = {arm: analysis.summary(part) for arm, part in arms.items()}
             words = (
@@ -84,5 +73,3 @@ def draw_arms(runs: pd.DataFrame, path: Path) -> Sequence[Path]:
                 axis.set_ylim(len(summaries) - 0.5, -0.5)
                 axis.set_xlabel(f"{label} (less is better)")
                 axis.set_title(heading(model, optimizer))
-        style.save(fig, path)
-    return [path]

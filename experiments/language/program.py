@@ -1,7 +1,7 @@
 """The runs of one seed of a case: a network is trained at every learning rate."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -27,21 +27,17 @@ def run(
     sizes: Sizes,
     text: Text,
     means: np.ndarray | None = None,
-    compiling: Callable[[bool], None] = lambda now: None,
 ) -> Arrays:
     """Train a seed at each learning rate.
 
     Args:
       means: (rates,) scales to replay, for an arm that does.
-      compiling: called with True when JAX starts to compile, and False when it has.
 
     Returns:
       first, held_out, test: (rates,) mean losses, before training and after it.
       losses: (rates, steps) of the mini-batches.
       scales: the same, of LM; missing without one.
     """
-    compiling(True)
-    # Returns once it is compiled, before it has run.
     outcome = _program(case, sizes, len(text.characters))(
         *text[1:],
         jax.random.key(seed),
@@ -49,7 +45,6 @@ def run(
         np.asarray(rates, np.float32),
         np.ones(len(rates), np.float32) if means is None else np.float32(means),
     )
-    compiling(False)
     return jax.device_get(outcome)
 
 

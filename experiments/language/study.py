@@ -6,16 +6,16 @@ language.json        the index
 """
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from experiments.data import texts
 from experiments.language import pictures, program, tables
 from experiments.language.arms import ARMS, OPTIMIZERS
 from experiments.language.options import Case, Plan
-from experiments.language.rows import frames, joined, mean_scales
-from experiments.report import style
 from experiments.runs import committed
 from experiments.study import cases
 from experiments.study.record import (
@@ -29,9 +29,10 @@ from experiments.study.record import (
     Part,
     Rows,
     Study,
-    Table,
 )
 
+CURVES_OF = 2  # seeds
+joined = functools.partial(cases.joined, Case)
 _RATE, _PERCENT = Column(low=1e-12, high=1e12), Column(low=0, high=100)
 _SCALE = Column(low=0, empty=True)
 _RUN = {
@@ -41,14 +42,6 @@ _RUN = {
 _CURVE = {
     "seed": COUNT, "rate": _RATE, "step": COUNT, "loss": ANYTHING, "scale": _SCALE,
 }  # fmt: skip
-
-
-def _tables(part: str) -> Mapping[str, Table]:
-    name = Case.named(part).name
-    return {
-        "curves": Table(f"curves/{name}.csv.gz", _CURVE, ("seed", "rate", "step")),
-        "rows": Table(f"rows/{name}.csv.gz", _RUN, ("seed", "rate")),
-    }
 
 
 def _sort(case: Case, quick: bool) -> str:
@@ -88,9 +81,7 @@ def measure(config: Any, part: str, context: Context) -> Frames:
     case, seeds, sizes = Case.named(part), config.seed_numbers(), config.sizes
     text = _text(sizes.text, config.data_dir, config.cache_dir)
     rates = config.rates(case)
-    train = functools.partial(
-        program.run, rates=rates, sizes=sizes, text=text, compiling=context.compiling
-    )
+    train = functools.partial(program.run, rates=rates, sizes=sizes, text=text)
     source = case._replace(arm=OPTIMIZERS[case.optimizer].source)
 
     def measured(seed: int) -> Arrays:
@@ -99,7 +90,7 @@ def measure(config: Any, part: str, context: Context) -> Frames:
             # The LM run's mean scales may be those of an earlier part.
             means = context.memory.get((source, seed))
             if means is None:
-                means = mean_scales(train(source, seed))
+                means = mean_scales(train(source, seed)["scales"])
                 context.check()
         return train(case, seed, means=means)
 
@@ -107,39 +98,42 @@ def measure(config: Any, part: str, context: Context) -> Frames:
     for seed in seeds:
         runs.append(context.kept(str(seed), lambda: measured(seed)))  # noqa: B023
         if case == source:
-            context.memory[source, seed] = mean_scales(runs[-1])
+            context.memory[source, seed] = mean_scales(runs[-1]["scales"])
     return frames(runs, seeds, rates, sizes.window)
 
 
-def _check(rows: Rows) -> None:
-    """Arms of a network and an optimizer must have the same seeds and rates."""
-    for table in ("rows", "curves"):
-        runs: dict[tuple[str, ...], set[tuple[float, float]]] = {}
-        for name, of_case in rows.items():
-            frame, group = of_case[table], Case.named(name)[:2]
-            seen = set(zip(frame["seed"], frame["rate"]))
-            if len(seen) < frame["seed"].nunique() * frame["rate"].nunique():
-                raise ValueError(f"{name} lacks a seed at a learning rate")
-            if runs.setdefault(group, seen) != seen:
-                raise ValueError(
-                    f"the arms of {' with '.join(group)} differ in their seeds or "
-                    "learning rates"
-                )
+def frames(
+    runs: Sequence[Arrays], seeds: Sequence[int], rates: Sequence[float], window: int
+) -> Frames:
+    """A case's rows, one per run, and the curves of its first seeds."""
+    of = {name: np.stack([run[name] for run in runs]) for name in runs[0]}
+    losses = of["losses"]
+    scales = of.get("scales", np.full(losses.shape, np.nan))
+    columns = {
+        "first": of["first"],
+        "held_out": of["held_out"],
+        "test": of["test"],
+        "spikes": program.spikes(losses, window),
+        "scale": mean_scales(scales),
+    }
+    few = slice(CURVES_OF)
+    shown = {"loss": losses[few], "scale": scales[few]}
+    return {
+        "rows": cases.on_a_grid({"seed": seeds, "rate": rates}, columns),
+        "curves": cases.curves({"seed": seeds[few], "rate": rates}, shown),
+    }
+
+
+def mean_scales(scales: np.ndarray) -> np.ndarray:
+    """(…, steps) to (…,)"""
+    return scales.mean(axis=-1, dtype=np.float64)
 
 
 def _outline(config: Plan, missing: Sequence[str]) -> list[str]:
-    """A line for each network and optimizer."""
-    steps = config.sizes.steps
+    def steps(case: Case) -> int:
+        return config.sizes.steps
 
-    def heading(case: Case) -> str:
-        grid = len(config.rates(case))
-        return f"{case.model} {case.optimizer}, {grid} rates, {steps} steps"
-
-    quick = ", --quick: another text, fewer steps and rates" if config.quick else ""
-    head = f" of {len(config.seed_numbers())} seeds{quick}"
-    runs = int(sum(p.amount for p in _parts(config) if p.name in missing))
-    lines = cases.outlined(config.cases(), missing, heading)
-    return [head, *lines, cases.left(missing, runs, runs * steps)]
+    return cases.outline(config, missing, steps, "another text, fewer steps and rates")
 
 
 def _line(part: str, frames: Frames) -> str:
@@ -163,10 +157,6 @@ def _words(rows: Rows, index: Index) -> str:
     return tables.tables(joined(rows, "rows"), index.parts, _quick(index))
 
 
-def _draw(rows: Rows, index: Index, out: Path, drawing: style.Drawing) -> None:
-    pictures.draw(joined(rows, "rows"), out, drawing)
-
-
 STUDY = Study(
     name="study of language models",
     out=Path("language"),
@@ -175,15 +165,15 @@ STUDY = Study(
     noun="case",
     parts=_parts,
     options=_options,
-    tables=_tables,
+    tables=lambda part: cases.tables(Case.named(part).name, _RUN, _CURVE),
     measure=measure,
     size=_size,
     outline=_outline,
     line=_line,
     words=_words,
-    draw=_draw,
+    pictures=lambda rows, index: pictures.pictures(joined(rows, "rows")),
     title=lambda rows: "Language models over learning rates",
     captions=pictures.CAPTIONS,
     prepare=_prepare,
-    check=_check,
+    check=functools.partial(cases.check_paired, Case),
 )

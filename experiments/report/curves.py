@@ -50,7 +50,10 @@ def draw_curves(
             continue
         # A single panel is wider: its title and legend are as long as four panels'.
         width = 4.8 if len(panels) == 1 else 3.2
-        with style.figure(1, len(panels), width, 2.9) as (fig, axes):
+        ending = f"-{number}" if number > 1 else ""
+        paths.append(out / f"{name}{ending}.{suffix}")
+        count = len(panels)
+        with style.picture(paths[-1], count, count, width, 2.9) as axes:
             for axis, ((model, optimizer), part) in zip(axes[0], panels.items()):
                 draw_quantity(axis, part, name)
                 axis.set_title(
@@ -59,11 +62,7 @@ def draw_curves(
                     else style.words(f"{model}, {OPTIMIZERS[optimizer].label}")
                 )
             axes[0][0].set_ylabel(label)
-            style.legend(fig)
-            style.heading(fig, title(runs))
-            ending = f"-{number}" if number > 1 else ""
-            paths.append(out / f"{name}{ending}.{suffix}")
-            style.save(fig, paths[-1])
+            style.heading(axes, title(runs))
     return paths
 
 
@@ -86,7 +85,7 @@ def draw_quantity(axis, runs: Sequence[Run], name: str) -> None:
         label = ARMS[row.arm].label + (f" ({apart[row]})" if apart[row] else "")
         marker = "o" if len(table) == 1 else kind
         mean, low, high = table.mean(axis=1), table.min(axis=1), table.max(axis=1)
-        look = {"color": style.color(row.arm), "label": style.words(label), "lw": 1.3}
+        look = {"color": ARMS[row.arm].color, "label": style.words(label), "lw": 1.3}
         style.band(axis, table.index, mean, low, high, marker, **look)
     if QUANTITIES[name][1] and positive:
         axis.set_yscale("log")
@@ -108,16 +107,15 @@ def _curve(run: Run, name: str) -> pd.Series:
     )
 
 
-def draw_effects(tables: Sequence[Sequence[Run]], path: Path) -> list[Path]:
+def draw_effects(tables: Sequence[Sequence[Run]], path: Path) -> None:
     """Draw what each arm gained over the plain optimizer, with its 95% interval.
+
+    Nothing is drawn if no arm can be compared.
 
     Args:
       tables: the runs of each table. A row of the picture is a row of a table; a cross
         is one seed's difference, a dot their mean. Runs that stop above chance are left
         out, because their accuracy shows only when they stopped.
-
-    Returns:
-      [path], or [] if there is nothing to show.
     """
     rows = [
         row | {"epochs": runs[0].config.epochs}
@@ -127,12 +125,13 @@ def draw_effects(tables: Sequence[Sequence[Run]], path: Path) -> list[Path]:
         if not math.isnan(row.get("difference", math.nan))
     ]
     if not rows:
-        return []
-    with style.figure(1, 1, 6.4, 0.9 + 0.27 * len(rows)) as (fig, axes):
+        return
+    height = 0.9 + 0.27 * len(rows)
+    with style.picture(path, width=6.4, height=height, legend="") as axes:
         axis = axes[0][0]
         labels = []
         for place, row in enumerate(rows):
-            color = style.color(row["arm"])
+            color = ARMS[row["arm"]].color
             differences = row["differences"]
             axis.plot(
                 differences,
@@ -158,4 +157,3 @@ def draw_effects(tables: Sequence[Sequence[Run]], path: Path) -> list[Path]:
             "accuracy minus the plain optimizer's (points)\n"
             "bar: 95% interval of the mean, cut at the frame"
         )
-        return style.save(fig, path)

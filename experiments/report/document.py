@@ -3,6 +3,7 @@
 Both begin with the studies: for each, its title, path and captions (by picture).
 """
 
+import functools
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -58,10 +59,12 @@ def write_page(
     groups = grouped(runs)
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
-        effects = drawing.of(curves.draw_effects, groups, Path(scratch) / "effects.svg")
+        effects = Path(scratch) / "effects.svg"
+        drawing.of(functools.partial(curves.draw_effects, groups), effects)
         sections = []
         for group in groups:
-            pictures = drawing.of(curves.draw_curves, group, Path(scratch), "svg")
+            draw = functools.partial(curves.draw_curves, group, suffix="svg")
+            pictures = drawing.of(draw, Path(scratch))
             sections.append(page.section(group, pictures, out, asked))
         html = page.page(title, effects, sections, runs, studies)
     files.write_text(out / "report.html", html)

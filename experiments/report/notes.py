@@ -21,7 +21,12 @@ def notes(summary: pd.DataFrame, asked: Asked = NOTHING) -> list[str]:
         "with a 95% interval and the p of a sign-flip test, adjusted by Holm over the "
         "table; the answer is yes or no only if p is below 0.05."
     ]
-    lines += _notes_on_columns(summary, asked)
+    if "pairs_needed" in summary:
+        lines.append(
+            f"Pairs to detect {points(asked)}: how many seeds a paired t test needs to "
+            "detect such a difference with 80% power, if the differences spread as "
+            "they do here."
+        )
     if "pairs" in summary:
         fewest = summary["pairs"].min()
         if statistics.smallest_p(int(fewest)) >= 1 - statistics.CONFIDENCE:
@@ -32,30 +37,16 @@ def notes(summary: pd.DataFrame, asked: Asked = NOTHING) -> list[str]:
             )
         mixed = summary[(summary["apart_n"] < summary["pairs"])]
         for row in mixed.to_dict("records"):
-            name = row["name"]
-            words = (
-                f"{name}: over the {row['apart_n']:.0f} of its pairs without a collapse"
-            )
+            words = "in every pair a run collapsed"
             if row["apart_n"]:
-                words += f" the difference is {row['apart_difference']:+.2f}"
-            else:
-                words = f"{name}: in every pair a run collapsed"
-            lines.append(
-                f"{words}; McNemar's p of the collapses {row['collapse_p']:.3g}."
-            )
+                words = (
+                    f"over the {row['apart_n']:.0f} of its pairs without a collapse "
+                    f"the difference is {row['apart_difference']:+.2f}"
+                )
+            p = f"McNemar's p of the collapses {row['collapse_p']:.3g}"
+            lines.append(f"{row['name']}: {words}; {p}.")
     lines += _notes_on_bases(summary)
     lines += [f"{mark} {doubt}." for doubt, mark in doubt_marks(summary).items()]
-    return lines
-
-
-def _notes_on_columns(summary: pd.DataFrame, asked: Asked) -> list[str]:
-    lines = []
-    if "pairs_needed" in summary:
-        lines.append(
-            f"Pairs to detect {points(asked)}: how many seeds a paired t test needs to "
-            "detect such a difference with 80% power, if the differences spread as "
-            "they do here."
-        )
     return lines
 
 

@@ -35,7 +35,7 @@ CAPTIONS = {
 
 def page(
     title: str,
-    effects: Sequence[Path],
+    effects: Path,
     sections: Sequence[Mapping[str, Any]],
     runs: Sequence[Run],
     studies: Sequence[Mapping[str, Any]] = (),
@@ -44,7 +44,7 @@ def page(
 
     Args:
       title: heading.
-      effects: picture of what each arm gained, if there is one.
+      effects: picture of what each arm gained, which may be missing.
       sections: from `section`.
       runs: all of them, for the environment.
       studies: title, path and captions (by picture) of each study; they come first.
@@ -60,7 +60,7 @@ def page(
     return environment.get_template("page.html.j2").render(
         title=title,
         count=_count(runs),
-        effects=dict.fromkeys(effects, EFFECTS),
+        effects={effects: EFFECTS} if effects.exists() else {},
         sections=sections,
         environments=_environments(runs),
         studies=studies,

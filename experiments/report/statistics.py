@@ -1,6 +1,7 @@
 """Paired comparisons that are valid at small n, equivalence, and collapse rates."""
 
 import dataclasses
+import functools
 import math
 from collections.abc import Sequence
 
@@ -24,11 +25,6 @@ class Paired:
     low: float  # NaN for fewer than two pairs
     high: float
     p: float  # NaN without pairs
-
-    @property
-    def can_tell(self) -> bool:
-        """Whether n pairs can reach p < 0.05 at all: six are needed."""
-        return smallest_p(self.n) < 1 - CONFIDENCE
 
 
 def paired(differences: Sequence[float] | np.ndarray) -> Paired:
@@ -81,9 +77,13 @@ def sign_flip_p(d: np.ndarray) -> float:
         patterns = np.arange(2**d.size)[:, None] >> np.arange(d.size) & 1
         extreme = np.abs((1 - 2 * patterns) @ d) >= observed
         return float(extreme.mean())
-    signs = np.random.default_rng(0).choice([-1.0, 1.0], (99_999, d.size))
-    extreme = np.abs(signs @ d) >= observed
+    extreme = np.abs(_random_signs(d.size) @ d) >= observed
     return float((extreme.sum() + 1) / (extreme.size + 1))
+
+
+@functools.lru_cache(maxsize=2)  # tables have hundreds of tests of equal n
+def _random_signs(n: int) -> np.ndarray:
+    return np.random.default_rng(0).choice([-1.0, 1.0], (99_999, n))
 
 
 def equivalence_p(d: Sequence[float] | np.ndarray, margin: float) -> float:

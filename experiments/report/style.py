@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from experiments.config.arms import ARMS
 from experiments.errors import UserError
 from experiments.machine import files
 from experiments.text import printable
@@ -27,39 +26,42 @@ _SETTINGS: Any = {
 
 
 @contextmanager
-def panels(number: int, columns: int, width: float, height: float) -> Iterator:
-    """Like `figure`, with this number of axes in rows of `columns`."""
-    columns = min(columns, number)
-    rows = -(-number // columns)
-    with figure(rows, columns, width, height) as (fig, axes):
-        for axis in axes.flat[number:]:
-            axis.set_axis_off()
-        yield fig, axes
-
-
-@contextmanager
-def figure(
-    rows: int, columns: int, width: float = 3.2, height: float = 2.3
-) -> Iterator:
-    """A figure and its (rows, columns) axes in the project's style.
+def picture(
+    path: Path,
+    count: int = 1,
+    columns: int = 1,
+    width: float = 3.2,
+    height: float = 2.3,
+    legend: str = "lower center",
+) -> Iterator[Any]:
+    """The axes (rows, columns) of a picture, which is written to `path` at the end.
 
     It neither depends on nor changes the user's own settings, such as a notebook's
     backend.
 
     Args:
-      rows, columns: of axes.
+      count: of axes, in rows of at most `columns`.
       width, height: of one of them, in inches.
+      legend: where to put one legend of all axes, outside of them; "" for none.
     """
     matplotlib = _matplotlib()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    columns = min(columns, count)
+    rows = -(-count // columns)
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_SETTINGS)
         fig = Figure(figsize=(width * columns, height * rows))
         FigureCanvasAgg(fig)
-        yield fig, fig.subplots(rows, columns, squeeze=False)
+        axes = fig.subplots(rows, columns, squeeze=False)
+        for axis in axes.flat[count:]:
+            axis.set_axis_off()
+        yield axes
+        if legend:
+            _add_legend(fig, f"outside {legend}")
+        save(fig, path)
 
 
 def _matplotlib() -> Any:
@@ -73,15 +75,15 @@ def _matplotlib() -> Any:
     return matplotlib
 
 
-def save(fig: Any, path: Path) -> list[Path]:
-    """Write a figure to a file, which is replaced atomically; gives [path]."""
+def save(fig: Any, path: Path) -> None:
+    """Write a figure to a file, which is replaced atomically."""
     with files.replacing(path) as part:
         fig.savefig(part)
-    return [path]
 
 
-def heading(fig: Any, text: object, size: float = 9) -> None:
-    """A title above all axes, wrapped to the figure's width."""
+def heading(axes: Any, text: object, size: float = 9) -> None:
+    """A title above all axes, wrapped to the picture's width."""
+    fig = axes[0][0].figure
     fig.suptitle(wrapped(text, fig.get_figwidth(), size), fontsize=size)
 
 
@@ -91,17 +93,17 @@ def wrapped(text: object, width: float, size: float) -> str:
     return textwrap.fill(words(text), letters, break_on_hyphens=False)
 
 
-def legend(fig: Any) -> None:
-    """One legend for all axes, below them so that it covers no line."""
+def _add_legend(fig: Any, place: str) -> None:
+    """A legend that covers no line, with a sample for each label."""
     shown: dict[str, Any] = {}
     for axis in fig.axes:
-        handles, labels = axis.get_legend_handles_labels()
-        shown |= {label: h for label, h in zip(labels, handles) if label not in shown}
-    if not shown:
-        return
-    longest = max(map(len, shown)) * 5 + 40  # points: letters, and a line sample
-    columns = max(1, min(len(shown), int(fig.get_figwidth() * 72 / longest)))
-    fig.legend(shown.values(), shown, loc="outside lower center", ncols=columns)
+        for handle, label in zip(*axis.get_legend_handles_labels()):
+            shown.setdefault(label, handle)
+    if shown:
+        longest = max(map(len, shown)) * 5 + 40  # points: letters, and a line sample
+        columns = min(len(shown), int(fig.get_figwidth() * 72 / longest))
+        columns = 1 if "right" in place else max(1, columns)
+        fig.legend(shown.values(), shown, loc=place, ncols=columns)
 
 
 def band(
@@ -110,6 +112,13 @@ def band(
     """A curve and a band around it in its color; `form` and `look` are of `plot`."""
     (line,) = axis.plot(x, middle, *form, **look)
     axis.fill_between(x, low, high, color=line.get_color(), alpha=0.15, lw=0)
+
+
+def rate_axis(axis: Any, ticks: Sequence[float]) -> None:
+    """A logarithmic axis of learning rates."""
+    axis.set_xscale("log")
+    axis.set_xticks(ticks, [f"{rate:g}" for rate in ticks])
+    axis.minorticks_off()
 
 
 def words(text: object) -> str:
@@ -123,19 +132,14 @@ class Drawing:
     def __init__(self) -> None:
         self._failures: dict[str, None] = {}  # in order, each once
 
-    def of(self, draw: Callable[..., Sequence[Path]], *args: Any) -> Sequence[Path]:
-        """The pictures that `draw(*args)` draws and writes; none if it fails."""
+    def of(self, draw: Callable[[Path], Any], path: Path) -> Any:
+        """What `draw(path)` gives; nothing if it fails."""
         try:
-            return draw(*args)
-        except UserError:
-            raise
+            return draw(path)
         # Depending on numbers and fonts, Matplotlib may raise anything.
         except Exception as error:
             reason = (str(error).strip() or "no reason given").splitlines()[0]
-            path = next((arg for arg in reversed(args) if isinstance(arg, Path)), None)
-            name = path.name if path is not None and path.suffix else draw.__name__
-            name = name.strip("_").replace("_", " ")
-            self._failures[f"{name}: {type(error).__name__}: {reason}"] = None
+            self._failures[f"{path.name}: {type(error).__name__}: {reason}"] = None
             return ()
 
     def raise_failures(self) -> None:
@@ -145,9 +149,3 @@ class Drawing:
                 f"could not draw some pictures ({'; '.join(self._failures)}); "
                 "everything else is written"
             )
-
-
-def color(arm: str, index: int = 0) -> str:
-    if arm in ARMS:
-        return ARMS[arm].color
-    return OTHER_COLORS[index % len(OTHER_COLORS)]

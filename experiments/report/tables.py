@@ -216,12 +216,10 @@ def title(runs: Sequence[Run]) -> str:
 def markdown(runs: Sequence[Run], asked: Asked = NOTHING) -> str:
     """The table with its title and notes on its figures."""
     summary = summarize(runs, asked)
-    columns = header(summary, asked)
-    body = [tuple(map(text.markdown, row)) for row in cells(summary)]
-    body = [columns, ("---",) * len(columns), *body]
-    table = "\n".join("| " + " | ".join(row) + " |" for row in body)
+    rows = [tuple(map(text.markdown, row)) for row in cells(summary)]
+    table = text.table(header(summary, asked), rows)
     words = "\n\n".join(map(text.markdown, notes.notes(summary, asked)))
-    return f"**{text.markdown(title(runs))}**\n\n{table}\n\n{words}\n"
+    return f"**{text.markdown(title(runs))}**\n\n{table}\n{words}\n"
 
 
 def row_name(optimizer: str, arm: Any) -> str:

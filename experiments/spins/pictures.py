@@ -1,6 +1,7 @@
 """The study's pictures, drawn from its rows."""
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from experiments.spins import analysis
 from experiments.spins.problems import Family, families
 from experiments.spins.search import LABELS
 from experiments.spins.tunnelling import LANDSCAPES
+from experiments.study.record import Pictures
 
 COLORS = dict(zip(LABELS, ("0.35", "#D55E00", "#CC79A7", "#0072B2", "#009E73")))
 
@@ -24,20 +26,23 @@ CAPTIONS = {
 SHOWN = (1e-3, 1e3)
 
 
-def draw(
-    parts: Mapping[str, pd.DataFrame], quick: bool, out: Path, drawing: style.Drawing
-) -> None:
-    """tunnelling.png and search.png."""
-    if "tunnelling" in parts:
-        drawing.of(draw_tunnelling, parts["tunnelling"], out / "tunnelling.png")
-    if "search" in parts:
-        drawing.of(draw_search, parts["search"], families(quick), out / "search.png")
+def pictures(parts: Mapping[str, pd.DataFrame], quick: bool) -> Pictures:
+    """tunnelling.png and search.png, of those parts that have been measured."""
+    draw: dict[str, Callable[..., None]] = {
+        "tunnelling": draw_tunnelling,
+        "search": functools.partial(draw_search, families(quick)),
+    }
+    return {
+        f"{part}.png": functools.partial(draw[part], parts[part])
+        for part in draw
+        if part in parts
+    }
 
 
-def draw_tunnelling(times: pd.DataFrame, path: Path) -> Sequence[Path]:
+def draw_tunnelling(times: pd.DataFrame, path: Path) -> None:
     """A panel per n: exact means over 1/T, measured ones with 2 standard errors."""
     sizes = sorted(set(times["n"]))
-    with style.panels(len(sizes), 2, 4.0, 2.7) as (fig, axes):
+    with style.picture(path, len(sizes), 2, 4.0, 2.7) as axes:
         for axis, n in zip(axes.flat, sizes, strict=False):
             for place, landscape in enumerate(LANDSCAPES):
                 case = times[(times["n"] == n) & (times["landscape"] == landscape)]
@@ -47,50 +52,34 @@ def draw_tunnelling(times: pd.DataFrame, path: Path) -> Sequence[Path]:
                 # Side by side, where several means are measured at one temperature.
                 beside = beta * (1 + 0.006 * (place - (len(LANDSCAPES) - 1) / 2))
                 axis.plot(beta, case["exact"], color=color, lw=1.2, label=landscape)
-                axis.errorbar(
-                    beside,
-                    case["mean"],
-                    2 * case["error"],
-                    fmt="o",
-                    ms=3.5,
-                    color=color,
-                )
+                look = {"fmt": "o", "ms": 3.5, "color": color}
+                axis.errorbar(beside, case["mean"], 2 * case["error"], **look)
             axis.set_yscale("log")
             axis.set_title(f"n = {n:.0f}")
             axis.set_xlabel("1/T")
         for line in axes:
             line[0].set_ylabel("mean steps to\nthe mirror image")
-        style.legend(fig)
-        return style.save(fig, path)
 
 
-def draw_search(
-    trials: pd.DataFrame, known: Mapping[str, Family], path: Path
-) -> Sequence[Path]:
+def draw_search(known: Mapping[str, Family], trials: pd.DataFrame, path: Path) -> None:
     """Ratios of times to solution to plain Metropolis's, in sweeps and in seconds."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     summary = analysis.summary(trials)
     names = list(dict.fromkeys(summary["family"]))
     methods = [m for m in LABELS if m in set(summary["method"]) and m != "plain"]
-    with style.figure(1, 2, 4.2, 0.75 + 0.62 * len(names)) as (fig, axes):
+    with style.picture(path, 2, 2, 4.2, 0.75 + 0.62 * len(names)) as axes:
         for axis, (name, words) in zip(
             axes[0], (("", "sweeps"), ("seconds_", "processor time")), strict=True
         ):
             for place, method in enumerate(methods):
-                of_method = (
-                    summary[summary["method"] == method].set_index("family").loc[names]
-                )
+                of_method = summary[summary["method"] == method]
+                of_method = of_method.set_index("family").loc[names]
                 y = -np.arange(len(names)) - 0.14 * (place - (len(methods) - 1) / 2)
                 value = of_method[f"{name}ratio"]
-                ends = [
-                    value - of_method[f"{name}low"],
-                    of_method[f"{name}high"] - value,
-                ]
-                axis.errorbar(
-                    value, y, xerr=ends, fmt="o", ms=4, color=COLORS[method],
-                    label=LABELS[method],
-                )  # fmt: skip
+                low, high = (of_method[f"{name}{end}"] for end in ("low", "high"))
+                look = {"fmt": "o", "color": COLORS[method], "label": LABELS[method]}
+                axis.errorbar(value, y, xerr=[value - low, high - value], ms=4, **look)
             axis.axvline(1, color="0.35", lw=0.8)
             axis.set_xscale("log")
             low, high = axis.get_xlim()
@@ -102,5 +91,3 @@ def draw_search(
             axis.set_yticks(-np.arange(len(names)), [known[n].label for n in names])
             axis.set_xlabel(f"{words} to solution, over Metropolis's")
         axes[0, 1].set_yticklabels([])
-        style.legend(fig)
-        return style.save(fig, path)

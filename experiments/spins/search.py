@@ -6,6 +6,7 @@ probability, S ln 0.01 / ln(1 − p) with S the sweeps of a run and p its succes
 """
 
 import dataclasses
+import functools
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -56,9 +57,7 @@ class Trial:
     best: np.ndarray  # (chains,), U minus the model's offset
     seconds: float  # of the processor, for all chains
     sweeps: int  # for each chain, of all its replicas
-
-
-Runner = Callable[[Instance, Setting, int, int], Trial]
+    path: Any = None  # of `metropolis`
 
 
 def _timed(run: Callable[[], Any]) -> tuple[Any, float]:
@@ -76,16 +75,15 @@ def _interpolated(table: Any, steps: Any, count: Any) -> jax.Array:
     return jnp.interp((count + 1) / steps * RECORDS, jnp.arange(1, RECORDS + 1), table)
 
 
-def _annealed(
-    table: np.ndarray,
+def annealed(
     instance: Instance,
     setting: Setting,
     chains: int,
     seed: int,
-    records: int = 0,
+    table: np.ndarray | None = None,
     **options: Any,
-) -> tuple[Trial, Any]:
-    """A run at the temperatures of a table, and its trajectory.
+) -> Trial:
+    """A run of `metropolis`, at the temperatures of a table or of the setting.
 
     All runs have the same kind of schedule, to share programs.
     """
@@ -93,48 +91,32 @@ def _annealed(
     start, key = jax.random.split(jax.random.key(seed))
     x0 = model.sample(start, chains)
     steps = setting.sweeps * model.n
+    table = cooling(setting) if table is None else table
     temperature = jax.tree_util.Partial(
         _interpolated, jnp.asarray(table, jnp.float32), jnp.float32(steps)
     )
+    options = {"steps": steps, "temperature": temperature, "records": 0} | options
     result, seconds = _timed(
-        lambda: annealing.metropolis(
-            model,
-            model.flips(),
-            x0,
-            key,
-            steps=steps,
-            temperature=temperature,
-            records=records,
-            **options,
-        )
+        lambda: annealing.metropolis(model, model.flips(), x0, key, **options)
     )
     best = np.asarray(result.best_value) - float(model.offset)
-    return Trial(best, seconds, setting.sweeps), result.trajectory
+    return Trial(best, seconds, setting.sweeps, result.trajectory)
 
 
-def plain(instance: Instance, setting: Setting, chains: int, seed: int) -> Trial:
-    return _annealed(cooling(setting), instance, setting, chains, seed)[0]
-
-
-def modified(instance: Instance, setting: Setting, chains: int, seed: int) -> Trial:
-    f = SHAPES[setting.shape]
-    return _annealed(cooling(setting), instance, setting, chains, seed, f=f)[0]
+def modified(
+    instance: Instance, setting: Setting, chains: int, seed: int, **options: Any
+) -> Trial:
+    options["f"] = SHAPES[setting.shape]
+    return annealed(instance, setting, chains, seed, **options)
 
 
 def amounts_to(
     instance: Instance, setting: Setting, chains: int, seed: int
 ) -> np.ndarray:
     """(RECORDS,) mean of T + f((U − c)₊) over LM's chains along a run."""
-    f = SHAPES[setting.shape]
-    _, path = _annealed(cooling(setting), instance, setting, chains, seed, RECORDS, f=f)
-    return cooling(setting) + np.asarray(f(jnp.maximum(path.value - path.c, 0)).mean(1))
-
-
-def matched(
-    table: np.ndarray, instance: Instance, setting: Setting, chains: int, seed: int
-) -> Trial:
-    """The plain method at the temperatures of `amounts_to`."""
-    return _annealed(table, instance, setting, chains, seed)[0]
+    path = modified(instance, setting, chains, seed, records=RECORDS).path
+    f = SHAPES[setting.shape](jnp.maximum(path.value - path.c, 0))
+    return cooling(setting) + np.asarray(f.mean(1))
 
 
 def tempered(instance: Instance, setting: Setting, chains: int, seed: int) -> Trial:
@@ -157,8 +139,8 @@ def sampled(instance: Instance, setting: Setting, chains: int, seed: int) -> Tri
     return Trial(best, seconds, setting.sweeps)
 
 
-METHODS: dict[str, Runner] = {
-    "plain": plain,
+METHODS: dict[str, Callable[[Instance, Setting, int, int], Trial]] = {
+    "plain": annealed,
     "lm": modified,
     "tempering": tempered,
     "dwave": sampled,
@@ -266,9 +248,7 @@ def study(name: str, family: Family, sizes: Sizes) -> Iterator[dict[str, Any]]:
         axis=0,
     )
     chosen[MATCHED] = chosen["lm"]
-    runners = METHODS | {
-        MATCHED: lambda *rest: matched(table, *rest),
-    }
+    runners = METHODS | {MATCHED: functools.partial(annealed, table=table)}
     for method in [*methods, MATCHED]:
         setting = chosen[method]
         # Compilation for this method is not timed.

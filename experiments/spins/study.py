@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments.report import style
 from experiments.runs import committed
 from experiments.spins import options, pictures, search, speed, tables, tunnelling
 from experiments.spins.options import PARTS, Plan
@@ -176,16 +175,7 @@ def _frames(rows: Rows) -> dict[str, pd.DataFrame]:
 
 
 def _quick(index: Index) -> bool:
-    earlier = any(about.get("quick") for about in index.parts.values())
-    return bool(index.option("quick", earlier))
-
-
-def _words(rows: Rows, index: Index) -> str:
-    return tables.tables(_frames(rows), index, _quick(index))
-
-
-def _draw(rows: Rows, index: Index, out: Path, drawing: style.Drawing) -> None:
-    pictures.draw(_frames(rows), _quick(index), out, drawing)
+    return bool(index.option("quick", False))
 
 
 STUDY = Study(
@@ -201,9 +191,8 @@ STUDY = Study(
     size=lambda part, index, frames: (_sort(part, _quick(index)), 1),
     outline=_outline,
     line=_line,
-    words=_words,
-    draw=_draw,
+    words=lambda rows, index: tables.tables(_frames(rows), index, _quick(index)),
+    pictures=lambda rows, index: pictures.pictures(_frames(rows), _quick(index)),
     title=lambda rows: "Metropolis chains on spin systems",
     captions=pictures.CAPTIONS,
-    recall=lambda index, rows: {"quick": _quick(index)},
 )

@@ -1,6 +1,6 @@
 """Results from the rows: which runs train, margins, and LM against each other arm."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,6 @@ EQUIVALENT = 1.0  # points of test accuracy
 SURE = 0.05
 # Each is compared with every other arm of its task and optimizer.
 OURS = (LM.name, "lm_after")
-_GROUP = ["task", "optimizer"]
 
 
 def judged(runs: pd.DataFrame) -> pd.DataFrame:
@@ -164,18 +163,12 @@ def tasks(runs: pd.DataFrame) -> list[str]:
 
 def groups(runs: pd.DataFrame) -> Iterator[tuple[str, str, dict[str, pd.DataFrame]]]:
     """Each task and optimizer with its arms' rows, in order."""
-    names: tuple[Sequence[str], ...] = (tasks(runs), [*OPTIMIZERS], [*ARMS])
-    order = {name: i for known in names for i, name in enumerate(known)}
-    by_key: dict[Any, Any] = dict(iter(runs.groupby(_GROUP, sort=False)))
-    for task, optimizer in sorted(
-        by_key, key=lambda key: [order[name] for name in key]
-    ):
-        arms = dict(iter(by_key[task, optimizer].groupby("arm")))
-        yield (
-            task,
-            optimizer,
-            {arm: arms[arm] for arm in sorted(arms, key=lambda arm: order[arm])},
-        )
+    for task in tasks(runs):
+        for optimizer in OPTIMIZERS:
+            some = runs[(runs["task"] == task) & (runs["optimizer"] == optimizer)]
+            arms = dict(iter(some.groupby("arm")))
+            if arms:
+                yield task, optimizer, {arm: arms[arm] for arm in ARMS if arm in arms}
 
 
 def grid(part: pd.DataFrame, column: str) -> tuple[np.ndarray, list[float]]:

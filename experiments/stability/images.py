@@ -40,13 +40,9 @@ class Places(NamedTuple):
 USUAL = Places()
 
 
-def digits(places: Places) -> Images:
-    """(n, 8, 8): 1,257 images, 180 held out, 360 for the test."""
-    return _digits()
-
-
 @functools.cache
-def _digits() -> Images:
+def digits(places: Places = USUAL) -> Images:
+    """(n, 8, 8): 1,257 images, 180 held out, 360 for the test."""
     return _split(loading.load("digits"), lambda x: x[:, ::4, ::4, 0], held_out=180)
 
 

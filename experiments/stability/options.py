@@ -1,11 +1,11 @@
 """What the study trains: cases of a task, an optimizer and an arm."""
 
 import dataclasses
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from experiments.config.arms import LM
 from experiments.config.optimizers import OPTIMIZERS
-from experiments.errors import UserError
 from experiments.stability.arms import ARMS, VARIANTS
 from experiments.study import cases
 
@@ -36,8 +36,7 @@ PLAN = (
 LONG = ("conv10", "cifar10")
 QUICK = (("mlp12", ("sgd", "adam"), ("base", "lm", "lm_after", "clip")),)
 QUICK_SEEDS = 8
-
-
+CURVES_OF = 3  # seeds
 KEYS = ("task", "optimizer", "arm")
 
 
@@ -90,38 +89,20 @@ class Plan:
         """
         from experiments.stability.tasks import TASKS
 
-        for option, names, known in (
-            ("tasks", self.tasks, TASKS),
-            ("optimizers", self.optimizers, OPTIMIZERS),
-            ("arms", self.arms, ARMS),
-        ):
-            cases.check_names(option, names, known)
         cases.check_seeds(self.seeds)
-        plan = QUICK if self.quick else PLAN
         planned = [
             Case(task, optimizer, arm)
-            for task, optimizers, arms in plan
+            for task, optimizers, arms in (QUICK if self.quick else PLAN)
             for optimizer in self.optimizers or optimizers
             for arm in self.arms or arms
+            if (self.tasks or task not in LONG) and ARMS.get(arm, LM).serves(optimizer)
         ]
-        tasks = self.tasks or set(TASKS) - set(LONG)
-        chosen = [
-            case
-            for case in dict.fromkeys(planned)
-            if case.task in tasks and ARMS[case.arm].serves(case[1])
-        ]
-        self._check_chosen(chosen, {task for task, *_ in plan})
-        return chosen
-
-    def _check_chosen(self, chosen: Sequence[Case], planned: Container[str]) -> None:
-        """Name a task or an arm that was asked for, and of which no case is left."""
-        for task in self.tasks or ():
-            if task not in planned:
-                raise UserError(f"--tasks {task} is not part of --quick")
-        for arm in self.arms or ():
-            if not any(case.arm == arm for case in chosen):
-                served = [name for name in OPTIMIZERS if ARMS[arm].serves(name)]
-                raise UserError(f"--arms {arm} is for {', '.join(served)} only")
+        return cases.selected(
+            dict.fromkeys(planned),
+            tasks=(TASKS, self.tasks),
+            optimizers=(OPTIMIZERS, self.optimizers),
+            arms=(ARMS, self.arms),
+        )
 
     def seed_numbers(self) -> Sequence[int]:
         count = self.seeds or (QUICK_SEEDS if self.quick else SEEDS)

@@ -1,8 +1,8 @@
 """The study's pictures, drawn from its rows."""
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,9 @@ from experiments.config.optimizers import OPTIMIZERS
 from experiments.report import style
 from experiments.stability import analysis
 from experiments.stability.arms import ARMS, VARIANTS
+from experiments.stability.options import CURVES_OF
 from experiments.stability.tasks import TASKS
+from experiments.study.record import Pictures
 
 # The arms that a reader may choose from; the controls have their own picture.
 REMEDIES = ("base", "lm", "lm_after", "clip", "momo", "momo_cap", "warmup_cosine")
@@ -30,9 +32,7 @@ CAPTIONS = {
 }
 
 
-def draw(
-    runs: pd.DataFrame, curves: pd.DataFrame, out: Path, drawing: style.Drawing
-) -> None:
+def pictures(runs: pd.DataFrame, curves: pd.DataFrame) -> Pictures:
     """collapse.png and how.png for the plan's first task; others.png for the rest.
 
     controls.png, landscapes.png and clipping.png show the tasks that have these arms.
@@ -40,26 +40,28 @@ def draw(
     runs = analysis.judged(runs)
     main = runs["task"] == analysis.tasks(runs)[0]
     remedies = runs["arm"].isin(REMEDIES)
-    for which, name in ((main, "collapse.png"), (~main, "others.png")):
-        if (which & remedies).any():
-            drawing.of(draw_failures, runs[which & remedies], REMEDIES, out / name)
+    shown: dict[str, tuple[pd.DataFrame, Sequence[str]]] = {
+        "collapse.png": (runs[main & remedies], REMEDIES),
+        "others.png": (runs[~main & remedies], REMEDIES),
+    }
     several = {"controls": CONTROLS, "landscapes": LANDSCAPES, "clipping": CLIPS}
     for name, arms in several.items():
-        telling = set(arms) - {*REMEDIES}
-        some = [g for g in analysis.groups(runs) if telling & set(g[2])]
-        if some:
-            kept = pd.concat(
-                [part for *_, arms_runs in some for part in arms_runs.values()]
-            )
-            drawing.of(draw_failures, kept, arms, out / f"{name}.png")
-    drawing.of(draw_how, runs[main], curves, out / "how.png")
+        telling = runs["arm"].isin(set(arms) - {*REMEDIES})
+        of_group = telling.groupby([runs["task"], runs["optimizer"]])
+        shown[f"{name}.png"] = runs[of_group.transform("any")], arms
+    drawn = {
+        name: functools.partial(draw_failures, *of)
+        for name, of in shown.items()
+        if len(of[0])
+    }
+    return drawn | {"how.png": functools.partial(draw_how, runs[main], curves)}
 
 
-def draw_failures(runs: pd.DataFrame, arms: Sequence[str], path: Path) -> list[Path]:
+def draw_failures(runs: pd.DataFrame, arms: Sequence[str], path: Path) -> None:
     """A panel per task and optimizer: failed runs over rates, with Wilson's band."""
     table = analysis.shares(runs[runs["arm"].isin(arms)])
     panels = [(task, optimizer) for task, optimizer, _ in analysis.groups(runs)]
-    with style.panels(len(panels), 2, 4.4, 2.9) as (fig, axes):
+    with style.picture(path, len(panels), 2, 4.4, 2.9) as axes:
         for axis, (task, optimizer) in zip(axes.flat, panels, strict=False):
             counts = table[(table["task"] == task) & (table["optimizer"] == optimizer)]
             for arm in (name for name in arms if name in set(counts["arm"])):
@@ -68,24 +70,15 @@ def draw_failures(runs: pd.DataFrame, arms: Sequence[str], path: Path) -> list[P
                 percent = (100 * x for x in (share, part["low"], part["high"]))
                 look = {"color": ARMS[arm].color, "label": ARMS[arm].label, "ms": 3}
                 style.band(axis, part["rate"], *percent, "o-", **look)
-            _rate_axis(axis, counts["rate"])
+            style.rate_axis(axis, sorted(set(counts["rate"]))[::2])
             axis.set_ylim(-3, 103)
             axis.set_title(f"{TASKS[task].label}, {OPTIMIZERS[optimizer].label}")
             axis.set_xlabel("learning rate")
         for row in axes:
             row[0].set_ylabel("runs that fail, %")
-        style.legend(fig)
-        return style.save(fig, path)
 
 
-def _rate_axis(axis: Any, rates: pd.Series) -> None:
-    axis.set_xscale("log")
-    ticks = sorted(set(rates))[::2]
-    axis.set_xticks(ticks, [f"{rate:g}" for rate in ticks])
-    axis.minorticks_off()
-
-
-def draw_how(runs: pd.DataFrame, curves: pd.DataFrame, path: Path) -> list[Path]:
+def draw_how(runs: pd.DataFrame, curves: pd.DataFrame, path: Path) -> None:
     """Loss and scale of one seed at a rate at which the plain run fails.
 
     For each optimizer: the smallest rate at which the plain run of a kept seed
@@ -93,8 +86,8 @@ def draw_how(runs: pd.DataFrame, curves: pd.DataFrame, path: Path) -> list[Path]
     """
     panels = [panel for group in analysis.groups(runs) if (panel := _telling(*group))]
     if not panels:
-        return []
-    with style.figure(2, len(panels), 4.4, 2.3) as (fig, axes):
+        return
+    with style.picture(path, 2 * len(panels), len(panels), 4.4, 2.3) as axes:
         for (top, bottom), panel in zip(axes.T, panels, strict=True):
             task, optimizer, seed, rate = panel
             run = curves[
@@ -118,16 +111,12 @@ def draw_how(runs: pd.DataFrame, curves: pd.DataFrame, path: Path) -> list[Path]
             bottom.set_xlabel("step")
         axes[0, 0].set_ylabel("loss (dotted: guessing)")
         axes[1, 0].set_ylabel("LM's scale")
-        style.legend(fig)
-        return style.save(fig, path)
 
 
 def _telling(
     task: str, optimizer: str, arms: dict[str, pd.DataFrame]
 ) -> tuple[str, str, int, float] | None:
     """The run to show: (task, optimizer, seed, rate), or None."""
-    from experiments.stability.rows import CURVES_OF
-
     others = [arms[arm] for arm in SHOWN[:2] if arm in arms]
     if BASE.name not in arms or not others:
         return None

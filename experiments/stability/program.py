@@ -1,7 +1,7 @@
 """The runs of one task, optimizer and arm: all seeds and learning rates at once."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -48,14 +48,12 @@ def run(
     rates: Sequence[float],
     scales: np.ndarray | None = None,
     places: Places = USUAL,
-    compiling: Callable[[bool], None] = lambda now: None,
 ) -> Outcome:
     """Train every pair of a seed and a rate; on several devices, seeds are spread.
 
     Args:
       scales: (seeds, rates, steps) of the LM runs, for an arm that replays them.
       places: where to look for the task's data set.
-      compiling: called with True when JAX starts to compile, and False when it has.
     """
     what = TASKS[task]
     images = what.images(places)
@@ -78,12 +76,9 @@ def run(
         mesh = jax.sharding.Mesh(np.array(devices), ("seeds",))
         spread = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("seeds"))
         by_seed = jax.device_put(by_seed, spread)
-    compiling(True)
-    # Returns once it is compiled, before it has run.
     outcome = _program(task, optimizer, arm)(
         images, *by_seed, np.asarray(rates, np.float32)
     )
-    compiling(False)
     return Outcome(*jax.device_get(outcome))
 
 

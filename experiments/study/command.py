@@ -34,10 +34,9 @@ def run(study: Study, config: Any) -> None:
     from experiments.study import document, measure, start, store
 
     out, parts = config.out, study.parts(config)
-    asked = study.options(config), config.resume, config.overwrite
     if config.dry_run:
         print("\n".join(_outline(study, config)))
-    start.refuse(study, out, *asked)
+    start.refuse(study, config)
     if config.dry_run:
         return
     from experiments.machine import log
@@ -52,10 +51,10 @@ def run(study: Study, config: Any) -> None:
         names = list(store.unfinished(study, out, names))
     study.prepare(config, names)
     stop = Stop(config.time_budget, saves="finishing what is being measured")
-    with start.working(study, out, *asked) as id_:
+    with start.working(study, config) as id_:
         log.keep(out / log.FILE, f"$ {provenance.command()}")
         with stop.listening(), progress(failed=stop.output_failed) as shown:
-            measure.run(study, config, out, id_, stop, shown)
+            measure.run(study, config, id_, stop, shown)
         document.write(study, out)
     log.say(f"{out}: tables.md and pictures")
 

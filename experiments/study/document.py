@@ -35,7 +35,8 @@ def write_with(drawing: style.Drawing, study: Study, out: Path) -> Rows:
             f"contradict each other, or the {study.name} has a bug"
         ) from error
     files.write_text(out / "tables.md", words)
-    study.draw(rows, index, out, drawing)
+    for name, draw in study.pictures(rows, index).items():
+        drawing.of(draw, out / name)
     return rows
 
 

@@ -27,17 +27,16 @@ from experiments.text import plural
 MINUTE = 60  # seconds
 
 
-def run(
-    study: Study, config: Any, out: Path, id_: str, stop: Stop, shown: Progress
-) -> None:
-    """Measure the parts that `out` lacks, and print a line for each finished one.
+def run(study: Study, config: Any, id_: str, stop: Stop, shown: Progress) -> None:
+    """Measure the parts that are missing, and print a line for each finished one.
 
     Parts that another command is measuring are left to it.
 
     Raises:
-      Stopped: on a request to stop; `out` has the finished parts.
-      UserError: `out` cannot be written to.
+      Stopped: on a request to stop; the directory has the finished parts.
+      UserError: the directory cannot be written to.
     """
+    out = config.out
     origin = provenance.provenance()
     origin |= {"command": without_places(origin["command"])}
     parts = {part.name: part for part in study.parts(config)}
@@ -67,9 +66,7 @@ def run(
                 continue
             shown.line(part.name + _words(pace, [part], "takes {}"))
             pieces = Pieces(out, id_, part, stop, shown)
-            context = Context(
-                pieces.kept, pieces.check, shown.line, shown.compiling, memory
-            )
+            context = Context(pieces.kept, pieces.check, shown.line, memory)
             frames = study.measure(config, part.name, context)
             about = {"seconds": pieces.seconds} | origin
             try:

@@ -14,11 +14,10 @@ from experiments.text import plural
 if TYPE_CHECKING:
     import pandas as pd
 
-    from experiments.report.style import Drawing
-
 Arrays = Mapping[str, np.ndarray]
 Frames = Mapping[str, "pd.DataFrame"]  # a part's rows, by table
 Rows = dict[str, dict[str, "pd.DataFrame"]]  # the same for each finished part
+Pictures = Mapping[str, Callable[[Path], Any]]  # how to draw each file
 
 _LARGEST = sys.float_info.max
 
@@ -121,14 +120,12 @@ class Context:
         request to stop. Several threads may call it.
       check: raises Stopped on a request to stop.
       say: prints a line.
-      compiling: called with True when JAX starts to compile, and False when it has.
       memory: for what later parts of the same command can use.
     """
 
     kept: Callable[[str, Callable[[], Arrays]], Arrays]
     check: Callable[[], None]
     say: Callable[[str], None]
-    compiling: Callable[[bool], None]
     memory: dict[Any, Any]
 
 
@@ -151,13 +148,11 @@ class Study:
         number of parts, further lines, and what is left.
       line: a finished part in words.
       words: tables.md, from all rows.
-      draw: draws the pictures into a directory.
+      pictures: how each picture is drawn, by the file's name.
       title: the heading in a report.
       captions: of those pictures that a report shows, by file.
       prepare: loads what the missing parts need, such as a data set; raises UserError.
-      recall: options of a study that is older than their record.
       check: raises ValueError if parts contradict each other.
-      upgrade: an index of an older form in today's.
     """
 
     name: str
@@ -173,13 +168,11 @@ class Study:
     outline: Callable[[Any, Sequence[str]], Sequence[str]]
     line: Callable[[str, Frames], str]
     words: Callable[[Rows, Index], str]
-    draw: Callable[[Rows, Index, Path, "Drawing"], Any]
+    pictures: Callable[[Rows, Index], Pictures]
     title: Callable[[Rows], str]
     captions: Mapping[str, str]
     prepare: Callable[[Any, Sequence[str]], None] = lambda config, parts: None
-    recall: Callable[[Index, Rows], dict[str, Any]] = lambda index, rows: {}
     check: Callable[[Rows], None] = lambda rows: None
-    upgrade: Callable[[dict[str, Any]], dict[str, Any]] = lambda content: content
 
     def count(self, number: int) -> str:
         return f"{number} {plural(number, self.noun)}"

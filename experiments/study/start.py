@@ -21,14 +21,9 @@ SETTINGS = (
 )  # fmt: skip
 
 
-def refuse(
-    study: Study,
-    out: Path,
-    options: dict[str, Any],
-    resume: bool,
-    overwrite: bool,
-) -> None:
+def refuse(study: Study, config: Any) -> None:
     """Raise UserError where the directory does not allow to measure such a study."""
+    out = config.out
     for other in registry.studies():
         if other.index != study.index and (out / other.index).exists():
             raise UserError(f"{out} has a {other.name}: choose another --out")
@@ -36,28 +31,25 @@ def refuse(
         raise UserError(f"{out} has training runs: choose another --out")
     if not (out / study.index).exists():
         return
-    if overwrite:
+    if config.overwrite:
         if _busy(out):
             raise UserError(f"{out}: another command is measuring this {study.name}")
         return
     if not _begun(study, out):
         return
-    if not resume:
+    if not config.resume:
         raise UserError(
             f"{out} has a {study.name}: add --resume to measure the {study.noun}s that "
             "it lacks, --overwrite to replace it, or choose another --out"
         )
     content = store.index(study, out)
-    known = content.study.get("options")
-    if not known:
-        lacking = store.unfinished(study, out, content.parts)
-        intact = {
-            part: store.rows_of(study, out, part, about)
-            for part, about in content.parts.items()
-            if part not in lacking
-        }
-        known = study.recall(content, intact)
-    for name, wanted in json.loads(json.dumps(options)).items():
+    if "id" not in content.study:
+        raise UserError(
+            f"{out} does not say with which options it was measured, so it cannot be "
+            "resumed: choose another --out"
+        )
+    known = content.study["options"]
+    for name, wanted in _as_json(study.options(config)).items():
         if name in known and known[name] != wanted:
             raise UserError(
                 f"--{name.replace('_', '-')} was {_shown(known[name])} in {out}, not "
@@ -94,13 +86,7 @@ def _busy(out: Path) -> bool:
 
 
 @contextlib.contextmanager
-def working(
-    study: Study,
-    out: Path,
-    options: dict[str, Any],
-    resume: bool,
-    overwrite: bool,
-) -> Iterator[str]:
+def working(study: Study, config: Any) -> Iterator[str]:
     """Record what the study is, before anything is measured; gives its id.
 
     While this lasts, no other command replaces the study.
@@ -108,31 +94,13 @@ def working(
     Raises:
       UserError: see `refuse`; or the directory cannot be written to.
     """
+    out = config.out
     with contextlib.ExitStack() as stack:
         try:
             out.mkdir(parents=True, exist_ok=True)
             with store.index_locked(out):
-                refuse(study, out, options, resume, overwrite)
-                entries = {} if overwrite else store.entries_of(study, out)
-                asked = {"kind": study.name, "options": options, "jax": _settings()}
-                asked = json.loads(json.dumps(asked))
-                record = entries.get(store.RECORD)
-                if (
-                    record is None
-                    or "id" not in record
-                    or not (_begun(study, out) or asked.items() <= record.items())
-                ):
-                    record = {"id": secrets.token_hex(4)} | asked
-                old = (
-                    [*store.files_of(study, out), *store.pieces(out)]
-                    if overwrite
-                    else []
-                )
-                entries = {store.RECORD: record} | entries | {store.RECORD: record}
-                store.write_index(study, out, entries)
-                # Files without an entry count for nothing.
-                for path in old:
-                    path.unlink(missing_ok=True)
+                refuse(study, config)
+                id_ = _recorded(study, config)
                 for path in out.glob(".*.lock"):
                     if path.name != store.LOCK:
                         with locked(path):  # deletes it if a killed command left it
@@ -140,4 +108,24 @@ def working(
                 stack.enter_context(locked(out / f".{store.COMMAND}{os.getpid()}.lock"))
         except OSError as error:
             raise UserError(f"cannot write a {study.name} to {out}: {error}") from error
-        yield str(record["id"])
+        yield id_
+
+
+def _recorded(study: Study, config: Any) -> str:
+    """Write what the study is into its index, without the parts that it replaces."""
+    out = config.out
+    entries = {} if config.overwrite else store.entries_of(study, out)
+    old = [*store.files_of(study, out), *store.pieces(out)] if config.overwrite else []
+    asked = {"kind": study.name, "options": study.options(config), "jax": _settings()}
+    asked, record = _as_json(asked), entries.get(store.RECORD)
+    if not record or not (_begun(study, out) or asked.items() <= record.items()):
+        record = {"id": secrets.token_hex(4)} | asked
+    entries = {store.RECORD: record} | entries | {store.RECORD: record}
+    store.write_index(study, out, entries)
+    for path in old:  # files without an entry count for nothing
+        path.unlink(missing_ok=True)
+    return str(record["id"])
+
+
+def _as_json(values: dict[str, Any]) -> dict[str, Any]:
+    return json.loads(json.dumps(values))

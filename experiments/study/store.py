@@ -43,7 +43,7 @@ def index(study: Study, out: Path) -> Index:
         return Index({}, {}, {})
     try:
         content = untrusted.read_bytes(out / study.index)
-        entries = study.upgrade(untrusted.json_object(study.index, content))
+        entries = untrusted.json_object(study.index, content)
         record = _mapping(entries.pop(RECORD, {}))
         if record.get("kind", study.name) != study.name:
             raise ValueError(f"{study.index} is of another kind of study")
@@ -216,7 +216,7 @@ def entries_of(study: Study, out: Path) -> dict[str, Any]:
     if not (out / study.index).exists():
         return {}
     content = untrusted.read_bytes(out / study.index)
-    return study.upgrade(untrusted.json_object(study.index, content))
+    return untrusted.json_object(study.index, content)
 
 
 def files_of(study: Study, out: Path) -> list[Path]:

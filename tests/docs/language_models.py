@@ -2,9 +2,9 @@
 
 import functools
 
-from experiments.language import analysis, rows, study
+from experiments.language import analysis, study
 from experiments.study import store
-from tests.docs.rows import Interval, Range
+from tests.docs.rows import Interval
 
 
 @functools.cache
@@ -16,7 +16,7 @@ def _compared():
 
 @functools.cache
 def runs():
-    return rows.joined(store.read(study.STUDY, study.STUDY.committed), "rows")
+    return study.joined(store.read(study.STUDY, study.STUDY.committed), "rows")
 
 
 @functools.cache
@@ -30,31 +30,14 @@ def loss(model, optimizer, arm):
     return _arms(model, optimizer)[arm]["best"]
 
 
-def losses(model, optimizer):
-    """Of all arms."""
-    return Range.of(values["best"] for values in _arms(model, optimizer).values())
-
-
 def sensitivity(model, optimizer, arm):
     return _arms(model, optimizer)[arm]["sensitivity"]
 
 
 def difference(model, optimizer, arm, other):
     """Of test losses."""
-    return _difference("best", model, optimizer, arm, other)
-
-
-def less_sensitive(model, optimizer, arm, other):
-    return _difference("sensitivity", model, optimizer, arm, other)
-
-
-def _difference(name, *key):
-    row = _compared().loc[key]
-    return Interval(row[name], row[f"{name}_low"], row[f"{name}_high"])
-
-
-def p(name, model, optimizer, arm, other):
-    return _compared().loc[model, optimizer, arm, other][f"{name}_p"]
+    row = _compared().loc[model, optimizer, arm, other]
+    return Interval(row["best"], row["best_low"], row["best_high"])
 
 
 def verdicts():
@@ -69,9 +52,6 @@ def verdicts():
 
 VALUES = {
     "language_loss": loss,
-    "language_losses": losses,
     "language_sensitivity": sensitivity,
     "language_difference": difference,
-    "language_less_sensitive": less_sensitive,
-    "language_p": p,
 }

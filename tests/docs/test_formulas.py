@@ -40,7 +40,7 @@ def test_the_first_step_in_learning_rates(optimizer, rates):
     np.testing.assert_allclose(step, 0.1 * rates * -jnp.sign(gradient), rtol=1e-5)
 
 
-@pytest.mark.parametrize("f", ["linear", "quadratic", "sqrt", "bounded"])
+@pytest.mark.parametrize("f", ["linear", "bounded"])
 def test_h_rises_nowhere_faster_than_u_if_eps_is_at_least_1(f):
     """docs/how-it-works.md; with ε < 1 it does, just above c."""
     u = jnp.linspace(0.01, 4.0, 50)
@@ -50,11 +50,3 @@ def test_h_rises_nowhere_faster_than_u_if_eps_is_at_least_1(f):
 
     assert (slope(1.0) <= 1).all()
     assert slope(0.1).max() > 1
-
-
-def test_the_slope_of_the_full_h():
-    """`landscape`'s docstring, with f(u) = u²: (1 + f′) / (f + ε) above c."""
-    u, c, eps = 3.0, 0.5, 2.0
-    full = jax.grad(lambda u: landscape(u, c, eps, "quadratic", 0.0, logarithm=True))(u)
-    expected = (1 + 2 * (u - c)) / ((u - c) ** 2 + eps)
-    assert full == pytest.approx(expected, rel=1e-6)

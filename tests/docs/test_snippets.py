@@ -20,8 +20,12 @@ EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
 WITH_PYTHON = [
     page for page in PAGES if any(b.language == "python" for b in blocks(page))
 ]
+MARKS = {
+    "pytorch_beside_jax": pytest.mark.torch,
+    "transformer": pytest.mark.slow,  # a minute
+}
 EXAMPLES = [
-    pytest.param(file, marks=pytest.mark.torch if "torch" in file.name else ())
+    pytest.param(file, marks=MARKS.get(file.stem, ()))
     for file in sorted((ROOT / "examples").glob("*.py"))
 ]
 

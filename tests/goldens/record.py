@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from unittest import mock
 
 import jax
 import numpy as np
@@ -28,20 +29,13 @@ from experiments.spins import search as spins_search
 from experiments.spins.options import WHOLE
 from experiments.stability import margins, program
 from experiments.stability.tasks import TASKS
+from experiments.study import registry
 from experiments.train.trainer import Keys
 
 HERE = Path(__file__).parent
 ROOT = Path(__file__).parents[2]
 LARGE = ("stability", "stability-cifar10")  # their bootstraps take long
-ROWS = (
-    "*.csv",
-    "*.csv.gz",
-    "about.json",
-    "cases.json",
-    "spins.json",
-    "batches.json",
-    "language.json",
-)
+ROWS = ("*.csv", "*.csv.gz", *(study.index for study in registry.studies()))
 TEXTS = (
     "train --dry-run",
     "compare --optimizer adam --arms base lm clip --dry-run",
@@ -76,11 +70,7 @@ def of_results(scratch: Path, names: Sequence[str]) -> Iterator[str]:
                 copy = scratch / path.relative_to(ROOT / "results")
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(path, copy)
-    drawn, style.Drawing.of = style.Drawing.of, lambda *arguments: ()
-    try:
-        status, said = called(["results", "--root", str(scratch)])
-    finally:
-        style.Drawing.of = drawn
+    status, said = called(["results", "--root", str(scratch)])
     assert status == 0, said
     for path in sorted(scratch.glob("*/**/*")):
         if path.is_file():
@@ -111,8 +101,13 @@ def texts() -> Iterator[str]:
 
 
 def called(argv: Sequence[str]) -> tuple[int, str]:
+    """A command's status and what it prints; it draws no pictures."""
     said = io.StringIO()
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+    with (
+        contextlib.redirect_stdout(said),
+        contextlib.redirect_stderr(said),
+        mock.patch.object(style.Drawing, "of", return_value=()),
+    ):
         status = cli(argv)
     return status, said.getvalue()
 

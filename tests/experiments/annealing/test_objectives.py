@@ -1,6 +1,4 @@
-"""The objectives: their minima, equality and pickles."""
-
-import pickle
+"""The objectives: their minima, and that equal ones are one."""
 
 import jax
 import jax.numpy as jnp
@@ -8,14 +6,12 @@ import numpy as np
 import pytest
 
 from experiments.annealing import objectives
-from experiments.annealing.problems import problem
 from landmod_jax import annealing
 
 OBJECTIVES = [make(d) for make in objectives.OBJECTIVES.values() for d in (2, 5)]
-EACH = pytest.mark.parametrize("U", OBJECTIVES, ids=lambda U: f"{U.name}-{U.dimension}")
 
 
-@EACH
+@pytest.mark.parametrize("U", OBJECTIVES, ids=lambda U: f"{U.name}-{U.dimension}")
 def test_objectives_have_the_minimum_they_say(U):
     scale = max(1.0, abs(U.minimum))
     for point in U.minimizers:
@@ -27,16 +23,6 @@ def test_objectives_have_the_minimum_they_say(U):
     values = jax.vmap(U)(U.sample(jax.random.key(0), 20_000))
     assert np.isfinite(values).all()
     assert values.min() >= U.minimum - 1e-3 * scale
-
-
-@EACH
-def test_objectives_compare_and_pickle(U):
-    assert pickle.loads(pickle.dumps(U)) == U
-    assert len({U, *OBJECTIVES}) == len(OBJECTIVES)
-
-
-def test_a_problem_has_its_dimensions():
-    assert problem("griewank", 3).dimension == 3
 
 
 def test_equal_objectives_compile_once(monkeypatch):

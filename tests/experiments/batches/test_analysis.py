@@ -51,17 +51,6 @@ def test_distance_and_p_of_one_strength_by_hand():
     assert found["p"] == pytest.approx(test.pvalue)
 
 
-def test_chance_rarely_puts_equals_outside():
-    """The test keeps its level where a point lies on the margin's corner."""
-    rejected = 0
-    for seed in range(300):
-        ours = curve([(97.5, 80.5)], seed=1000 + seed)
-        rejected += (
-            analysis.outside(ours, curve([(97, 80)] * 2, seed=seed), 0.5)["p"] < 0.05
-        )
-    assert rejected / 300 < 0.08
-
-
 def test_a_filled_line_has_its_points_and_nine_between():
     line = analysis.filled(curve(LINE))
     assert len(line) == 21

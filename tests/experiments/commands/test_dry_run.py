@@ -199,9 +199,9 @@ def test_anneal(tmp_path, capsys, monkeypatch):
     _, shown, _ = dry(["anneal", "--chains", "400"], capsys, tmp_path)
     assert "about 48 min" in shown
 
-    config = anneal.Config()
     study, out = registry.study("anneal"), tmp_path / "annealing"
-    with start.working(study, out, study.options(config), False, False) as id_:
+    config = anneal.Config(out=out)
+    with start.working(study, config) as id_:
         (part,) = study.parts(config)
         pieces = measure.Pieces(out, id_, part, stopping.Stop(), Progress(shown=False))
         for number in range(894):

@@ -13,10 +13,7 @@ from experiments.data import texts
 from experiments.language import options, program, study
 from experiments.language.models import MODELS
 from experiments.language.options import Case, Plan
-from experiments.language.rows import joined
-from experiments.report import style
 from experiments.study import store
-from tests.experiments.study.examples import at_reduced_scale
 
 SHAPE = options.Shape(context=12, width=16, depth=1, heads=2, hidden=16)
 SIZES = options.Sizes(
@@ -93,46 +90,23 @@ def test_each_character_but_the_first_is_predicted_once():
     np.testing.assert_array_equal(program.sequences(50, 12, 2), places[:2])
 
 
-@pytest.fixture(scope="module")
-def rows(tmp_path_factory):
-    with (
-        at_reduced_scale(tmp_path_factory.mktemp("example")),
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        patch.setattr(style.Drawing, "of", lambda *arguments: ())
-        out = tmp_path_factory.mktemp("language") / "study"
-        assert main(["language", "--quick", "--out", str(out)]) == 0
-        return store.read(study.STUDY, out)
-
-
-def test_rows_and_curves(rows):
-    runs, curves = joined(rows, "rows"), joined(rows, "curves")
-    assert set(runs["seed"]) == {5000, 5001}
-    assert runs["scale"].notna().tolist() == (runs["arm"] == "lm_after").tolist()
-    assert curves[curves["arm"] == "base"]["scale"].isna().all()
-    assert sorted(set(curves["step"])) == [10, 20]
-
-
-def without(of_case, keep):
-    return {table: frame[keep(frame)] for table, frame in of_case.items()}
-
-
-@pytest.mark.parametrize(
-    ("keep", "message"),
-    [
-        (lambda x: x["seed"] == 5000, "lstm with adamw differ in their seeds"),
-        (
-            lambda x: (x["seed"] == 5000) | (x["rate"] > 0.001),
-            "lstm-adamw-lm_after lacks a seed at a learning rate",
-        ),
-    ],
-)
-def test_arms_that_are_not_paired_are_refused(rows, keep, message):
-    study.STUDY.check(rows)
-    with pytest.raises(ValueError, match=message):
-        study.STUDY.check(
-            rows | {"lstm-adamw-lm_after": without(rows["lstm-adamw-lm_after"], keep)}
-        )
+def test_rows_and_curves():
+    """Of three seeds at two rates, with scales for LM alone."""
+    losses = np.tile(np.arange(25.0), (2, 1))
+    ends = {name: np.full(2, 1.5) for name in ("first", "held_out", "test")}
+    plain = study.frames([ends | {"losses": losses}] * 3, range(3), RATES, 10)
+    of_lm = [ends | {"losses": losses, "scales": losses / 10}] * 3
+    ours = study.frames(of_lm, range(3), RATES, 10)
+    assert len(plain["rows"]) == 6
+    assert plain["rows"]["scale"].isna().all()
+    assert plain["curves"]["scale"].isna().all()
+    np.testing.assert_allclose(ours["rows"]["scale"], 1.2)
+    curves = ours["curves"]
+    assert set(curves["seed"]) == {0, 1}
+    np.testing.assert_allclose(curves[curves["step"] == 20]["loss"], 14.5)
+    np.testing.assert_allclose(curves["scale"], curves["loss"] / 10)
+    for name, table in study.STUDY.tables("lstm-adamw-lm").items():
+        store.check(table, ours[name])
 
 
 def test_a_text_that_is_missing_is_named_before_the_first_case(

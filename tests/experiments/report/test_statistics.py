@@ -34,7 +34,6 @@ def test_equal_gains_have_the_smallest_p_there_is(n):
         assert p == statistics.smallest_p(n) == 2.0 ** (1 - n)
     else:
         assert p < 1e-3
-    assert statistics.paired(np.full(n, 0.3)).can_tell == (n >= 6)
 
 
 def test_student_s_interval_for_few_pairs_is_scipy_s():
@@ -55,33 +54,12 @@ def test_what_cannot_be_told_is_nan():
     assert equal.low == equal.high == 2.0
 
 
-def coverage(draw, n, effect, simulations):
-    rng = np.random.default_rng(0)
-    intervals = (statistics.interval(effect + draw(rng, n)) for _ in range(simulations))
-    return np.mean([low <= effect <= high for low, high in intervals])
-
-
-@pytest.mark.parametrize("n", [3, 10, 100])
-def test_intervals_of_normal_differences_cover_as_they_should(n):
-    """Simulated comparisons with a known effect: 95% of them, within 2 points.
-
-    From 100 pairs on by the bootstrap, which is slow.
-    """
-    simulations = 1000 if n < statistics.BOOTSTRAP_FROM else 400
-    draw = lambda rng, n: rng.normal(0, 1.3, n)
-    covered = coverage(draw, n, effect=0.8, simulations=simulations)
-    assert abs(covered - 0.95) <= 0.02
-
-
-def test_a_known_effect_is_found_and_its_absence_is_not():
-    rng = np.random.default_rng(1)
-    effects = rng.normal(1.0, 1.0, (400, 10))
-    nulls = rng.normal(0.0, 1.0, (400, 10))
-    power = np.mean([statistics.sign_flip_p(d) < 0.05 for d in effects])
-    size = np.mean([statistics.sign_flip_p(d) < 0.05 for d in nulls])
-    # A t-test's power here is 0.80 (noncentral t, 9 d.o.f., shift √10).
-    assert 0.72 <= power <= 0.86
-    assert 0.02 <= size <= 0.08
+def test_the_interval_of_many_pairs_is_about_student_s():
+    d = np.random.default_rng(0).normal(0.8, 1.3, statistics.BOOTSTRAP_FROM)
+    expected = stats.ttest_1samp(d, 0).confidence_interval(0.95)
+    found = statistics.interval(d)
+    np.testing.assert_allclose(found, expected, atol=0.1 * np.ptp(expected))
+    assert found != tuple(expected)
 
 
 def test_holm_by_hand():
@@ -121,17 +99,6 @@ def test_equivalence_is_two_one_sided_t_tests():
         statistics.equivalence_p(d, 0)
 
 
-@pytest.mark.parametrize("draw", ["normal", "heavy tails"])
-def test_equivalence_is_claimed_wrongly_as_often_as_it_says(draw):
-    """At the margin itself, within 2 points of 5% over 1,000 studies of 48 pairs."""
-    rng = np.random.default_rng(0)
-    d = rng.normal(size=(1000, 48))
-    if draw == "heavy tails":
-        d = rng.standard_t(5, size=(1000, 48))
-    claims = [statistics.equivalence_p(row + 1.0, 1.0) < 0.05 for row in d]
-    assert 0.03 <= np.mean(claims) <= 0.07
-
-
 @pytest.mark.parametrize(
     ("spread", "difference", "power", "pairs"),
     [  # G*Power 3.1: matched pairs, two tails, α 0.05
@@ -144,13 +111,6 @@ def test_equivalence_is_claimed_wrongly_as_often_as_it_says(draw):
 )
 def test_pairs_needed_are_those_of_power_tables(spread, difference, power, pairs):
     assert statistics.pairs_needed(spread, difference, power) == pairs
-
-
-def test_pairs_needed_reach_their_power():
-    rng = np.random.default_rng(0)
-    n = statistics.pairs_needed(1.0, 0.6)
-    p = stats.ttest_1samp(rng.normal(0.6, 1, (4000, n)), 0, axis=1).pvalue
-    assert np.mean(p < 0.05) == pytest.approx(0.8, abs=0.025)
 
 
 def test_pairs_needed_at_the_ends():
@@ -180,29 +140,19 @@ def test_differences_that_are_not_finite_have_no_p(bad, n):
     assert math.isnan(statistics.paired([bad, *np.ones(n)]).p)
 
 
-@pytest.mark.parametrize("difference", [0.5, 1.0, 3.0])
-def test_every_table_says_how_many_pairs_a_difference_takes(difference, tmp_path):
+def test_every_table_says_how_many_pairs_a_difference_takes(tmp_path):
     gains = np.array([0.5, 1.5, -0.5, 2.5])
     runs = [
         make_run(tmp_path, arm, seed, 80.0 + (gain if arm == "lm" else 0.0))
         for seed, gain in enumerate(gains)
         for arm in ("base", "lm")
     ]
-    asked = Asked(difference=difference)
-    summary = tables.summarize(runs, asked)
-    points = "1 point" if difference == 1 else f"{difference:g} points"
-    column = tables.header(summary, asked).index(f"Pairs to detect {points}")
-    base, lm = (row[column] for row in tables.cells(summary))
-    expected = statistics.pairs_needed(np.std(gains, ddof=1), difference)
-    assert (base, lm) == ("", str(expected))
-    # Two-sided t test at 5%, power 80%: about (1.96 + 0.84)² (sd / difference)² + 2.
-    rough = (1.959964 + 0.841621) ** 2 * (np.std(gains, ddof=1) / difference) ** 2
-    assert rough <= expected <= rough + 4
-    assert f"Pairs to detect {points}" in tables.markdown(runs, asked)
-
-
-def test_a_single_pair_says_nothing_of_pairs(tmp_path):
-    runs = [make_run(tmp_path, arm, 0, 80.0) for arm in ("base", "lm")]
-    summary = tables.summarize(runs)
-    column = tables.header(summary).index("Pairs to detect 1 point")
-    assert [row[column] for row in tables.cells(summary)] == ["", ""]
+    for some, asked, title, pairs in (
+        # sd = √(5/3): of normal quantiles (1.960 + 0.842)² · 5/3 / 0.5², and 2 more.
+        (runs, Asked(difference=0.5), "Pairs to detect 0.5 points", "55"),
+        (runs[:2], Asked(), "Pairs to detect 1 point", ""),
+    ):
+        summary = tables.summarize(some, asked)
+        column = tables.header(summary, asked).index(title)
+        assert [row[column] for row in tables.cells(summary)] == ["", pairs]
+        assert title in tables.markdown(some, asked)

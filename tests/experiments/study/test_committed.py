@@ -2,8 +2,6 @@
 
 import pytest
 
-from experiments.spins.options import PARTS
-from experiments.stability.rows import joined
 from experiments.study import registry, store
 
 WHOLE = [study for study in registry.studies() if study.committed.exists()]
@@ -22,11 +20,3 @@ def test_a_committed_study_names_no_path_of_a_machine(study, path):
     assert "/home/" not in index
     assert "--out" not in index
     assert max(file.stat().st_size for file in path.rglob("*")) < 1_000_000
-
-
-def test_committed_studies_are_whole():
-    spins, stability = map(registry.study, ("spins", "stability"))
-    assert set(store.read(spins, spins.committed)) == set(PARTS)
-    for path in store.below(stability, stability.committed.parent):
-        runs = joined(store.read(stability, path), "rows")
-        assert set(runs["seed"]) in (set(range(2000, 2048)), set(range(6000, 6048)))
