@@ -40,6 +40,10 @@ def difference(model, optimizer, arm, other):
     return Interval(row["best"], row["best_low"], row["best_high"])
 
 
+def p(name, model, optimizer, arm, other):
+    return _compared().loc[model, optimizer, arm, other][f"{name}_p"]
+
+
 def verdicts():
     """(network, optimizer, arm, other) to what is said of sensitivity and loss."""
     from experiments.language import tables
@@ -54,4 +58,5 @@ VALUES = {
     "language_loss": loss,
     "language_sensitivity": sensitivity,
     "language_difference": difference,
+    "language_p": p,
 }

@@ -36,6 +36,7 @@ GROUPS = {
     "wider": ["mlp6", "mlp24", "conv10", "cifar10"],
     "helped": ["mlp6", "mlp12", "rnn", "mlp24"],
 }
+HARMED = ["mlp12 RMSProp LM after", "mlp12 Adagrad LM after"]
 HARDEST = [
     f"{problem} {method}"
     for problem in ("griewank 2", "griewank 5", "rastrigin 5")
@@ -271,7 +272,9 @@ VALUES = (
     | language_models.VALUES
     | {
         # Stability.
+        "least": lambda group_and_arm: margins(group_and_arm).low,
         "most": lambda group_and_arm: margins(group_and_arm).high,
+        "harmed": lambda: Range.of(margin(case).value for case in HARMED),
         "count": lambda arm, rate: Count(stability(arm, rate)),
         "loss": lambda comparison: -points(comparison),
         "p_margin": lambda comparison: p(stability(comparison, "Margin")),

@@ -47,9 +47,9 @@ def test_nothing_is_known_between_none_and_all():
     assert 0.035 < found.high < 0.04
 
 
-@pytest.mark.parametrize("share", [0.05, 0.5])
 @pytest.mark.parametrize("skew", [-1, 0, 1])
-def test_a_curve_reaches_a_share_at_its_crossing(share, skew):
+def test_a_curve_reaches_a_share_at_its_crossing(skew):
+    share = 0.3
     rates = margins.crossings(FINE, share)
     _, slope, low, high, skews = margins._parameters(FINE)
     on_grid = (rates > FINE[0]) & (rates < FINE[-1]) & (skews == skew) & (slope < 20)
@@ -98,17 +98,6 @@ def test_ratios_and_their_p():
     assert equal.p_equivalent < 0.05
     few = some._replace(failed=tuple(x // 8 for x in some.failed), n=6)
     assert margins.ratio(few, few).p_equivalent > 0.05
-
-
-def test_the_margins_interval_covers_it():
-    """Within 3 points of 95%, over 300 studies; benchmarks/coverage.py has more."""
-    rng, hits = np.random.default_rng(1), 0
-    for _ in range(300):
-        middle = 0.03 * np.exp(rng.uniform(0, 0.23))
-        shares = stats.norm.cdf(np.log(np.array(FINE) / middle) / 0.2)
-        found = margins.margin(counts(rng.binomial(48, shares)))
-        hits += found.low <= middle <= found.high
-    assert 276 <= hits <= 294
 
 
 def runs_of(failed, accuracy, arm, rates=RATES, optimizer="sgd", held_out=None):
