@@ -1,6 +1,7 @@
 """--dry-run: what would be run, what is finished, how long; nothing is written."""
 
 import dataclasses
+import json
 import re
 import shutil
 
@@ -169,6 +170,12 @@ def test_spins(tmp_path, capsys, monkeypatch):
 
     shutil.copytree(registry.study("spins").committed, tmp_path / "spins")
     (tmp_path / "spins" / "speed.csv").unlink()
+    status, _, error = dry(["spins", "--resume"], capsys, tmp_path)
+    assert status == 2
+    assert "does not say with which options it was measured" in error
+    index = json.loads((tmp_path / "spins" / "spins.json").read_text())
+    index["study"] = {"id": "0", "options": {"quick": False}}
+    (tmp_path / "spins" / "spins.json").write_text(json.dumps(index))
     status, shown, _ = dry(["spins", "--resume"], capsys, tmp_path)
     assert status == 0
     assert "tunnelling: 72 cases, 500 chains each; finished" in shown
@@ -177,7 +184,6 @@ def test_spins(tmp_path, capsys, monkeypatch):
     assert status == 2
     assert "nothing is left to measure" in shown
     assert "add --resume" in error
-    # The committed study does not say what it was started with; its parts do.
     status, _, error = dry(["spins", "--resume", "--quick"], capsys, tmp_path)
     assert status == 2
     assert "--quick was False in spins, not True" in error
