@@ -45,6 +45,7 @@ EXAMPLES = {
         ("--tunings", "2"),
     ),
 }  # fmt: skip
+WALKS = ["walks", "--walks", "50", "--out"]
 
 
 def _add_walks(folder, patch):

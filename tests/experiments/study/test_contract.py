@@ -9,19 +9,9 @@ import pytest
 
 from experiments.commands.cli import main
 from experiments.report import style
-from experiments.runs import provenance
 from experiments.study import measure, registry, store
-from tests.experiments.study.examples import EXAMPLES, at_reduced_scale
+from tests.experiments.study.examples import EXAMPLES
 from tests.helpers import tree
-
-
-@pytest.fixture(scope="module", autouse=True)
-def registered(tmp_path_factory):
-    with at_reduced_scale(tmp_path_factory.mktemp("example")):
-        assert set(registry.STUDIES) == set(EXAMPLES), (
-            "each study needs an Example in tests/experiments/study/examples.py"
-        )
-        yield
 
 
 @pytest.fixture(scope="module", params=list(EXAMPLES))
@@ -39,9 +29,8 @@ def whole(name, tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def quickly(monkeypatch):
-    """Only `whole` has pictures, and no test asks git."""
+    """Only `whole` has pictures."""
     monkeypatch.setattr(style.Drawing, "of", lambda *arguments: ())
-    monkeypatch.setattr(provenance, "commit", lambda: None)
 
 
 def command(name, out, *more):
@@ -56,6 +45,12 @@ def rows(name, out):
         for table in study.tables(part).values()
     ]
     return {file: (out / file).read_bytes() for file in files}
+
+
+def test_every_study_has_an_example():
+    assert set(registry.STUDIES) == set(EXAMPLES), (
+        "each study needs an Example in tests/experiments/study/examples.py"
+    )
 
 
 def test_a_study_writes_rows_tables_pictures_and_a_log(name, whole):

@@ -10,33 +10,13 @@ from experiments.commands.cli import main
 from experiments.runs import provenance
 from experiments.study import measure, registry, store
 from tests import damage
-from tests.experiments.study.examples import at_reduced_scale
+from tests.experiments.study.examples import WALKS
 from tests.helpers import tree
-
-WALKS = ["walks", "--walks", "50", "--out"]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def registered(tmp_path_factory):
-    with at_reduced_scale(tmp_path_factory.mktemp("example")):
-        yield
-
-
-@pytest.fixture(autouse=True)
-def without_git(monkeypatch):
-    monkeypatch.setattr(provenance, "commit", lambda: None)
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    out = tmp_path_factory.mktemp("walks") / "study"
-    assert main([*WALKS, str(out)]) == 0
-    return out
 
 
 @pytest.fixture
-def copy(whole, tmp_path):
-    return shutil.copytree(whole, tmp_path / "copy")
+def copy(walks, tmp_path):
+    return shutil.copytree(walks, tmp_path / "copy")
 
 
 def test_a_finished_study_is_left_alone(copy, capsys):
@@ -100,7 +80,7 @@ def with_seconds(out, seconds):
 
 @pytest.mark.parametrize("change", DAMAGE.values(), ids=list(DAMAGE))
 def test_a_damaged_part_is_named_and_it_alone_is_measured_again(
-    change, whole, copy, capsys
+    change, walks, copy, capsys
 ):
     change(copy)
     study = registry.study("walks")
@@ -117,7 +97,7 @@ def test_a_damaged_part_is_named_and_it_alone_is_measured_again(
     assert main([*WALKS, str(copy), "--resume"]) == 0
     assert "which is measured again" in capsys.readouterr().err
     for name in ("steps2.csv", "steps4.csv", "steps8.csv"):
-        assert (copy / name).read_bytes() == (whole / name).read_bytes()
+        assert (copy / name).read_bytes() == (walks / name).read_bytes()
 
 
 def test_an_entry_of_another_study_is_named(copy, capsys):
@@ -131,9 +111,9 @@ def test_an_entry_of_another_study_is_named(copy, capsys):
 
 @pytest.mark.parametrize("make", ["report", "results"])
 def test_a_damaged_study_is_named_and_the_others_are_shown(
-    whole, copy, tmp_path, capsys, make
+    walks, copy, tmp_path, capsys, make
 ):
-    damaged = shutil.copytree(whole, tmp_path / "a damaged one")
+    damaged = shutil.copytree(walks, tmp_path / "a damaged one")
     (damaged / "steps2.csv").write_bytes(b"")
     (copy / "tables.md").unlink()
     command_line = {
@@ -149,7 +129,7 @@ def test_a_damaged_study_is_named_and_the_others_are_shown(
     assert made.is_file()
 
 
-def test_some_parts_first_and_a_spent_time_budget(whole, tmp_path):
+def test_some_parts_first_and_a_spent_time_budget(walks, tmp_path):
     out = tmp_path / "x"
     assert main([*WALKS, str(out), "--time-budget", "1e-9"]) == 75
     # Nothing is lost when it starts anew, with whatever options.
@@ -160,5 +140,5 @@ def test_some_parts_first_and_a_spent_time_budget(whole, tmp_path):
     assert main([*WALKS, str(out), "--steps", "4"]) == 0
     assert [path.name for path in out.glob("*.csv")] == ["steps4.csv"]
     assert main([*WALKS, str(out), "--resume"]) == 0
-    for path in whole.glob("*.csv"):
+    for path in walks.glob("*.csv"):
         assert (out / path.name).read_bytes() == path.read_bytes()

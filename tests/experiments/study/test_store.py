@@ -19,28 +19,8 @@ from experiments.machine.locks import locked
 from experiments.runs import provenance
 from experiments.study import document, measure, record, registry, start, store
 from experiments.study.pace import Pace
-from tests.experiments.study.examples import at_reduced_scale
+from tests.experiments.study.examples import WALKS
 from tests.helpers import Quiet
-
-WALKS = ["walks", "--walks", "50", "--out"]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def registered(tmp_path_factory):
-    with at_reduced_scale(tmp_path_factory.mktemp("example")):
-        yield
-
-
-@pytest.fixture(autouse=True)
-def without_git(monkeypatch):
-    monkeypatch.setattr(provenance, "commit", lambda: None)  # a process each time
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    out = tmp_path_factory.mktemp("walks") / "study"
-    assert main([*WALKS, str(out)]) == 0
-    return out
 
 
 def rows(out):
@@ -64,24 +44,24 @@ def dying(change, countdown):
 
 @pytest.mark.parametrize("more", [[], ["--overwrite"]], ids=["new", "overwrite"])
 def test_a_kill_at_any_moment_leaves_a_study_that_resumes(
-    whole, tmp_path, monkeypatch, more
+    walks, tmp_path, monkeypatch, more
 ):
     """Before each change of the directory's entries in turn, with two parts."""
     monkeypatch.setattr(document, "write", lambda study, out: None)
     monkeypatch.setattr(provenance, "versions", dict)
-    walks = [*WALKS[:-1], "--steps", "2", "4", "--out"]
-    expected = {name: rows(whole)[name] for name in ("steps2.csv", "steps4.csv")}
+    argv = [*WALKS[:-1], "--steps", "2", "4", "--out"]
+    expected = {name: rows(walks)[name] for name in ("steps2.csv", "steps4.csv")}
     moments = 0
     while True:
         out = tmp_path / str(moments)
         if more:
-            shutil.copytree(whole, out)
+            shutil.copytree(walks, out)
         countdown = iter(range(moments, -1, -1))
         with monkeypatch.context() as patch:
             for change in ("replace", "unlink", "mkdir", "rmdir"):
                 patch.setattr(os, change, dying(getattr(os, change), countdown))
             try:
-                assert main([*walks, str(out), *more]) == 0
+                assert main([*argv, str(out), *more]) == 0
                 break
             except Killed:
                 pass
@@ -90,7 +70,7 @@ def test_a_kill_at_any_moment_leaves_a_study_that_resumes(
             shutil.rmtree(retried, ignore_errors=True)
             if out.exists():
                 shutil.copytree(out, retried)
-            status = main([*walks, str(retried), *again])
+            status = main([*argv, str(retried), *again])
             assert status == 0 or not again
             if status == 0:
                 assert rows(retried).items() >= expected.items()
@@ -120,7 +100,7 @@ main(sys.argv[2:])
 
 
 def test_while_a_command_measures_none_replaces_its_study(
-    whole, tmp_path, capsys, monkeypatch
+    walks, tmp_path, capsys, monkeypatch
 ):
     out, refused = tmp_path / "x", []
     write = store.write
@@ -134,10 +114,10 @@ def test_while_a_command_measures_none_replaces_its_study(
     assert main([*WALKS, str(out)]) == 0
     assert refused == [2] * 9
     assert "another command is measuring this" in capsys.readouterr().err
-    assert rows(out) == rows(whole)
+    assert rows(out) == rows(walks)
 
 
-def test_two_commands_share_the_parts(whole, tmp_path, capsys):
+def test_two_commands_share_the_parts(walks, tmp_path, capsys):
     out = tmp_path / "x"
     assert main([*WALKS, str(out), "--steps", "2"]) == 0
     with locked(store.lock(out, "steps4")):
@@ -147,20 +127,20 @@ def test_two_commands_share_the_parts(whole, tmp_path, capsys):
     assert "steps4: another command is measuring it" in capsys.readouterr().out
     assert set(rows(out)) == {"steps2.csv", "steps8.csv"}
     assert main([*WALKS, str(out), "--resume"]) == 0
-    assert rows(out) == rows(whole)
+    assert rows(out) == rows(walks)
 
 
-def test_a_part_of_a_replaced_study_is_not_written(whole, tmp_path):
-    out = shutil.copytree(whole, tmp_path / "x")
+def test_a_part_of_a_replaced_study_is_not_written(walks, tmp_path):
+    out = shutil.copytree(walks, tmp_path / "x")
     study = registry.study("walks")
     frames = store.read(study, out)["steps2"]
     with pytest.raises(UserError, match="another command has replaced the study"):
         store.write(study, out, "0", "steps2", {}, frames)
 
 
-def test_a_study_older_than_its_record_is_read_but_not_resumed(whole, tmp_path, capsys):
+def test_a_study_older_than_its_record_is_read_but_not_resumed(walks, tmp_path, capsys):
     """Its entries have neither digests nor options."""
-    out = shutil.copytree(whole, tmp_path / "x")
+    out = shutil.copytree(walks, tmp_path / "x")
     index = json.loads((out / "walks.json").read_text())
     del index["study"]
     for about in index.values():
@@ -225,7 +205,7 @@ def test_the_seconds_of_interrupted_attempts_count(tmp_path):
 def test_a_long_part_shows_the_pieces_that_it_has(tmp_path, monkeypatch):
     monkeypatch.setattr(measure.Pieces, "seconds", 10.0)
     shown, below = Quiet(), []
-    monkeypatch.setattr(shown, "whole", below.append, raising=False)
+    monkeypatch.setattr(shown, "walks", below.append, raising=False)
     part = pieces(tmp_path, shown=shown)
     part.kept("p", dict)
     assert not shown.lines
@@ -293,7 +273,7 @@ SOUND = {
         ("share", [0, -0.1, 2], "t.csv, line 3: share is -0.1, not a number from 0 to"),
         ("share", [0, 1, np.nan], "line 4: share is nan, not a number from 0 to 1$"),
         ("any", [np.inf, 0, 0], "line 2: any is inf, not a number$"),
-        ("count", [0, 1, 0.5], "line 4: count is 0.5, not a whole number from 0 to 90"),
+        ("count", [0, 1, 0.5], "line 4: count is 0.5, not a walks number from 0 to 90"),
         ("name", ["a", "b", "c"], "line 4: name is 'c', not one of a, b$"),
         ("few", [0, -np.inf, 0], "line 3: few is -inf, not a number, or empty$"),
         ("count", [0, 1, 0], "line 4 is another row of name a, count 0$"),
@@ -307,8 +287,8 @@ def test_a_value_out_of_range_is_named_with_its_line_and_its_range(
         store.check(TABLE, pd.DataFrame(SOUND | {column: values}))
 
 
-def test_a_failure_of_the_words_is_not_called_damage(whole, tmp_path, monkeypatch):
-    out = shutil.copytree(whole, tmp_path / "x")
+def test_a_failure_of_the_words_is_not_called_damage(walks, tmp_path, monkeypatch):
+    out = shutil.copytree(walks, tmp_path / "x")
     module = sys.modules["experiments.walks"]
     study = dataclasses.replace(module.STUDY, words=lambda rows, index: rows["steps3"])
     with pytest.raises(UserError) as caught:
@@ -318,8 +298,8 @@ def test_a_failure_of_the_words_is_not_called_damage(whole, tmp_path, monkeypatc
     assert said.endswith("or the study of random walks has a bug")
 
 
-def test_locks_that_a_killed_command_left_are_removed(whole, tmp_path):
-    out = shutil.copytree(whole, tmp_path / "x")
+def test_locks_that_a_killed_command_left_are_removed(walks, tmp_path):
+    out = shutil.copytree(walks, tmp_path / "x")
     for name in (".command-1.lock", ".steps2.lock", ".steps9.lock"):
         (out / name).touch()
     with locked(out / ".steps8.lock"):
