@@ -124,11 +124,15 @@ OPTAX = {
 }
 
 
+@pytest.fixture(scope="module")
+def plain():
+    return trained(OPTAX["base"](), np.float32)
+
+
 @pytest.mark.parametrize("arm", sorted(OPTAX))
-def test_an_arm_with_adamw_is_optax(arm):
+def test_an_arm_with_adamw_is_optax(arm, plain):
     ours = trained(arms.create("adamw", arm, RATE, STEPS, WARMUP, 0.5), np.float32)
     assert distance(ours, trained(OPTAX[arm](), np.float32)) < 1e-5
-    plain = trained(OPTAX["base"](), np.float32)
     assert (distance(ours, plain) > 1e-3) == (arm != "base")
 
 
