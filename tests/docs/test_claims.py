@@ -50,7 +50,8 @@ SETTINGS = [  # of the studies, their statistics, and the benchmarks
     r"above 1 where|differ from 1\b|1×1 convolutions",
     r"10,000 chains with|size of the weights is below 100|50 spins are measured",
     r"93 to 97% of 1,000 repetitions|16 sweeps of 24 spins|and 128 chains",
-    r"chapter 2|x0|last 32 (compiled )?programs|4,000 chains on|Within 2,000 evaluations",
+    r"chapter 2|x0|last 32 (compiled )?programs|4,000 chains on",
+    r"Within 2,000 evaluations",
     r"1,000 chains in|from 20 runs each|distribution after 40 sweeps",
     r"11[13],000|300 steps|with 12 seeds|done 24 times|within ±5 points|best of 16",
 ]

@@ -254,6 +254,13 @@ def test_no_number_keeps_a_picture_from_being_drawn(values, runs, tmp_path):
     sheets.write_sheets(runs, tmp_path)
 
 
+def test_values_that_are_not_finite_are_left_out(runs, tmp_path):
+    runs[0].steps["loss"] = np.inf
+    with style.picture(tmp_path / "x.png") as axes:
+        curves.draw_quantity(axes[0][0], runs, "loss")
+        assert all(np.isfinite(line.get_ydata()).all() for line in axes[0][0].lines)
+
+
 def test_tables_and_sheets_are_there_before_a_picture_fails(
     runs, tmp_path, capsys, monkeypatch
 ):
