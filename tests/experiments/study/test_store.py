@@ -205,7 +205,7 @@ def test_the_seconds_of_interrupted_attempts_count(tmp_path):
 def test_a_long_part_shows_the_pieces_that_it_has(tmp_path, monkeypatch):
     monkeypatch.setattr(measure.Pieces, "seconds", 10.0)
     shown, below = Quiet(), []
-    monkeypatch.setattr(shown, "walks", below.append, raising=False)
+    monkeypatch.setattr(shown, "whole", below.append, raising=False)
     part = pieces(tmp_path, shown=shown)
     part.kept("p", dict)
     assert not shown.lines
@@ -273,7 +273,7 @@ SOUND = {
         ("share", [0, -0.1, 2], "t.csv, line 3: share is -0.1, not a number from 0 to"),
         ("share", [0, 1, np.nan], "line 4: share is nan, not a number from 0 to 1$"),
         ("any", [np.inf, 0, 0], "line 2: any is inf, not a number$"),
-        ("count", [0, 1, 0.5], "line 4: count is 0.5, not a walks number from 0 to 90"),
+        ("count", [0, 1, 0.5], "line 4: count is 0.5, not a whole number from 0 to 90"),
         ("name", ["a", "b", "c"], "line 4: name is 'c', not one of a, b$"),
         ("few", [0, -np.inf, 0], "line 3: few is -inf, not a number, or empty$"),
         ("count", [0, 1, 0], "line 4 is another row of name a, count 0$"),
