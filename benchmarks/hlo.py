@@ -17,8 +17,7 @@ _FREE = {
     "parameter",
     "tuple",
 }
-_SLICES = {"dynamic-slice", "slice"}
-_INSTRUCTION = re.compile(r"\s*(ROOT )?(%[\w.\-]+) = (\(.*?\)|\S+) ([\w\-]+)\((.*)")
+_INSTRUCTION = re.compile(r"\s*(?:ROOT )?(%[\w.\-]+) = (\(.*?\)|\S+) ([\w\-]+)\((.*)")
 _SHAPE = re.compile(r"\b(pred|bf16|[a-z]+\d+)(?:e\d\w*)?\[([\d,]*)\]")
 
 
@@ -35,7 +34,6 @@ class _Instruction(NamedTuple):
     kind: str
     operands: tuple[str, ...]
     text: str  # what follows its operands' opening parenthesis
-    is_root: bool
 
     def attribute(self, name: str) -> str:
         match = re.search(rf'\b{name}="?([^",\s]+)', self.text)
@@ -48,7 +46,7 @@ _Computation = list[_Instruction]
 def by_kind(text: str) -> dict[str, Kind]:
     """The kernels of one step: of the body of the program's largest loop.
 
-    A loop inside it, over a network's blocks, counts once per iteration.
+    A loop inside it counts once per iteration.
 
     Args:
       text: a compiled program, as XLA prints it.
@@ -86,11 +84,9 @@ def _computation(text: str) -> tuple[str, _Computation]:
 def _instructions(text: str) -> Iterator[_Instruction]:
     for line in text.splitlines():
         if match := _INSTRUCTION.match(line):
-            root, name, shape, kind, rest = match.groups()
+            name, shape, kind, rest = match.groups()
             operands = re.findall(r"%[\w.\-]+", re.split(r"\)(?:, |$)", rest)[0])
-            yield _Instruction(
-                name, size(shape), kind, tuple(operands), rest, bool(root)
-            )
+            yield _Instruction(name, size(shape), kind, tuple(operands), rest)
 
 
 def _kinds(program: Mapping[str, _Computation], name: str) -> dict[str, Kind]:
@@ -112,55 +108,7 @@ def _kinds(program: Mapping[str, _Computation], name: str) -> dict[str, Kind]:
             for kind, found in _kinds(program, one.attribute("to_apply")).items():
                 add(kind, found)
         elif one.kind not in _FREE:
-            reads = [sizes.get(operand, 0) for operand in one.operands]
-            writes = one.bytes
-            if one.kind.startswith("fusion"):
-                reads, writes = _in_parts(program[one.attribute("calls")], reads)
+            reads = sum(sizes.get(operand, 0) for operand in one.operands)
             kind = one.attribute("custom_call_target") or one.kind
-            add(kind, Kind(1, sum(reads) + writes))
+            add(kind, Kind(1, reads + one.bytes))
     return {kind: Kind(kernels[kind], moved[kind]) for kind in kernels}
-
-
-def _in_parts(fused: _Computation, whole: list[int]) -> tuple[list[int], int]:
-    """Bytes that a fusion reads of each operand and writes, slices as slices.
-
-    Args:
-      fused: the fusion's computation.
-      whole: its operands' sizes.
-    """
-    by_name = {i.name: i for i in fused}
-
-    def source(name: str) -> str:
-        while by_name[name].kind == "bitcast":
-            (name,) = by_name[name].operands
-        return name
-
-    def written(name: str) -> int:
-        one = by_name[source(name)]
-        if one.kind == "tuple":
-            return sum(map(written, one.operands))
-        if one.kind == "dynamic-update-slice":
-            return by_name[one.operands[1]].bytes
-        return one.bytes
-
-    def read(parameter: str, size: int) -> int:
-        parts = 0
-        for user in fused:
-            if user.kind == "bitcast":
-                continue
-            for place, operand in enumerate(user.operands):
-                if source(operand) != parameter:
-                    continue
-                if user.kind in _SLICES and place == 0:
-                    parts += user.bytes
-                elif user.kind != "dynamic-update-slice" or place:
-                    return size
-        return min(parts, size)
-
-    reads = list(whole)
-    for one in fused:
-        if one.kind == "parameter":
-            number = int(one.text.partition(")")[0])
-            reads[number] = read(one.name, whole[number])
-    (root,) = (i.name for i in fused if i.is_root)
-    return reads, written(root)
