@@ -68,7 +68,7 @@ def everything():
     state = tx.init(W)
     for value in (3.0, 1.0, 2.0):
         updates, state = tx.update(W, state, W, value=value)
-    h = lm.landscape(jnp.arange(3.0), 0.5, 1.0, double)
+    h = lm.landscape(jnp.arange(3.0), 0.5, 1.0, "bounded")
     return updates, state, h, lm.critical_height([0.0, 2.0, 1.0])
 
 

@@ -48,15 +48,6 @@ def test_a_height_needs_no_other_height():
     np.testing.assert_array_equal(together, alone)
 
 
-def test_derivatives_in_a_parameter_of_a_shape():
-    """Where panels were bisected; ∂/∂a of ln(1 + a u) / a, by hand."""
-    u, a = jnp.array([2.0, 1e4]), 50.0
-    shape = lambda a: lambda u: a * u
-    slope = jax.jacrev(lambda a: lm.landscape(u, 0.0, 1.0, shape(a), 0.0))(a)
-    by_hand = np.float64(u) / (1 + a * u) / a - np.log1p(a * np.float64(u)) / a**2
-    np.testing.assert_allclose(slope, by_hand, rtol=2e-5)
-
-
 def test_a_shape_is_traced_once_for_all_panels():
     calls = []
     jax.jit(lambda u: lm.landscape(u, 0.0, 1.0, lambda v: calls.append(1) or v, 0.0))(
