@@ -43,8 +43,8 @@ def loop(
     method: MethodName,
     steps: int,
     box: tuple[float, float],
-) -> tuple[np.ndarray, np.ndarray]:
-    """The best points (chains, d) and values (chains,) of `steps` steps from x.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The last and the best points, (chains, d), and the best values, (chains,).
 
     Like `anneal` with f = "bounded", c the running minimum, ε = T, geometric cooling
     and reflection; in x's dtype.
@@ -100,4 +100,4 @@ def loop(
         better = value < best_value
         best_value = np.where(better, value, best_value)
         best = np.where(better[:, None], x, best)
-    return best, best_value
+    return x, best, best_value

@@ -16,6 +16,7 @@ from scipy import integrate, stats
 
 import landmod_jax as lm
 from landmod_jax import annealing
+from landmod_jax.annealing import _noise
 
 CHAINS, T, C = 4000, 0.5, -0.1
 GRID = np.linspace(-3, 3, 6001)
@@ -97,3 +98,41 @@ def test_a_fixed_eps_has_a_law_of_its_own():
     x, _ = sample("improved_kinetic", 0.05, eps=1.0, **LANDSCAPE)
     assert stats.kstest(x, cdf(modified(eps=1.0))).pvalue > 0.001
     assert stats.kstest(x, cdf(modified())).pvalue < 1e-6
+
+
+def test_one_step_of_each_method_by_hand():
+    key, x, dt = jax.random.key(5), 0.7, 0.1
+    words = _noise.words(key)
+    noise = float(_noise.normal(words, jnp.int32(0), 1, 1, jnp.float32)[0, 0])
+    g = lambda x: 4 * x * (x * x - 1) + 0.3
+    u = lambda x: (x * x - 1) ** 2 + 0.3 * x
+    f = lambda x: float(F(jnp.float32(u(x) - C)))
+    slope = lambda x: float(jax.grad(lambda u: F(u))(jnp.float32(u(x) - C)))
+
+    def step(method, **options):
+        state = annealing.anneal(
+            energy, jnp.array([[x]]), key, method=method, steps=1, step_size=dt,
+            temperature=T, **options,
+        ).state  # fmt: skip
+        return [float(v[0, 0]) for v in (state.x, state.y) if v is not None]
+
+    def baoab(force):
+        decay = np.exp(-dt / T)
+        y1 = force(x) * dt / 2
+        y2 = decay * y1 + np.sqrt(T * (1 - decay**2)) * noise
+        new = x + (y1 + y2) * dt / 2
+        return new, y2 + force(new) * dt / 2
+
+    def modified(x):
+        return -T * (1 + slope(x)) * g(x) / (f(x) + 0.3)
+
+    for result, expected in (
+        (step("langevin"), [x - g(x) * dt + np.sqrt(2 * T * dt) * noise]),
+        (
+            step("improved", **LANDSCAPE),
+            [x - g(x) * dt + np.sqrt(2 * (f(x) + T) * dt) * noise],
+        ),
+        (step("kinetic"), baoab(lambda x: -g(x))),
+        (step("improved_kinetic", eps=0.3, **LANDSCAPE), baoab(modified)),
+    ):
+        np.testing.assert_allclose(result, expected, rtol=2e-5)
