@@ -43,7 +43,7 @@ def selected(
 
     Args:
       options: for each word of a case, those that its option knows, and those that
-        were asked for; None for all.
+        were asked for; none for all.
 
     Raises:
       UserError: a word is not known, or no case is left that has it.
@@ -54,7 +54,7 @@ def selected(
     chosen = [
         case
         for case in planned
-        if all(names is None or word in names for word, names in zip(case, asked))
+        if all(not names or word in names for word, names in zip(case, asked))
     ]
     for place, option in enumerate(options):
         for name in asked[place] or ():

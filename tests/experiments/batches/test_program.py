@@ -80,6 +80,9 @@ def test_runs_are_those_of_optax(arm):
         accuracies = found.test_accuracy[i, j], found.rare_accuracy[i, j]
         expected = 100 * right.mean(), 100 * right[rare].mean()
         np.testing.assert_allclose(accuracies, expected, atol=1.5)
+    if arm == "clip":  # of a gradient that is a thousand times as large, less is left
+        assert (found.left_marked < found.left_others).all()
+        assert found.left_others.max() == pytest.approx(1, abs=0.05)
 
 
 def test_all_arms_train_on_the_same_batches():
@@ -104,13 +107,6 @@ def test_c_is_reset_when_the_labels_shift():
     )
     late = [x.losses[..., half + 5 :].mean(axis=-1) for x in (kept, reset)]
     assert (late[0] > late[1]).all()
-
-
-def test_the_share_that_is_left_is_the_scale():
-    case = Case("mlp", "sgd", "inputs2")
-    found = program.run(case, "clip", SEEDS, (1e9, 1e-3))
-    assert found.left_marked[0, 0] == found.left_others[0, 0] == pytest.approx(1)
-    assert found.left_marked[0, 1] < found.left_others[0, 1] < 0.01
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
