@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-from typing import ClassVar
 
 from experiments.errors import UserError
 
@@ -11,7 +10,6 @@ from experiments.errors import UserError
 class Asked:
     """Options that affect the tables, but no run."""
 
-    group: ClassVar[str] = "tables"
     difference: float = 1.0
     """Points of test accuracy: the tables say how many pairs it takes to detect such a
     difference with 80% power."""

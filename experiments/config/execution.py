@@ -3,19 +3,18 @@
 import dataclasses
 import math
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Literal
 
 from experiments.errors import UserError
-from experiments.machine.setup import Cache, Process
+from experiments.machine.setup import Process
 
 WEIGHTS = "weights.npz"  # of a run directory, with --keep-weights
 
 
 @dataclasses.dataclass(frozen=True)
-class Output:
-    """Where results go."""
+class Execution(Process):
+    """How a sweep runs, and where its results go."""
 
-    group: ClassVar[str] = "output"
     out: Path | None = None
     """Result directory; by default, one under runs/ named after the command."""
     resume: bool = False
@@ -24,35 +23,14 @@ class Output:
     """First delete what earlier commands wrote to the directory, and nothing else."""
     keep_weights: bool = False
     """Write the final weights of each run to its directory, for --init-from."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Sources(Cache):
-    """Where data and weights come from."""
-
-    group: ClassVar[str] = Cache.group
     data_dir: Path | None = None
     """A tensorflow_datasets directory, or one with cifar-10-batches-py or its like; by
     default, that package's own."""
     init_from: Path | None = None
     """Start from the weights in this run directory, or in a .pt, .pth or .safetensors
     file of PyTorch's; by default, from fresh ones."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Devices(Process):
-    """How a run is spread over devices."""
-
-    group: ClassVar[str] = Process.group
     parallel: Literal["none", "pmap", "sharded"] = "none"
     """Split each mini-batch over the local devices: with pmap, or over a mesh."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Execution(Output, Sources, Devices):
-    """How a sweep runs."""
-
-    group: ClassVar[str] = "execution"
     dry_run: bool = False
     """Show what would run, what is already finished, and about how long the rest takes.
     Write nothing."""

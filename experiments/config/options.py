@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import tyro
 
@@ -19,10 +19,10 @@ from experiments.machine.stopping import tell
 
 
 @dataclasses.dataclass(frozen=True)
-class ArmOptions:
-    """Options that some of the arms read and the others ignore."""
+class Protocol:
+    """How each run trains; by default as in the thesis (tables A.1 and A.2)."""
 
-    group: ClassVar[str] = "what the arms read"
+    # Some of the arms read these, the others ignore them.
     f: str = "linear"
     """Shape of LM: linear, quadratic, sqrt, cbrt, "power(p)" with p > 0, or
     "bounded(height, width)", as in "bounded(2, 0.5)"."""
@@ -39,13 +39,7 @@ class ArmOptions:
     """For warmup: steps until the full learning rate is reached."""
     step_cap: float = 10.0
     """For momo and polyak: the largest step size, in learning rates."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Protocol(ArmOptions):
-    """How each run trains; by default as in the thesis (tables A.1 and A.2)."""
-
-    group: ClassVar[str] = "protocol"
+    # All arms read the others.
     epochs: int | None = None
     """Passes over the training set; by default, the network's (simple_cnn 8, nn2 50,
     preresnet 150, vgg 200; in table C.1 225 and 300)."""
@@ -141,13 +135,13 @@ class Protocol(ArmOptions):
         threshold = spelled.canonical(
             "--threshold", self.threshold, spelled.thresholds()
         )
-        made = spelled.arguments("--threshold", threshold, spelled.thresholds())
-        if spelled.name_of(threshold) != "constant":
+        if not threshold.startswith("constant("):
             return {"f": f, "threshold": threshold, "c": self.c}
         if self.c is not None:
             raise UserError(
                 f"--c {self.c} and --threshold {threshold}: choose one of them"
             )
+        made = spelled.arguments("--threshold", threshold, spelled.thresholds())
         return {"f": f, "threshold": RUNNING_MIN, "c": float(made["c"])}
 
 
@@ -174,7 +168,6 @@ def show_remarks(configs: Sequence[RunConfig]) -> None:
 class Pairs(Protocol, Execution, Asked):
     """What to run for each optimizer: every arm with every seed."""
 
-    group: ClassVar[str] = "arms, seeds and learning rates"
     arms: tuple[ArmName, ...] = DEFAULT_ARMS
     """Arms to compare: the plain optimizer (base), LM, or controls."""
     seeds: tuple[int, ...] = SEEDS

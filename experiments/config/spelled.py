@@ -62,11 +62,6 @@ def canonical(option: str, text: str, makers: Makers) -> str:
     return f"{name}({', '.join(chosen)})" if chosen else name
 
 
-def name_of(text: str) -> str:
-    """The name in a canonical spelling."""
-    return text.partition("(")[0]
-
-
 def arguments(option: str, text: str, makers: Makers) -> dict[str, Any]:
     """The arguments in a canonical spelling, by name."""
     return _parsed(option, text, makers)[2]
@@ -77,7 +72,7 @@ def _parsed(
 ) -> tuple[str, list[Any], dict[str, Any]]:
     wrong = UserError(
         f"{option} takes a name, with any numbers in parentheses, such as "
-        f"{_example(makers)}; got {text!r}"
+        f"smoothed_min(0.9) or bounded(2, 0.5); got {text!r}"
     )
     try:
         tree = ast.parse(text.strip(), mode="eval").body
@@ -98,7 +93,3 @@ def _parsed(
 def _number(value: Any) -> str:
     whole = isinstance(value, float) and value.is_integer()
     return repr(int(value) if whole else value)
-
-
-def _example(makers: Makers) -> str:
-    return "'smoothed_min(0.9)'" if "smoothed_min" in makers else "'bounded(2, 0.5)'"

@@ -1,7 +1,7 @@
 """The options that all studies have, and what their commands do."""
 
 import dataclasses
-from typing import Any, ClassVar
+from typing import Any
 
 from experiments.errors import UserError
 from experiments.machine.setup import Cache, Process
@@ -13,7 +13,6 @@ from experiments.text import plural
 class Options(Cache):
     """How to measure a study; a command's Config adds its `out`."""
 
-    group: ClassVar[str] = "measuring"
     resume: bool = False
     """Measure what the study in the directory lacks."""
     overwrite: bool = False

@@ -30,55 +30,36 @@ def updates_of(arm, optimizer="sgd", rate=0.1, **chosen):
     return np.array(seen), state
 
 
-def test_base_is_the_plain_optimizer():
-    updates, _ = updates_of("base")
-    np.testing.assert_allclose(updates, [-0.1 * GRADIENT] * 4, rtol=1e-6)
-
-
 @pytest.mark.parametrize(
-    ("chosen", "scales"),
+    ("arm", "chosen", "factors"),
     [
-        ({}, [1, 1, 1 / 2, 1 / 5]),  # above c = 3, 1, 1, 1
-        ({"c": 2.0}, [1 / 2, 1, 1, 1 / 4]),
-        ({"threshold": "windowed_min(2)"}, [1, 1, 1 / 2, 1 / 4]),  # c = 3, 1, 1, 2
-        ({"f": "quadratic", "eps": 0.5}, [2, 2, 1 / 1.5, 1 / 16.5]),
+        ("lm", {}, [1, 1, 1 / 2, 1 / 5]),  # above c = 3, 1, 1, 1
+        ("lm", {"c": 2.0}, [1 / 2, 1, 1, 1 / 4]),
+        (
+            "lm",
+            {"threshold": "windowed_min(2)"},
+            [1, 1, 1 / 2, 1 / 4],
+        ),  # c = 3, 1, 1, 2
+        ("lm", {"f": "quadratic", "eps": 0.5}, [2, 2, 1 / 1.5, 1 / 16.5]),
+        ("lm_c0", {"eps": 0.5}, [1 / (loss + 0.5) for loss in LOSSES]),
+        # The gradient's norm is 5, which LM takes to 5, 5, 2.5 and 1.
+        ("clip", {"clip_norm": 0.5}, [0.1] * 4),
+        ("clip", {"clip_norm": 5.5}, [1] * 4),
+        ("lm_clip", {"clip_norm": 2.0}, [n / 5 for n in (2, 2, 2, 1)]),
+        ("warmup", {"warmup_steps": 3}, [1 / 3, 2 / 3, 1, 1]),
+        ("cosine", {}, 0.5 * (1 + np.cos(np.pi * np.arange(4) / 4))),
+        # loss / |g|² is 0.12, 0.04, 0.08 and 0.2; the cap 1.5 · 0.1.
+        ("polyak", {"step_cap": 1.5}, [1.2, 0.4, 0.8, 1.5]),
     ],
 )
-def test_lm_by_hand(chosen, scales):
-    updates, state = updates_of("lm", **chosen)
-    expected = [-0.1 * scale * np.asarray(GRADIENT) for scale in scales]
-    np.testing.assert_allclose(updates, expected, rtol=1e-6)
-    c, scale = ARMS["lm"].seen(state)
-    assert scale == pytest.approx(scales[-1])
-    assert c == lm.current(state).c
-
-
-@pytest.mark.parametrize(("norm", "rate"), [(0.5, 0.01), (5.5, 0.1)])
-def test_clip_by_hand(norm, rate):
-    updates, _ = updates_of("clip", clip_norm=norm)  # the gradient's norm is 5
-    np.testing.assert_allclose(updates, [-rate * GRADIENT] * 4, rtol=1e-6)
-
-
-def test_warmup_rises_in_even_steps_to_the_rate_and_stays():
-    updates, _ = updates_of("warmup", warmup_steps=3)
-    rates = (0.1 / 3, 0.2 / 3, 0.1, 0.1)
-    expected = [-rate * np.asarray(GRADIENT) for rate in rates]
-    np.testing.assert_allclose(updates, expected, rtol=1e-6)
-
-
-def test_lm_with_c_at_0_by_hand():
-    updates, state = updates_of("lm_c0", eps=0.5)
-    scales = [1 / (loss + 0.5) for loss in LOSSES]
-    expected = [-0.1 * scale * np.asarray(GRADIENT) for scale in scales]
-    np.testing.assert_allclose(updates, expected, rtol=1e-6)
-    assert ARMS["lm_c0"].seen(state)[0] == 0
-
-
-def test_lm_then_clip_by_hand():
-    updates, _ = updates_of("lm_clip", clip_norm=2.0)
-    # LM takes the norm of 5 to 5, 5, 2.5 and 1, of which the clip leaves at most 2.
-    expected = [-0.1 * n / 5 * np.asarray(GRADIENT) for n in (2, 2, 2, 1)]
-    np.testing.assert_allclose(updates, expected, rtol=1e-6)
+def test_an_arm_multiplies_the_plain_step_as_by_hand(arm, chosen, factors):
+    updates, state = updates_of(arm, **chosen)
+    expected = [-0.1 * factor * np.asarray(GRADIENT) for factor in factors]
+    np.testing.assert_allclose(updates, expected, rtol=1e-5)
+    c, scale = ARMS[arm].seen(state)
+    if arm in ("lm", "lm_c0"):
+        assert scale == pytest.approx(factors[-1])
+        assert c == (lm.current(state).c if arm == "lm" else 0)
 
 
 @pytest.mark.parametrize("optimizer", sorted(OPTIMIZERS))
@@ -88,21 +69,6 @@ def test_lm_after_scales_the_optimizers_updates(optimizer):
     scales = np.array([1, 1, 1 / 2, 1 / 5])[:, None]
     np.testing.assert_allclose(updates, scales * plain, rtol=1e-6)
     assert ARMS["lm_after"].seen(state)[1] == pytest.approx(1 / 5)
-
-
-def test_cosine_by_hand():
-    updates, _ = updates_of("cosine")
-    rates = 0.05 * (1 + np.cos(np.pi * np.arange(4) / 4))
-    np.testing.assert_allclose(
-        updates, [-r * np.asarray(GRADIENT) for r in rates], rtol=1e-5
-    )
-
-
-def test_polyak_by_hand():
-    # loss / |g|² with |g| = 5 is 0.12, 0.04, 0.08 and 0.2; the cap 1.5 · 0.1.
-    updates, _ = updates_of("polyak", step_cap=1.5)
-    expected = [-r * np.asarray(GRADIENT) for r in (0.12, 0.04, 0.08, 0.15)]
-    np.testing.assert_allclose(updates, expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("arm", ["momo", "polyak"])
