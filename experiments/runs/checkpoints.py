@@ -1,16 +1,13 @@
 """Checkpoints of a run in progress; a run resumes from the newest intact one.
 
-    WORK/STEP/state/     the TrainState, by orbax
-    WORK/STEP/rows.json  which of the run's rows belong to it (growing.py)
-    WORK/STEP/digest     SHA-256 over both, written last
+    WORK/STEP.npz   the TrainState's arrays, in order; which of the run's rows belong to
+                    it (growing.py); and SHA-256 over both
 
 A checkpoint is written under a temporary name and renamed; the two newest are kept.
 """
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,13 +16,10 @@ import jax
 import numpy as np
 
 from experiments.errors import UserError
-from experiments.machine import untrusted
-from experiments.machine.files import flush_tree
+from experiments.machine.files import replacing
 from experiments.train.step import TrainState
 
 KEPT = 2
-# orbax's own files, in bytes: names, shapes and an index.
-OVERHEAD = 100_000
 
 
 def save(work: Path, state: TrainState, counted: Mapping[str, Any]) -> None:
@@ -37,41 +31,21 @@ def save(work: Path, state: TrainState, counted: Mapping[str, Any]) -> None:
     Raises:
       UserError: it cannot be written. Existing checkpoints stay as they are.
     """
-    step = int(state.step)
-    part, whole = work / f".{step}.part", work / str(step)
+    state, rows = jax.device_get(state), json.dumps(counted)
+    about = {"rows": rows, "digest": _digest(state, rows)}
     try:
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
-        _check_room(part, state)
-        with _checkpointer() as checkpointer:
-            checkpointer.save(part.absolute() / "state", jax.device_get(state))
-        text = json.dumps(counted)
-        (part / "rows.json").write_text(text, encoding="utf-8")
-        (part / "digest").write_text(_digest(state, text.encode()), encoding="ascii")
-        flush_tree(part)
-        shutil.rmtree(whole, ignore_errors=True)
-        os.replace(part, whole)
-    # tensorstore has its own error for a failed write.
-    except Exception as error:
-        shutil.rmtree(part, ignore_errors=True)
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        work.mkdir(parents=True, exist_ok=True)
+        with replacing(_file(work, int(state.step))) as part:
+            np.savez(part, *jax.tree.leaves(state), **about)  # type: ignore[arg-type]
+    except OSError as error:
         raise UserError(
-            f"cannot write a checkpoint to {work} ({reason}); make room there, then "
+            f"cannot write a checkpoint to {work} ({error}); make room there, then "
             "--resume continues from the previous one"
         ) from error
-    steps = _steps(work)
     # Later ones were skipped as damaged when the run resumed.
-    kept = [number for number in steps if number <= step][-KEPT:]
-    for other in {*steps} - {*kept}:
-        shutil.rmtree(work / str(other), ignore_errors=True)
-
-
-def _check_room(part: Path, state: TrainState) -> None:
-    """Raise OSError if the disk is full, before orbax's threads fill the screen."""
-    needed = sum(array.nbytes for array in jax.tree.leaves(state)) + OVERHEAD
-    free = shutil.disk_usage(part).free
-    if free < needed:
-        raise OSError(f"{free / 1e6:.1f} MB are free, but it needs {needed / 1e6:.1f}")
+    kept = [step for step in steps(work) if step <= state.step][-KEPT:]
+    for step in {*steps(work)} - {*kept}:
+        _file(work, step).unlink()
 
 
 def newest(
@@ -88,47 +62,43 @@ def newest(
       say: called with a line for each damaged checkpoint.
       resume: called with what the checkpoint counted; any error skips it.
     """
-    for step in reversed(_steps(work)):
+    for step in reversed(steps(work)):
+        path = _file(work, step)
         try:
-            state, counted = _load(work / str(step), abstract)
+            state, counted = _load(path, abstract)
             resume(counted)
             return state
-        # With damaged bytes, orbax and tensorstore may raise anything.
+        # With damaged bytes, NumPy and zipfile raise errors of no common type.
         except Exception as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            say(f"checkpoint {work / str(step)} is damaged and was skipped: {reason}")
+            say(f"checkpoint {path} is damaged and was skipped: {reason}")
     return None
 
 
-def _checkpointer():
-    """orbax's checkpointer for one process: the first of several saves for all."""
-    import orbax.checkpoint as ocp
+def steps(work: Path) -> list[int]:
+    """The steps of a run's checkpoints, in order."""
+    return sorted(int(x.stem) for x in work.glob("*.npz") if x.stem.isdecimal())
 
-    me = jax.process_index()
-    return ocp.StandardCheckpointer(
-        multiprocessing_options=ocp.options.MultiprocessingOptions(
-            primary_host=me, active_processes={me}, barrier_sync_key_prefix=f"only{me}"
-        )
-    )
+
+def _file(work: Path, step: int) -> Path:
+    return work / f"{step}.npz"
 
 
 def _load(path: Path, abstract: TrainState) -> tuple[TrainState, dict[str, Any]]:
-    with _checkpointer() as checkpointer:
-        state = checkpointer.restore(path.absolute() / "state", abstract)
-    content = untrusted.read_bytes(path / "rows.json")
-    if _digest(state, content) != (path / "digest").read_text(encoding="ascii"):
+    wanted, structure = jax.tree.flatten(abstract)
+    with np.load(path) as archive:
+        arrays = [archive[f"arr_{i}"] for i in range(len(wanted))]
+        rows, digest = str(archive["rows"]), str(archive["digest"])
+    if [(x.shape, x.dtype) for x in arrays] != [(x.shape, x.dtype) for x in wanted]:
+        raise ValueError("its arrays are of another network or optimizer")
+    state = jax.tree.unflatten(structure, map(jax.numpy.asarray, arrays))
+    if _digest(state, rows) != digest:
         raise ValueError("its digest differs")
-    return state, untrusted.json_object("rows.json", content)
+    return state, json.loads(rows)
 
 
-def _steps(work: Path) -> list[int]:
-    if not work.is_dir():
-        return []
-    return sorted(int(path.name) for path in work.iterdir() if path.name.isdigit())
-
-
-def _digest(state: TrainState, rows: bytes) -> str:
-    return hashlib.sha256(digest(state).encode() + rows).hexdigest()
+def _digest(state: TrainState, rows: str) -> str:
+    return hashlib.sha256((digest(state) + rows).encode()).hexdigest()
 
 
 def digest(tree: Any) -> str:

@@ -11,7 +11,7 @@ from experiments.config.run import RunConfig
 from experiments.errors import UserError
 from experiments.machine import untrusted
 from experiments.machine.log import say
-from experiments.runs import committed, plan, remaining, result_directory
+from experiments.runs import checkpoints, committed, plan, remaining, result_directory
 from experiments.runs.run_directory import Run, is_run, read_run
 from experiments.text import plural
 
@@ -72,17 +72,9 @@ def state_of(config: RunConfig, path: Path) -> State:
         except UserError as error:
             untrusted.leave_out(str(error))
             return State("damaged")
-    steps, done = steps_of(config), checkpoint(path)
+    steps = steps_of(config)
+    done = max(checkpoints.steps(path.with_name(f".{path.name}.work")), default=0)
     return State("begun", steps - done) if 0 < done < steps else State("", steps)
-
-
-def checkpoint(path: Path) -> int:
-    """The step in the name of the newest checkpoint of the run for `path`."""
-    work = path.with_name(f".{path.name}.work")
-    if work.is_symlink() or not work.is_dir():
-        return 0
-    steps = [entry.name for entry in work.iterdir()]
-    return max((int(s) for s in steps if s.isdecimal() and len(s) < 11), default=0)
 
 
 def _lines(states: Mapping[RunConfig, State]) -> list[str]:

@@ -35,23 +35,15 @@ def test_a_signal_is_a_request_to_stop(number, capsys):
         assert not stop()
         signal.raise_signal(number)
         assert stop()
+        # A shell passes SIGHUP on to what the kernel has sent it to; so does `timeout`.
+        if number != signal.SIGINT:
+            signal.raise_signal(number)
     assert str(stop.stopped()) == f"stopped by {number.name}"
     assert stop.stopped().status == 128 + number
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert said.startswith(f"{number.name}: ")
     assert "Ctrl-C" in said
-
-
-@pytest.mark.usefixtures("no_nohup")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_second_of_these_signals_leaves_the_time_to_save(number):
-    # A shell passes SIGHUP on to what the kernel has sent it to; so does `timeout`.
-    stop = Stop()
-    with stop.listening():
-        signal.raise_signal(number)
-        signal.raise_signal(number)
-    assert stop()
 
 
 def test_hangups_stay_ignored_under_nohup():
@@ -196,17 +188,6 @@ def test_a_reader_that_leaves_ends_a_long_output_quietly():
     assert shown.stdout in ("0\n", "141\n")  # read before it left, or not
 
 
-def test_closed_streams_do_not_change_the_end(tmp_path):
-    """Neither a traceback nor a message in another stream or file."""
-    said = subprocess.run(
-        f"{' '.join(COMMAND)} list {tmp_path}/nowhere <&- >&- 2>&-; echo $?",
-        shell=True,
-        capture_output=True,
-        text=True,
-    )
-    assert (said.stdout, said.stderr) == ("2\n", "")
-
-
 def train(out):
     argv = [*COMMAND, "train", "--limit-train", "64", "--batch-size", "32"]
     return [*argv, "--epochs", "5000", "--out", str(out)]
@@ -214,8 +195,8 @@ def train(out):
 
 def assert_saved(out):
     (work,) = (out / "runs").glob(".*.work")
-    (checkpoint,) = work.glob("*/digest")
-    assert int(checkpoint.parent.name) >= 2 * 2  # two epochs of two steps
+    (checkpoint,) = work.glob("*.npz")
+    assert int(checkpoint.stem) >= 2 * 2  # two epochs of two steps
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,5 @@
 """Rows that grow with a run: what they say, and what a kill or damage leaves of it."""
 
-import io
-import os
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -34,10 +31,6 @@ class Copies(Quiet):
             self.begin(text, 0)
 
 
-def without_seconds(text):
-    return pd.read_csv(io.BytesIO(text)).drop(columns="seconds")
-
-
 def test_the_rows_are_the_run_s_so_far(trainer, tmp_path):
     path = tmp_path / "run"
     copies = Copies(path)
@@ -57,138 +50,103 @@ def test_the_rows_are_the_run_s_so_far(trainer, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["run"]
 
 
-# Where a kill may meet an epoch: around its rows, within them, after a checkpoint.
-MOMENTS = (
-    "before rows",
-    "within rows",
-    "within a row",
-    "between steps and test",
-    "after rows",
-    "after save",
-)
-# Minutes between checkpoints, the moment, and the epoch.
-KILLS = [(0.0, moment, 2) for moment in MOMENTS]
-KILLS += [(0.0, "within rows", 1), (60.0, "within a row", 1), (60.0, "after rows", 2)]
+def killed_after(monkeypatch, owner, name, count):
+    """The count-th call of a function is the last thing that the process does."""
+    function, calls = getattr(owner, name), []
 
-
-@pytest.mark.parametrize(("minutes", "moment", "epoch"), KILLS)
-def test_a_kill_leaves_nothing_that_changes_the_run(
-    minutes, moment, epoch, trainer, whole, tmp_path, monkeypatch
-):
-    path = tmp_path / "run"
-    add, save = growing.Rows.add, checkpoints.save
-    added, saved = [], []
-
-    def killed_add(self, name, frame):
-        added.append(name)
-        if len(added) < 2 * epoch - 1 or moment == "after save":
-            add(self, name, frame)
-            return
-        if name == "epochs" or moment != "before rows":
-            part = frame.iloc[: 2 if moment == "within rows" else None]
-            add(self, name, part)
-        if moment == "within a row":
-            file = growing.directory(path) / f"{name}.csv"
-            file.write_bytes(file.read_bytes()[:-3])
-        if name == "epochs" or moment != "after rows":
+    def call(*args):
+        function(*args)
+        calls.append(args)
+        if len(calls) == count:
             raise Killed
 
-    def killed_save(*args):
-        save(*args)
-        saved.append(args)
-        if len(saved) == epoch and moment == "after save":
-            raise Killed
+    monkeypatch.setattr(owner, name, call)
 
-    with monkeypatch.context() as patched:
-        patched.setattr(growing.Rows, "add", killed_add)
-        patched.setattr(checkpoints, "save", killed_save)
-        with pytest.raises(Killed):
-            train_short(trainer, path, checkpoint_minutes=minutes)
+
+def train_until_killed(trainer, path, **options):
+    with pytest.raises(Killed):
+        train_short(trainer, path, **options)
     assert not path.exists()
-    copies = Copies(path)
-    train_short(trainer, path, progress=copies, checkpoint_minutes=60.0)
-    # The first that is seen is what the checkpoint has, and no more.
-    done = 0 if minutes else epoch - (moment != "after save")
-    assert copies.seen[0]["steps.csv"].count(b"\n") == done * SHORT_EPOCH + 1
-    assert copies.seen[0]["epochs.csv"].count(b"\n") == done + 1
-    assert copies.seen[-1]["steps.csv"] == (path / "steps.csv").read_bytes()
+
+
+def assert_resumes(trainer, path, whole, step):
+    """From this step, to the run that was left alone; without traces."""
+    progress = Quiet()
+    train_short(trainer, path, progress=progress, checkpoint_minutes=60.0)
+    resumes = [line for line in progress.lines if "resumes from step" in line]
+    assert [line.split()[-1] for line in resumes] == ([str(step)] if step else [])
     assert (path / "steps.csv").read_bytes() == (whole / "steps.csv").read_bytes()
     pd.testing.assert_frame_equal(
-        without_seconds((path / "epochs.csv").read_bytes()),
-        without_seconds((whole / "epochs.csv").read_bytes()),
+        *(
+            pd.read_csv(run / "epochs.csv").drop(columns="seconds")
+            for run in (path, whole)
+        )
     )
     compare([read_run(whole)], [read_run(path)])
-    assert {p.name for p in tmp_path.iterdir()} == {"run"}
+    assert {p.name for p in path.parent.iterdir()} == {"run"}
+
+
+# Minutes between checkpoints, and rows that are written when the kill comes: those of
+# two epochs, each its steps and then its test, or a part of the last ones.
+@pytest.mark.parametrize("minutes", [0.0, 60.0])
+@pytest.mark.parametrize("rows", [2, 3, 4])
+@pytest.mark.parametrize("lost", ["nothing", "a row", "the end of a row"])
+def test_a_kill_between_checkpoints_leaves_nothing_that_changes_the_run(
+    minutes, rows, lost, trainer, whole, tmp_path, monkeypatch
+):
+    path = tmp_path / "run"
+    with monkeypatch.context() as patched:
+        killed_after(patched, growing.Rows, "add", rows)
+        train_until_killed(trainer, path, checkpoint_minutes=minutes)
+    name = "epochs.csv" if rows % 2 == 0 else "steps.csv"
+    file = growing.directory(path) / name
+    lines = file.read_bytes().splitlines(keepends=True)
+    if lost == "a row":
+        file.write_bytes(b"".join(lines[:-1]))
+    elif lost == "the end of a row":
+        file.write_bytes(b"".join(lines)[:-3])
+    done = 0 if minutes or rows == 2 else SHORT_EPOCH
+    assert_resumes(trainer, path, whole, done)
 
 
 @pytest.mark.parametrize(
-    ("name", "minutes"),
-    [("meta.json", 60.0), ("result.json", 0.0), ("renamed", 0.0)],
+    ("owner", "name", "count", "step"),
+    [
+        (checkpoints, "save", 2, 2 * SHORT_EPOCH),
+        # config.json, meta.json, result.json
+        (growing, "_write_json", 2, 2 * SHORT_EPOCH),
+        (growing, "_write_json", 3, 2 * SHORT_EPOCH),
+        (growing, "flush_tree", 1, 2 * SHORT_EPOCH),
+    ],
 )
-def test_a_kill_at_the_end_leaves_a_run_that_resumes(
-    name, minutes, trainer, whole, tmp_path, monkeypatch
+def test_a_kill_after_a_checkpoint_or_at_the_end_leaves_a_run_that_resumes(
+    owner, name, count, step, trainer, whole, tmp_path, monkeypatch
 ):
-    path, write = tmp_path / "run", growing._write_json
-
-    def killed(file, value):
-        write(file, value)
-        if file.name == name:
-            raise Killed
-
-    def killed_replace(old, new):
-        if str(old).endswith(".live"):
-            raise Killed
-        os.rename(old, new)
-
+    path = tmp_path / "run"
     with monkeypatch.context() as patched:
-        patched.setattr(growing, "_write_json", killed)
-        if name == "renamed":
-            patched.setattr(os, "replace", killed_replace)
-        with pytest.raises(Killed):
-            train_short(trainer, path, checkpoint_minutes=minutes)
-    assert not path.exists()
-    train_short(trainer, path, checkpoint_minutes=60.0)
-    compare([read_run(whole)], [read_run(path)])
-    assert {p.name for p in tmp_path.iterdir()} == {"run"}
+        killed_after(patched, owner, name, count)
+        train_until_killed(trainer, path)
+    assert_resumes(trainer, path, whole, step)
 
 
 ROW_DAMAGE = {
     "a changed byte": damage.with_byte_flipped,
     "cut off": lambda name: damage.cut(name, 0.97),
     "missing": lambda name: damage.replaced(name, damage.FILES["missing"]),
-    "a pipe": lambda name: damage.replaced(name, damage.FILES["pipe"]),
 }
 
 
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [*(("steps.csv", kind) for kind in ROW_DAMAGE), ("epochs.csv", "a changed byte")],
-)
+@pytest.mark.parametrize("kind", ROW_DAMAGE)
 def test_rows_that_have_changed_skip_the_checkpoints_that_counted_them(
-    name, kind, trainer, whole, tmp_path, monkeypatch
+    kind, trainer, whole, tmp_path, monkeypatch
 ):
-    path, save, saved = tmp_path / "run", checkpoints.save, []
-
-    def killed_save(*args):
-        save(*args)
-        saved.append(args)
-        if len(saved) == 2:
-            raise Killed
-
+    path = tmp_path / "run"
     with monkeypatch.context() as patched:
-        patched.setattr(checkpoints, "save", killed_save)
-        with pytest.raises(Killed):
-            train_short(trainer, path)
-    ROW_DAMAGE[kind](name)(growing.directory(path))
-    progress = Quiet()
-    train_short(trainer, path, progress=progress)
-    skipped = [line for line in progress.lines if "damaged and was skipped" in line]
+        killed_after(patched, checkpoints, "save", 2)
+        train_until_killed(trainer, path)
+    ROW_DAMAGE[kind]("steps.csv")(growing.directory(path))
     # What is cut off from the end belongs to the newer checkpoint only.
-    older = kind == "cut off"
-    assert len(skipped) == (1 if older else 2)
-    assert any(f"from step {SHORT_EPOCH}" in line for line in progress.lines) == older
-    compare([read_run(whole)], [read_run(path)])
-    assert {p.name for p in tmp_path.iterdir()} == {"run"}
+    assert_resumes(trainer, path, whole, SHORT_EPOCH if kind == "cut off" else 0)
 
 
 def test_rows_that_cannot_be_written_end_the_run_with_one_line(

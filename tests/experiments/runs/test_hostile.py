@@ -15,7 +15,6 @@ import os
 import pickle
 import re
 import shutil
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,6 @@ import pytest
 from markdown_it import MarkdownIt
 
 from experiments.commands.cli import main
-from experiments.data import loading
 from experiments.errors import UserError
 from experiments.report import curves
 from experiments.runs import rows
@@ -58,78 +56,53 @@ def sound(tmp_path_factory):
 
 
 FILES = ("config.json", "meta.json", "result.json", "steps.csv", "epochs.csv")
-NAN, INF = float("nan"), float("inf")
+NAN = float("nan")
 VALUES = {
     "config.json": {
-        "epochs": [3, "2", 2.0, True, 10**400, -1],
+        "epochs": [3, "2", True, 10**400],
         "seed": [None, [0]],
-        "learning_rate": ["0.01", NAN, -1.0, 0.02],
-        "eps": [5.0],
-        "c": [{"a": 1}],
+        "learning_rate": [NAN, 0.02],
         "arm": ["best", ["lm"]],
-        "optimizer": ["lion"],
-        "precision": ["float8"],
         "f": [3, "quadratic"],
         "unknown": [1],
-        "momentum": [NAN],
     },
     "result.json": {
-        "test_accuracy": [99.9, "88", None, INF],
-        "average_last_loss": [1e-9, NAN, [], 10**400],
-        "collapsed": [0, MARKUP],
+        "test_accuracy": [99.9, "88", None],
+        "average_last_loss": [1e-9, NAN, 10**400],
+        "collapsed": [0],
         "status": ["diverged", MARKUP, {}],
-        "steps": [91, "90"],
-        "seconds": [-1, 1e300, NAN, MARKUP],
+        "steps": [91],
+        "seconds": [-1, MARKUP],
         "params_sha256": [{"a": 1}],
-        "digest": ["0" * 64, 5],
+        "digest": ["0" * 64],
     },
     "meta.json": {
-        "versions": [[MARKUP], MARKUP, {"jax": {"deep": [1]}}],
-        "machine": [3, {"cpu": [[]]}],
+        "versions": [[MARKUP], {"jax": {"deep": [1]}}],
+        "machine": [3],
         "commit": [{"a": MARKUP}],
-        "command": [["python"]],
     },
-}
-KEYS = {
-    "config.json": ("seed", "dataset"),
-    "result.json": ("status", "test_accuracy", "average_last_loss", "collapsed"),
-}
-COLUMNS = {
-    "steps.csv": ("step", "epoch", "loss", "c", "scale"),
-    "epochs.csv": ("epoch", "test_accuracy", "test_loss", "seconds"),
 }
 EDITS = [
     ("steps.csv", "\n2,1,", "\n3,1,"),
     ("steps.csv", "\n2,1,", "\nx,1,"),
     ("steps.csv", "\n2,1,", "\n2,1,5,5,5,5,"),
     ("steps.csv", "\n2,1,", "\n2,-1,"),
-    ("steps.csv", "\n2,1,", "\n2,1e300,"),
     ("steps.csv", "\n2,1,1,", "\n2,1,1e39,"),
-    ("steps.csv", "\n2,1,", "\n2.5,1,"),
-    ("steps.csv", "\n2,1,", "\n,1,"),
-    ("steps.csv", "\n2,1,", '\n"2,1,'),
     ("steps.csv", "\n70,2,", "\n70,2,9"),  # a loss of the last window
-    ("steps.csv", "step,epoch", "step,step"),
-    ("steps.csv", "step,", "\x00,"),
     ("epochs.csv", "\n2,", "\n1,"),
     ("epochs.csv", "\n2,", "\n2,-5,"),
-    ("epochs.csv", "\n2,", "\n2,1e308,"),
-    ("epochs.csv", "\n2,", f"\n2,{MARKUP},"),
     ("epochs.csv", "seconds", "minutes"),
 ]
+# All files are opened by one function: each kind of damage of one file.
 DAMAGED: dict[str, Change] = {
     f"{name} {kind}": replaced(name, make)
-    for name in FILES
-    for kind, make in damage.FILES.items()
+    for (kind, make), name in zip(damage.FILES.items(), FILES[::-1] + FILES[:3])
     if (name, kind) != ("result.json", "missing")  # that is no finished run
 }
-DAMAGED |= {
-    f"{name} cut at {p}": damage.cut(name, p) for name in FILES for p in (0.3, 0.97)
-}
+DAMAGED |= {f"{name} cut": damage.cut(name, 0.97) for name in FILES}
 DAMAGED |= {
     f"{name} {kind}": damage.with_content(name, content)
-    for name in FILES[:3]
-    for kind, content in damage.JSON.items()
+    for (kind, content), name in zip(damage.JSON.items(), itertools.cycle(FILES[:3]))
 }
 DAMAGED |= {
     f"{name} {key}={value!r:.20}": with_values(name, **{key: value})
@@ -142,20 +115,11 @@ DAMAGED |= {
     f"{key}: {value!r:.20}": damage.renamed(
         with_values("config.json", **{key: value}), "run"
     )
-    for key, value in zip(
-        itertools.cycle(("dataset", "model", "f", "init_from", "optimizer", "arm")),
-        INJECTIONS,
-    )
+    for key, value in zip(("dataset", "model", "f", "init_from"), INJECTIONS)
 }
 DAMAGED |= {
-    f"{name} without {key}": damage.without_key(name, key)
-    for name, keys in KEYS.items()
-    for key in keys
-}
-DAMAGED |= {
-    f"{name} without {column}": damage.without_column(name, column)
-    for name, columns in COLUMNS.items()
-    for column in columns
+    "config.json without seed": damage.without_key("config.json", "seed"),
+    "result.json without status": damage.without_key("result.json", "status"),
 }
 DAMAGED |= {
     f"{n}: {old!r} as {new!r:.20}": edited(n, old, new) for n, old, new in EDITS
@@ -247,45 +211,23 @@ def test_deep_and_looping_directories_are_walked(runs, capsys):
     assert "too long" in said
 
 
-WEIGHTS: dict[str, Change] = damage.FILES | {
-    "text": lambda path: path.write_text("weights"),
-    "cut": lambda path: path.write_bytes(_npz(a=np.zeros(9))[:200]),
-    "pickle": lambda path: path.write_bytes(pickle.dumps({"params": Bomb()})),
-    "npy of a pickle": lambda path: _npy(path, np.array([Bomb()], object)),
-    "npz of a pickle": lambda path: path.write_bytes(
-        _npz(a=np.array([Bomb()], object))
-    ),
-    "no network's": lambda path: path.write_bytes(_npz(params=np.zeros(2))),
-    "no array in the archive": lambda path: _zip(path, a=b"text"),
-    "header cut within a line": lambda path: _zip(
-        path, **{"params/a.npy": b"\x93NUMPY\x01\x00\x02\x00{\n"}
-    ),
-    "header of text": lambda path: _zip(
-        path, **{"a.npy": b"\x93NUMPY\x01\x00\x08\x00import x"}
-    ),
-}
-
-
 class Bomb:
     def __reduce__(self):
         return (pytest.fail, ("it was unpickled",))
 
 
-def _npy(path: Path, array: np.ndarray) -> None:
-    with open(path, "wb") as file:
-        np.save(file, array, allow_pickle=True)
-
-
-def _npz(**values: Any) -> bytes:
+def npz(**values: Any) -> bytes:
     file = io.BytesIO()
     np.savez(file, **values)
     return file.getvalue()
 
 
-def _zip(path: Path, **members: bytes) -> None:
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
+WEIGHTS: dict[str, Change] = damage.FILES | {
+    "cut": lambda path: path.write_bytes(npz(a=np.zeros(9))[:200]),
+    "pickle": lambda path: path.write_bytes(pickle.dumps({"params": Bomb()})),
+    "npz of a pickle": lambda path: path.write_bytes(npz(a=np.array([Bomb()], object))),
+    "no network's": lambda path: path.write_bytes(npz(params=np.zeros(2))),
+}
 
 
 @pytest.mark.parametrize("make", WEIGHTS.values(), ids=list(WEIGHTS))
@@ -302,60 +244,24 @@ def test_weights_are_arrays_or_refused(make, tmp_path):
     assert said.isprintable()
 
 
-@pytest.mark.parametrize("make", WEIGHTS.values(), ids=list(WEIGHTS))
-def test_a_cache_is_cifar_or_refused(make, tmp_path):
-    if (cache := tmp_path / "cifar10.npz") and make is damage.FILES["missing"]:
-        pytest.skip("then it is made")
-    make(cache)
-
-    def read() -> str:
-        with pytest.raises(UserError) as caught:
-            loading.load("cifar10", cache_dir=tmp_path, data_dir=tmp_path / "none")
-        return str(caught.value)
-
-    said = in_time(read)
-    assert str(tmp_path) in said
-    assert "pickle" not in said
-
-
 STUDY = ("runs.csv", "windows.csv.gz", "epochs.csv.gz")
-# Of one file each kind of damage: all are opened by one function.
-STUDIES: dict[str, Change] = {
-    f"{name} {kind}": replaced(name, make)
-    for (kind, make), name in zip(damage.FILES.items(), itertools.cycle(STUDY))
-}
-STUDIES |= {
-    f"{name} cut at {p}": damage.cut(name, p) for name in STUDY for p in (0.3, 0.97)
-}
+STUDIES: dict[str, Change] = {f"{name} cut": damage.cut(name, 0.97) for name in STUDY}
 STUDIES |= {
     f"{name}: {old!r} as {new!r:.20}": edited(name, old, new)
     for name, old, new in [
         ("runs.csv", "base,0,2", "base,0,3"),
         ("runs.csv", "base,0,2", "base,0,2.5"),
-        ("runs.csv", "base,0,2", "base,-1,2"),
         ("runs.csv", "base,0,2", "base,0,1e400"),
-        ("runs.csv", "base,0,2", "base,0,"),
         ("runs.csv", "base,0,2", "base,0,2,7"),
-        ("runs.csv", "base,0,2", 'base,"0,2'),
         ("runs.csv", "finished", MARKUP),
-        ("runs.csv", "linear", MARKUP),
         ("runs.csv", ",10.0,True", ",99.0,True"),
         ("runs.csv", ",10.0,True", ",10.0,maybe"),
-        ("runs.csv", ",10.0,True", ",,True"),
-        ("runs.csv", '""abacus""', "[1]"),
         ("runs.csv", '{""cpu""', '{""cpu'),
-        ("runs.csv", "dataset,", "model,"),
-        ("runs.csv", "run,", "name,"),
         ("runs.csv", "average_last_loss", "loss"),
         ("windows.csv.gz", "\n1,20,", "\n1,1000000000000,"),
-        ("windows.csv.gz", "\n1,20,", "\n1,-20,"),
         ("windows.csv.gz", "\n1,20,", "\n1,19,"),
-        ("windows.csv.gz", "\n1,20,", "\n1,20,x"),
-        ("windows.csv.gz", "\n2,20,", "\n9,20,"),
         ("windows.csv.gz", "steps,", "windows,"),
         ("epochs.csv.gz", "\n2,", "\n3,"),
-        ("epochs.csv.gz", "\n1,50,", "\n1,500,"),
-        ("epochs.csv.gz", "seconds", MARKUP),
     ]
 }
 STUDIES["runs.csv twice the same run"] = lambda study: (study / "runs.csv").write_text(

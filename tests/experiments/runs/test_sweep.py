@@ -40,7 +40,7 @@ class StopAt(Stop):
         return self._left < 0
 
 
-@pytest.mark.parametrize("asked", [1, 7, 8, 17])
+@pytest.mark.parametrize("asked", [1, 7, 17])
 def test_a_stopped_run_equals_an_uninterrupted_one(asked, trainer, whole, tmp_path):
     path = tmp_path / "run"
     with pytest.raises(Stopped):
@@ -80,43 +80,31 @@ def test_a_stopped_run_of_scanned_epochs_equals_an_uninterrupted_one(tmp_path):
         compare([read_run(paths[0])], [read_run(path)])
 
 
-def test_damaged_checkpoints_are_passed_over_and_named(trainer, whole, tmp_path):
+@pytest.mark.parametrize("sound", [1, 0])
+def test_damaged_checkpoints_are_skipped_and_named(sound, trainer, whole, tmp_path):
     path, work = tmp_path / "run", tmp_path / ".run.work"
     with pytest.raises(Stopped):
         train_short(trainer, path, StopAt(2 * SHORT_EPOCH + 5))
-    steps = sorted(int(p.name) for p in work.iterdir())
-    assert len(steps) == checkpoints.KEPT
-    for file in (work / str(steps[-1])).rglob("*"):
-        if file.is_file() and file.stat().st_size > 300:
-            file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    files = sorted(work.iterdir(), key=lambda file: int(file.stem))
+    assert len(files) == checkpoints.KEPT
+    for file in files[sound:]:
+        file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     shown = Quiet()
     train_short(trainer, path, progress=shown)
-    assert any(
-        f"{steps[-1]} is damaged and was skipped" in line for line in shown.lines
-    )
-    assert any(f"resumes from step {steps[0]}" in line for line in shown.lines)
-    compare([read_run(whole)], [read_run(path)])
-
-
-def test_with_no_sound_checkpoint_a_run_starts_again(trainer, whole, tmp_path):
-    path, work = tmp_path / "run", tmp_path / ".run.work"
-    with pytest.raises(Stopped):
-        train_short(trainer, path, StopAt(3), checkpoint_minutes=60)
-    (checkpoint,) = work.iterdir()
-    (checkpoint / "digest").write_text("0" * 64)
-    train_short(trainer, path)
+    for file in files[sound:]:
+        assert any(f"{file} is damaged and was" in line for line in shown.lines)
+    resumes = f"resumes from step {files[0].stem}"
+    assert any(resumes in line for line in shown.lines) == sound
     compare([read_run(whole)], [read_run(path)])
 
 
 def test_compare_from_config_to_table(tmp_path, capsys, monkeypatch):
     out = tmp_path / "out"
-    argv = small("compare", "--seeds", "0", "1", "--out", str(out))
+    argv = small("compare", "--seeds", "0", "--out", str(out))
     assert main(argv) == 0
     shown = capsys.readouterr().out
     assert "Did LM overperform?" in shown
-    title = (
-        "simple_cnn on digits, 1 epoch, batches of 32, seeds 0, 1, 64 training images"
-    )
+    title = "simple_cnn on digits, 1 epoch, batches of 32, seed 0, 64 training images"
     assert title in " ".join(shown.split())
     names = {path.name for path in out.iterdir()}
     assert names == {
@@ -125,14 +113,14 @@ def test_compare_from_config_to_table(tmp_path, capsys, monkeypatch):
         "loss.png", "test_accuracy.png", "c.png", "scale.png",
     }  # fmt: skip
     runs = list((out / "runs").iterdir())
-    assert len(runs) == 4
+    assert len(runs) == 2
     run = read_run(runs[0])
     assert {"started", "command", "commit", "versions", "machine"} <= set(run.meta)
     assert "jax" in run.meta["versions"]
     losses = pd.read_csv(out / "report_loss.csv", index_col=0)
-    assert losses.shape == (2, 4)
+    assert losses.shape == (2, 2)
     report = pd.read_csv(out / "report.csv")
-    assert len(report) == 4
+    assert len(report) == 2
     table = (out / "report.md").read_text()
     assert table.count("| SGD") == 2
     for picture in out.glob("*.png"):
