@@ -89,10 +89,22 @@ def load(
 
     Raises:
       UserError: the name is unknown, the data cannot be obtained, the cache is damaged
-        or contains another data set, or there are fewer than `limit_train` images.
+        or contains another data set, or the data set has too few images.
     """
-    dataset = _limited(_whole(name, data_dir, cache_dir), limit_train)
-    return dataset if validation is None else _validated(dataset, validation)
+    check_size(name, limit_train, validation)
+    whole = _whole(name, data_dir, cache_dir)
+    images = whole.train_images[:limit_train]
+    labels = whole.train_labels[:limit_train]
+    if validation is None:
+        return dataclasses.replace(whole, train_images=images, train_labels=labels)
+    kept = len(images) - validation
+    return dataclasses.replace(
+        whole,
+        train_images=images[:kept],
+        train_labels=labels[:kept],
+        test_images=images[kept:],
+        test_labels=labels[kept:],
+    )
 
 
 def _whole(name: str, data_dir: Path | None, cache_dir: Path | None) -> Dataset:
@@ -110,40 +122,10 @@ def _whole(name: str, data_dir: Path | None, cache_dir: Path | None) -> Dataset:
         "choose an empty directory with --data-dir to prepare it there again",
     )
     if of.cached:
-        _write_cache(dataset, cache)
+        arrays: dict[str, Any] = {key: getattr(dataset, key) for key in _ARRAYS}
+        with files.replacing_cache(cache) as part:
+            np.savez(part, **arrays)
     return dataset
-
-
-def _limited(dataset: Dataset, limit_train: int | None) -> Dataset:
-    have, whole = len(dataset.train_images), record(dataset.name).train
-    if limit_train is None and have < whole:
-        raise UserError(
-            f"only {have:,} of the {whole:,} training images of {dataset.name} are "
-            f"here: complete them, or train on a part with --limit-train {have}"
-        )
-    if limit_train is None:
-        return dataset
-    if limit_train > have:
-        raise UserError(
-            f"--limit-train {limit_train} is more than the {have:,} training images "
-            f"of {dataset.name} that are here"
-        )
-    return dataclasses.replace(
-        dataset,
-        train_images=dataset.train_images[:limit_train],
-        train_labels=dataset.train_labels[:limit_train],
-    )
-
-
-def _validated(dataset: Dataset, validation: int) -> Dataset:
-    kept = len(dataset.train_images) - validation
-    return dataclasses.replace(
-        dataset,
-        train_images=dataset.train_images[:kept],
-        train_labels=dataset.train_labels[:kept],
-        test_images=dataset.train_images[kept:],
-        test_labels=dataset.train_labels[kept:],
-    )
 
 
 _ARRAYS = ("train_images", "train_labels", "test_images", "test_labels", "classes")
@@ -156,7 +138,7 @@ def _checked(
     source: str,
     remedy: str,
 ) -> Dataset:
-    """The published data set, or a part of it, in canonical order; or an error."""
+    """The published data set in canonical order, or an error."""
     name = of.name
 
     def refuse(fault: str) -> NoReturn:
@@ -167,27 +149,18 @@ def _checked(
     ordered = {}
     for split in ("train", "test"):
         images, labels = arrays[f"{split}_images"], arrays[f"{split}_labels"]
-        count = getattr(of, split)
-        if images.dtype != np.uint8 or images.shape[1:] != of.image_shape:
+        shape = (getattr(of, split), *of.image_shape)
+        if images.dtype != np.uint8 or images.shape != shape:
             refuse(
                 f"{split}_images are {images.dtype}{list(images.shape)}, "
-                f"not uint8{['n', *of.image_shape]}"
+                f"not uint8{list(shape)}"
             )
-        if labels.dtype.kind not in "iu" or labels.shape != images.shape[:1]:
+        if labels.dtype.kind not in "iu" or labels.shape != shape[:1]:
             refuse(
                 f"{split}_labels are {labels.dtype}{list(labels.shape)}, not an "
-                f"integer for each of {len(images)} images"
+                f"integer for each of {shape[0]} images"
             )
-        if labels.min(initial=0) < 0 or labels.max(initial=0) >= of.classes:
-            refuse(
-                f"{split}_labels lie between {labels.min()} and {labels.max()}, but "
-                f"{name} has {of.classes} classes, from 0"
-            )
-        partial = split == "train" and 0 < len(images) < count
-        if len(images) != count and not partial:
-            refuse(f"{len(images):,} {split} images, but {name} has {count:,}")
-        expected = getattr(of, f"{split}_fingerprint")
-        if not partial and fingerprint(images, labels) != expected:
+        if fingerprint(images, labels) != getattr(of, f"{split}_fingerprint"):
             refuse(f"its {split} images are not {name}'s (checksum differs)")
         order = canonical_order(images, labels)
         ordered[f"{split}_images"] = images[order]
@@ -208,16 +181,3 @@ def _read_cache(of: DataSet, cache: Path) -> Dataset | None:
     if missing := [key for key in _ARRAYS if key not in arrays]:
         raise UserError(f"{source} has no {', '.join(missing)}; {remedy}")
     return _checked(of, arrays, arrays["classes"], source, remedy)
-
-
-def _write_cache(dataset: Dataset, cache: Path) -> None:
-    arrays: dict[str, Any] = {key: getattr(dataset, key) for key in _ARRAYS}
-    try:
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        with files.replacing(cache) as part:
-            np.savez(part, **arrays)
-    except OSError as error:
-        raise UserError(
-            f"cannot write the cache {cache} ({error}): choose a writable directory "
-            "with enough room with --cache-dir"
-        ) from error

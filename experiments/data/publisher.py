@@ -1,4 +1,4 @@
-"""CIFAR's own archives, unpacked: the versions for Python and the binary ones."""
+"""CIFAR's own archives for Python, unpacked, as torchvision keeps them."""
 
 import pickle
 from pathlib import Path
@@ -11,35 +11,26 @@ from experiments.errors import UserError
 Arrays = tuple[dict[str, np.ndarray], np.ndarray]
 
 
-class Version(NamedTuple):
-    """A directory as the archive has it.
-
-    `labels` is a key of its pickles, or the place of the label in a binary record.
-    """
+class Archive(NamedTuple):
+    """The files of an archive's directory, and the key of its labels."""
 
     folder: str
     train: tuple[str, ...]
     test: str
     names: str
-    labels: str | int
+    labels: str
 
 
-_FIVE = tuple(f"data_batch_{i}" for i in range(1, 6))
-_VERSIONS = {
-    "cifar10": (
-        Version("cifar-10-batches-py", _FIVE, "test_batch", "batches.meta", "labels"),
-        Version(
-            "cifar-10-batches-bin", tuple(f"{name}.bin" for name in _FIVE),
-            "test_batch.bin", "batches.meta.txt", 0,
-        ),
+_ARCHIVES = {
+    "cifar10": Archive(
+        "cifar-10-batches-py",
+        tuple(f"data_batch_{i}" for i in range(1, 6)),
+        "test_batch",
+        "batches.meta",
+        "labels",
     ),
-    "cifar100": (
-        Version("cifar-100-python", ("train",), "test", "meta", "fine_labels"),
-        Version(
-            "cifar-100-binary", ("train.bin",), "test.bin", "fine_label_names.txt", 1
-        ),
-    ),
-}  # fmt: skip
+    "cifar100": Archive("cifar-100-python", ("train",), "test", "meta", "fine_labels"),
+}
 # All that such a pickle needs, under the names of every version of NumPy.
 _NEEDED = {("numpy", "ndarray"), ("numpy", "dtype")} | {
     (f"numpy.{core}.multiarray", "_reconstruct") for core in ("core", "_core")
@@ -63,42 +54,30 @@ def read(name: str, data_dir: Path) -> Arrays | None:
     Raises:
       UserError: the archive is there, but incomplete or damaged.
     """
-    for version in _VERSIONS.get(name, ()):
-        for place in (data_dir, data_dir / version.folder):
-            if (place / version.names).is_file() and (place / version.test).is_file():
-                try:
-                    return _read(version, place)
-                # A damaged pickle raises errors that have no common type.
-                except Exception as error:
-                    raise UserError(f"{name} in {place} is damaged: {error}") from error
+    archive = _ARCHIVES[name]
+    for place in (data_dir, data_dir / archive.folder):
+        if (place / archive.names).is_file() and (place / archive.test).is_file():
+            try:
+                return _read(archive, place)
+            # A damaged pickle raises errors that have no common type.
+            except Exception as error:
+                raise UserError(f"{name} in {place} is damaged: {error}") from error
     return None
 
 
-def _read(version: Version, place: Path) -> Arrays:
+def _read(archive: Archive, place: Path) -> Arrays:
     splits = {}
-    for split, files in (("train", version.train), ("test", (version.test,))):
-        parts = [_part(version, place / file) for file in files]
-        pixels, labels = map(np.concatenate, zip(*parts))
+    for split, files in (("train", archive.train), ("test", (archive.test,))):
+        parts = [_pickled(place / file) for file in files]
+        # (n, 3072): all red pixels of an image, then the green and the blue ones.
+        pixels = np.concatenate([part[b"data"] for part in parts])
         images = pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
         splits[f"{split}_images"] = np.ascontiguousarray(images)
-        splits[f"{split}_labels"] = labels
-    names: Any
-    if isinstance(version.labels, int):
-        names = (place / version.names).read_text(encoding="utf-8").split()
-    else:
-        key = version.labels.replace("labels", "label_names").encode()
-        names = [label.decode() for label in _pickled(place / version.names)[key]]
-    return splits, np.array(names)
-
-
-def _part(version: Version, file: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels (n, 3072), channel by channel, and labels (n,)."""
-    if isinstance(version.labels, int):
-        labels = version.labels + 1  # bytes of a record
-        records = np.fromfile(file, np.uint8).reshape(-1, labels + 3072)
-        return records[:, labels:], records[:, version.labels]
-    content = _pickled(file)
-    return content[b"data"], np.array(content[version.labels.encode()])
+        labels = [part[archive.labels.encode()] for part in parts]
+        splits[f"{split}_labels"] = np.concatenate(labels)
+    key = archive.labels.replace("labels", "label_names").encode()
+    names = _pickled(place / archive.names)[key]
+    return splits, np.array([name.decode() for name in names])
 
 
 def _pickled(file: Path) -> dict[bytes, Any]:

@@ -57,14 +57,8 @@ def shakespeare(data_dir: Path | None, cache_dir: Path | None) -> Text:
             f"{source} is not Tiny Shakespeare (checksum differs); {remedy}"
         )
     if not cache.exists():
-        try:
-            cache.parent.mkdir(parents=True, exist_ok=True)
-            files.write_text(cache, content.decode())
-        except OSError as error:
-            raise UserError(
-                f"cannot write the cache {cache} ({error}): choose a writable "
-                "directory with enough room with --cache-dir"
-            ) from error
+        with files.replacing_cache(cache) as part:
+            part.write_bytes(content)
     return split(content.decode(), 0.9)
 
 

@@ -33,6 +33,20 @@ def replacing(path: Path) -> Iterator[Path]:
         raise
 
 
+@contextlib.contextmanager
+def replacing_cache(cache: Path) -> Iterator[Path]:
+    """Like `replacing`, in a directory that is made; what fails is the user's error."""
+    try:
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(cache) as part:
+            yield part
+    except OSError as error:
+        raise UserError(
+            f"cannot write the cache {cache} ({error}): choose a writable directory "
+            "with enough room with --cache-dir"
+        ) from error
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a whole text file as UTF-8, whatever the locale."""
     with replacing(path) as part:
