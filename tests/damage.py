@@ -116,10 +116,6 @@ def with_frame(name: str, of: Callable[[pd.DataFrame], pd.DataFrame]) -> Change:
     return change
 
 
-def without_column(name: str, column: str) -> Change:
-    return with_frame(name, lambda frame: frame.drop(columns=column))
-
-
 def renamed(change: Change, name: str) -> Change:
     """The directory under another name, too."""
 

@@ -23,15 +23,14 @@ class Config:
 
 
 def run(config: Config) -> None:
-    from experiments.runs import result_directory, rows, run_directory
+    from experiments.runs import rows, run_directory
 
-    with result_directory.reading(config.runs):
-        new = run_directory.find_some_runs(config.runs)
+    new = run_directory.find_some_runs(config.runs)
     try:
         config.out.mkdir(parents=True, exist_ok=True)
         with locked(config.out / ".collect.lock", lambda: _wait(config.out)):
             old = rows.read(config.out) if (config.out / "runs.csv").exists() else []
-            together = rows.merged(old, new)
+            together = run_directory.distinct([*old, *new])
             rows.write(together, config.out)
     except OSError as error:
         raise UserError(f"cannot write the study {config.out}: {error}") from error

@@ -52,7 +52,6 @@ class Config:
 
 def run(config: Config) -> None:
     from experiments.report import groups, style
-    from experiments.runs import result_directory
     from experiments.runs.run_directory import find_runs
 
     if config.figure not in FIGURES:
@@ -62,8 +61,7 @@ def run(config: Config) -> None:
         )
     panels = FIGURES[config.figure]
     roots = [path for path in config.runs if path.exists()]
-    with result_directory.reading(roots):
-        runs = find_runs(roots)
+    runs = find_runs(roots)
     parts = [[run for run in runs if _belongs(run.config, panel)] for panel in panels]
     for panel, part in zip(panels, parts):
         words = f"{panel.model} with {panel.optimizer}"

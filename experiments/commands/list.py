@@ -28,7 +28,6 @@ class Config:
 
 
 def run(config: Config) -> None:
-    from experiments.runs import result_directory
     from experiments.runs.listing import states
     from experiments.study import document, registry
 
@@ -37,12 +36,9 @@ def run(config: Config) -> None:
             raise UserError(f"{root} does not exist")
     usual = [Path("runs"), *(study.out for study in registry.studies())]
     roots = config.directories or [root for root in usual if root.exists()]
-    with result_directory.reading(roots):
-        runs = list({run.path: run for root in roots for run in states(root)}.values())
-        studies = {p: s for root in roots for p, s in document.below(root).items()}
-        lines = [
-            line for path in studies for line in document.lines(studies[path], path)
-        ]
+    runs = list({run.path: run for root in roots for run in states(root)}.values())
+    studies = {p: s for root in roots for p, s in document.below(root).items()}
+    lines = [line for path in studies for line in document.lines(studies[path], path)]
     if not runs and not studies:
         raise UserError(
             f"there is no run or study under {', '.join(map(str, roots or usual))}"

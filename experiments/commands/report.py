@@ -30,14 +30,13 @@ class Config(Asked):
 def run(config: Config) -> None:
     config.check()
     from experiments.report import document, style
-    from experiments.runs import result_directory, run_directory
+    from experiments.runs import run_directory
     from experiments.study import document as studies
     from experiments.study import store
 
-    with result_directory.reading(config.runs):
-        below = {p: s for root in config.runs for p, s in studies.below(root).items()}
-        find = run_directory.find_runs if below else run_directory.find_some_runs
-        runs = find(config.runs)
+    below = {p: s for root in config.runs for p, s in studies.below(root).items()}
+    find = run_directory.find_runs if below else run_directory.find_some_runs
+    runs = find(config.runs)
     rows, damaged = {}, []
     for path, study in below.items():
         try:

@@ -5,21 +5,17 @@ the group of processes that it belongs to. Calling the library changes none of t
 """
 
 import dataclasses
-import os
 import warnings
 from pathlib import Path
-from typing import ClassVar
 
 from experiments.errors import UserError
 from experiments.machine.files import default_cache_dir
-from experiments.machine.stopping import tell
 
 
 @dataclasses.dataclass(frozen=True)
 class Cache:
     """Where to keep data and compiled programs."""
 
-    group: ClassVar[str] = "data and weights"
     cache_dir: Path | None = None
     """Where to keep NAME.npz and compiled programs; by default, landmod_jax in the
     user's cache directory."""
@@ -29,7 +25,6 @@ class Cache:
 class Process(Cache):
     """How to set up the process."""
 
-    group: ClassVar[str] = "devices and processes"
     coordinator: str | None = None
     """HOST:PORT of the first of several processes that train each run together
     (--parallel sharded), or auto under SLURM and on cloud TPUs; by default, this
@@ -45,24 +40,19 @@ class Process(Cache):
     def check(self) -> None:
         """Raise UserError for processes that cannot find each other."""
         processes, number = self.num_processes, self.process_id
+        if self.coordinator is None and (processes, number) != (None, None):
+            raise UserError("--num-processes and --process-id need --coordinator")
         if self.coordinator in (None, "auto"):
-            if self.coordinator is None and (processes, number) != (None, None):
-                raise UserError("--num-processes and --process-id need --coordinator")
             return
         host, _, port = str(self.coordinator).rpartition(":")
-        if not host or not (port.isdecimal() and 1 <= int(port) <= 65535):
+        if not (host and port.isdecimal() and 1 <= int(port) <= 65535):
             raise UserError(
                 f"--coordinator takes HOST:PORT or auto, got {self.coordinator!r}"
             )
-        if processes is None or number is None:
+        if processes is None or number is None or not 0 <= number < processes:
             raise UserError(
-                "--coordinator HOST:PORT needs --num-processes and --process-id; "
-                "--coordinator auto finds them under SLURM and on cloud TPUs"
-            )
-        if not 0 <= number < processes:
-            raise UserError(
-                "--process-id takes 0 to --num-processes minus 1, got "
-                f"{number} of {processes}"
+                "--coordinator HOST:PORT needs --num-processes, and --process-id from "
+                f"0 to their number minus 1, got {processes} and {number}"
             )
 
 
@@ -111,26 +101,13 @@ def keep_compiled(cache_dir: Path) -> None:
     import jax
 
     if getattr(jax.config, "jax_compilation_cache_dir") is None:  # noqa: B009
-        compiled = cache_dir / "compiled"
-        if not _can_be_written(compiled):
-            tell(
-                f"note: {compiled} cannot be written to, so the next start compiles "
-                "again: choose another --cache-dir"
-            )
-        jax.config.update("jax_compilation_cache_dir", str(compiled))
+        jax.config.update("jax_compilation_cache_dir", str(cache_dir / "compiled"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     # Another process may be writing the entry, the disk may be full, or the program may
     # be one for oneDNN, which cannot be cached. JAX would warn of each program.
     warnings.filterwarnings(
         "ignore", "Error (read|writ)ing persistent compilation cache entry", UserWarning
     )
-
-
-def _can_be_written(directory: Path) -> bool:
-    """Whether a directory, if necessary made at the first write, can be written to."""
-    places = [directory, *directory.absolute().parents]
-    nearest = next(place for place in places if os.path.exists(place))
-    return os.path.isdir(nearest) and os.access(nearest, os.W_OK | os.X_OK)
 
 
 def _check_onednn() -> None:

@@ -125,18 +125,11 @@ def tell(text: str) -> None:
 
 
 def own_process() -> None:
-    """For a process that only runs a command: Ctrl-C and closed streams do no harm.
+    """For a process that only runs a command: Ctrl-C ends it at once.
 
-    Ctrl-C ends it at once. In imports and callbacks, KeyboardInterrupt may be discarded
-    or crash C code. Streams that were closed at the start are opened, or else the next
-    file that is opened, such as a checkpoint, would receive what is printed there.
+    In imports and callbacks, KeyboardInterrupt may be discarded or crash C code.
     """
     signal.signal(signal.SIGINT, end_at_once)
-    while (nowhere := os.open(os.devnull, os.O_RDWR)) <= 2:  # the lowest that is free
-        os.set_inheritable(nowhere, True)
-    os.close(nowhere)
-    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
-    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
 
 
 def mute(stream: object) -> None:

@@ -1,7 +1,7 @@
 """Result directories: how they are made, marked, locked, and emptied by --overwrite.
 
-OUT/.landmod-results    the mark: without it, nothing is deleted. Sweeps and readers
-                        share a lock on it; --overwrite locks it exclusively
+OUT/.landmod-results    the mark: without it, nothing is deleted. Sweeps share a
+                        lock on it; --overwrite locks it exclusively
 OUT/runs/RUN_ID/        one directory per finished run (run_directory.py)
 OUT/runs/.RUN_ID.work/  checkpoints of a run in progress (checkpoints.py)
 OUT/runs/.RUN_ID.live/  its rows so far (growing.py)
@@ -16,13 +16,12 @@ import fcntl
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from experiments.config.execution import Execution
 from experiments.errors import UserError
 from experiments.machine import log
-from experiments.machine.untrusted import directories_with
 from experiments.runs.run_directory import NAME, TRIALS
 
 MARK = ".landmod-results"
@@ -60,32 +59,6 @@ def opened(out: Path, execution: Execution) -> Iterator[Path]:
         raise UserError(f"cannot write results to {out}: {error}") from error
     with kept:
         yield out / "runs"
-
-
-@contextlib.contextmanager
-def reading(roots: Iterable[Path]) -> Iterator[None]:
-    """Keep --overwrite out of the result directories at, below or above `roots`.
-
-    Raises:
-      UserError: one is being overwritten.
-    """
-    with contextlib.ExitStack() as held:
-        for root in roots:
-            near = [root / MARK, root.parent / MARK, root.parent.parent / MARK]
-            below = directories_with(MARK, root, say=lambda reason: None)
-            for mark in {*near, *(directory / MARK for directory in below)}:
-                try:
-                    # Opening a pipe that nobody writes to would block.
-                    file = os.open(mark, os.O_RDONLY | os.O_NONBLOCK)
-                    held.callback(os.close, file)
-                    fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                except BlockingIOError as error:
-                    raise UserError(
-                        f"{mark.parent} is being overwritten: try again in a moment"
-                    ) from error
-                except OSError:
-                    pass  # there is none, or no locks on this file system
-        yield
 
 
 def check(out: Path, execution: Execution) -> None:

@@ -25,7 +25,7 @@ from experiments.errors import UserError
 from experiments.machine import untrusted
 from experiments.machine.files import replacing, write_frame
 from experiments.runs import checks
-from experiments.runs.run_directory import EPOCH_COLUMNS, WINDOW, Run, same_result
+from experiments.runs.run_directory import EPOCH_COLUMNS, WINDOW, Run
 
 _CONFIG = get_type_hints(RunConfig)
 _RESULT: Mapping[str, type] = {
@@ -201,21 +201,3 @@ def _windows(run: Run) -> pd.DataFrame:
     means = groups[["loss", "c", "scale"]].mean()
     means.insert(0, "steps", groups.size())
     return means.reset_index(level=1, drop=True).reset_index()
-
-
-def merged(old: Sequence[Run], new: Sequence[Run]) -> list[Run]:
-    """Both together.
-
-    Raises:
-      UserError: both have a run of the same configuration with different results.
-    """
-    by_identity = {run.config.run_id: run for run in old}
-    for run in new:
-        name = run.config.run_id
-        known = by_identity.setdefault(name, run)
-        if not same_result(known, run):
-            raise UserError(
-                f"{name} is already among the rows, with a different result: "
-                "delete its row to replace it"
-            )
-    return list(by_identity.values())

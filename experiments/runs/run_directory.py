@@ -185,18 +185,13 @@ def distinct(runs: Iterable[Run]) -> list[Run]:
     kept: dict[str, Run] = {}
     for run in runs:
         first = kept.setdefault(run.config.run_id, run)
-        if not same_result(first, run):
+        pairs = [(first.result.get(name), run.result.get(name)) for name in _SAME]
+        if not all(a == b or (a != a and b != b) for a, b in pairs):  # NaN equals NaN
             raise UserError(
                 f"{first.path} and {run.path} are runs of one configuration with "
                 "different results: pass only the one that counts"
             )
     return list(kept.values())
-
-
-def same_result(one: Run, other: Run) -> bool:
-    """Whether two runs measured the same."""
-    pairs = [(one.result.get(name), other.result.get(name)) for name in _SAME]
-    return all(a == b or (a != a and b != b) for a, b in pairs)  # NaN equals NaN here
 
 
 def rows(runs: Iterable[Run]) -> "pd.DataFrame":

@@ -79,11 +79,3 @@ def test_imports_go_to_the_wings_below(file):
 def test_there_is_no_circle():
     graph = {module(file): set(imported(file)) - {module(file)} for file in FILES}
     graphlib.TopologicalSorter(graph).prepare()  # CycleError names one
-
-
-@pytest.mark.parametrize("name", sorted(MAY_IMPORT))
-def test_a_wing_says_what_is_in_it(name):
-    text = ast.get_docstring(ast.parse((ROOT / name / "__init__.py").read_text()))
-    assert text.count(".") == 1
-    for other in MAY_IMPORT[name]:
-        assert other in text or name == "commands"

@@ -97,17 +97,12 @@ HEADER = b"epoch,test_accuracy,test_loss,seconds\n"
 DAMAGED = {
     "another's configuration": damage.with_values("config.json", seed=3),
     "no configuration": damage.with_content("config.json", b"[]"),
-    "deep": damage.with_content("config.json", damage.JSON["deep"]),
-    "markup": damage.with_values("config.json", model=damage.MARKUP),
     "an epoch too many": damage.with_content(
         "epochs.csv", HEADER + b"".join(b"%d,1,1,1\n" % i for i in range(1, 5))
     ),
     "an epoch twice": damage.with_content("epochs.csv", HEADER + b"1,1,1,1\n" * 2),
     "accuracy": damage.with_content("epochs.csv", HEADER + b"1,101,1,1\n"),
-    "no number": damage.with_content("epochs.csv", HEADER + b"1,<b>,1,1\n"),
     "not UTF-8": damage.with_content("epochs.csv", b"\xff\n"),
-    "pipe": damage.replaced("epochs.csv", damage.FILES["pipe"]),
-    "endless": damage.replaced("epochs.csv", damage.FILES["endless"]),
     "directory": damage.replaced("config.json", damage.FILES["directory"]),
 }
 
@@ -155,34 +150,3 @@ def test_nothing_to_list_is_said(tmp_path, capsys):
     assert main(["list", str(tmp_path)]) == 2
     assert "there is no run or study under" in capsys.readouterr().err
     assert main(["list", str(tmp_path / "nowhere")]) == 2
-
-
-def test_studies_are_listed(capsys):
-    named = [f"results/{name}" for name in ("stability-h100", "annealing", "spins")]
-    assert main(["list", *named]) == 0
-    shown = capsys.readouterr().out
-    assert "results/stability-h100: stability study" in shown
-    assert "finished  mlp12 sgd base: " in shown
-    assert "results/annealing: study of the annealing methods, 1 part\n" in shown
-    assert "finished  annealing: 172,800 chains" in shown
-    assert "results/spins: study of spins, 4 parts" in shown
-    assert "finished  tunnelling: 72 rows, by landscape: plain (18), linear" in shown
-    assert "finished  search: " in shown
-    assert "by family: dense (" in shown
-    assert "finished  speed: " in shown
-
-
-def test_a_damaged_study_is_named(tmp_path, capsys):
-    for name, file in (("spins", "speed.csv"), ("stability-h100", "cases.json")):
-        study = shutil.copytree(f"results/{name}", tmp_path / name)
-        (study / file).write_text("[]")
-    assert main(["list", str(tmp_path)]) == 0
-    shown = capsys.readouterr().out.splitlines()
-    (damaged,) = (line for line in shown if "stability study" in line)
-    assert "stability-h100: stability study, damaged (" in damaged
-    assert "cases.json contains no JSON object" in damaged
-    # Intact parts are shown all the same.
-    assert any(line.endswith("spins: study of spins, 3 parts") for line in shown)
-    assert sum(line.startswith("  finished ") for line in shown) == 3
-    (damaged,) = (line for line in shown if line.startswith("  damaged "))
-    assert "speed (speed.csv" in damaged

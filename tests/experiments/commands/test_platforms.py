@@ -40,14 +40,13 @@ def ended(*arguments, **environment):
     )
 
 
-@pytest.mark.parametrize("platform", ["cuda", "gpux"])
-def test_a_platform_that_the_machine_lacks_is_named(platform, tmp_path):
+def test_a_platform_that_the_machine_lacks_is_named(tmp_path):
     out = tmp_path / "out"
     command = ("-m", "experiments", *COMMANDS[0], "--out", str(out))
-    run = ended(*command, JAX_PLATFORMS=platform)
+    run = ended(*command, JAX_PLATFORMS="gpux")
     assert run.returncode == 2
     (line,) = run.stderr.splitlines()
-    assert line.startswith(f"error: JAX cannot start with JAX_PLATFORMS={platform}: ")
+    assert line.startswith("error: JAX cannot start with JAX_PLATFORMS=gpux: ")
     assert not out.exists()
 
 

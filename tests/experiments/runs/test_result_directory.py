@@ -1,7 +1,6 @@
 """Result directories: whose they are, who uses them, and what --overwrite deletes."""
 
 import fcntl
-import os
 import shutil
 
 import pytest
@@ -9,7 +8,6 @@ import pytest
 from experiments.commands.cli import main
 from experiments.config.execution import Execution
 from experiments.config.options import Protocol
-from experiments.errors import UserError
 from experiments.machine import locks
 from experiments.runs import result_directory, single, sweep
 from experiments.runs.run_directory import find_runs, is_run
@@ -106,25 +104,6 @@ def test_overwrite_is_refused_while_a_sweep_is_at_work(tmp_path, monkeypatch, ca
     assert len(find_runs([tmp_path])) == 2
 
 
-def test_overwrite_is_refused_while_runs_are_read(made):
-    before = files(made)
-    for root in (made, made / "runs", made / "runs" / RUN, made.parent):
-        with (
-            result_directory.reading([root]),
-            pytest.raises(UserError, match="is in use by another command"),
-            result_directory.opened(made, OVERWRITE),
-        ):
-            pass
-    assert files(made) == before
-    with open(made / result_directory.MARK) as mark:
-        fcntl.flock(mark, fcntl.LOCK_EX)
-        with (
-            pytest.raises(UserError, match="is being overwritten"),
-            result_directory.reading([made / "runs"]),
-        ):
-            pass
-
-
 def test_a_lock_on_a_removed_file_keeps_nobody_out(tmp_path, monkeypatch):
     path = tmp_path / "lock"
     really, asked = fcntl.flock, []
@@ -141,20 +120,6 @@ def test_a_lock_on_a_removed_file_keeps_nobody_out(tmp_path, monkeypatch):
         with locks.locked(path) as other:
             assert not other
     assert not path.exists()
-
-
-def test_a_lock_that_is_waited_for(tmp_path):
-    path, said = tmp_path / "lock", []
-    holder = os.open(path, os.O_CREAT | os.O_RDWR)
-    fcntl.flock(holder, fcntl.LOCK_EX)
-
-    def free():
-        said.append("waiting")
-        os.close(holder)
-
-    with locks.locked(path, free) as mine:
-        assert mine
-    assert said == ["waiting"]
 
 
 def test_a_result_directory_that_vanishes_is_named(tmp_path, monkeypatch, capsys):
