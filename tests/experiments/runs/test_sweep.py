@@ -104,7 +104,7 @@ def test_compare_from_config_to_table(tmp_path, capsys, monkeypatch):
     assert main(argv) == 0
     shown = capsys.readouterr().out
     assert "Did LM overperform?" in shown
-    title = "simple_cnn on digits, 1 epoch, batches of 32, seed 0, 64 training images"
+    title = "simple_cnn on digits, 1 epoch, batches of 32, seeds 0, 64 training images"
     assert title in " ".join(shown.split())
     names = {path.name for path in out.iterdir()}
     assert names == {
