@@ -1,5 +1,7 @@
 """The networks, against loops over NumPy arrays."""
 
+import functools
+
 import jax
 import numpy as np
 import pytest
@@ -75,7 +77,8 @@ def test_a_network_is_its_formulas(name, by_hand):
     params = randomized(model.init(jax.random.key(0), SMALL, CHARACTERS))
     tokens = np.random.default_rng(1).integers(0, CHARACTERS, (3, SMALL.context))
     expected = [by_hand(params, row) for row in tokens]
-    np.testing.assert_allclose(model.apply(SMALL, params, tokens), expected, atol=2e-5)
+    logits = jax.jit(model.apply, static_argnums=0)(SMALL, params, tokens)
+    np.testing.assert_allclose(logits, expected, atol=2e-5)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +92,8 @@ def test_a_network_is_its_formulas(name, by_hand):
     ],
 )
 def test_parameters_are_counted(name, count):
-    params = MODELS[name].init(jax.random.key(0), Shape(), 65)
+    init = functools.partial(MODELS[name].init, shape=Shape(), characters=65)
+    params = jax.eval_shape(init, jax.random.key(0))
     assert sum(x.size for x in jax.tree.leaves(params)) == count
     assert count == pytest.approx(112_000, abs=1_000)
 
@@ -102,7 +106,12 @@ def test_only_the_forget_gates_of_a_fresh_lstm_are_open():
 @pytest.mark.parametrize("name", MODELS)
 def test_a_fresh_network_guesses(name):
     model = MODELS[name]
-    params = model.init(jax.random.key(1), Shape(), 65)
     tokens = np.random.default_rng(0).integers(0, 65, (4, 64))
-    p = jax.nn.softmax(model.apply(Shape(), params, tokens))
+
+    @jax.jit
+    def guesses(key):
+        params = model.init(key, Shape(), 65)
+        return jax.nn.softmax(model.apply(Shape(), params, tokens))
+
+    p = guesses(jax.random.key(1))
     assert 0.4 / 65 < p.min() < p.max() < 2.5 / 65

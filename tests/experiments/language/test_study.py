@@ -34,9 +34,11 @@ def run(text, arm="lm", model="lstm", **more):
 
 def one_by_one(text, model, tx):
     """Losses, scales and the held-out loss of a run, step by step."""
-    params = MODELS[model].init(jax.random.key(5000), SHAPE, len(text.characters))
+    init = jax.jit(MODELS[model].init, static_argnums=(1, 2))
+    params = init(jax.random.key(5000), SHAPE, len(text.characters))
     state, losses, scales = tx.init(params), [], []
 
+    @jax.jit
     def loss_fn(params, sequences):
         logits = MODELS[model].apply(SHAPE, params, sequences[:, :-1])
         return optax.softmax_cross_entropy_with_integer_labels(

@@ -125,9 +125,9 @@ def test_the_recurrence_by_hand():
 def test_a_tasks_record(name):
     task = tasks.TASKS[name]
     assert task.name == name
-    params = task.init(jax.random.key(0))
+    params = jax.eval_shape(task.init, jax.random.key(0))
     shape = (32, 32, 3) if name == "cifar10" else (8, 8)
-    logits = task.apply(params, jnp.zeros((2, *shape)))
+    logits = jax.eval_shape(task.apply, params, jnp.zeros((2, *shape)))
     assert logits.shape == (2, tasks.CLASSES)
     matrices = [p for p in jax.tree.leaves(params) if p.ndim == 2]
     depths = {"mlp6": 6, "mlp12": 12, "mlp24": 24, "conv10": 11, "rnn": 3}
