@@ -108,22 +108,16 @@ def test_a_wrong_command_is_answered_with_the_nearest(capsys):
 
 
 @pytest.mark.parametrize(
-    ("program", "argv", "package", "extras"),
-    [
-        ("experiments", ["train"], "tyro", "experiments"),
-        ("experiments", ["train", "--help"], "tyro", "experiments"),
-        ("experiments", ["table", "digits"], "flax", "experiments"),
-        ("benchmarks", ["overhead"], "tyro", "experiments"),
-    ],
+    ("argv", "package"), [(["train"], "tyro"), (["table", "digits"], "flax")]
 )
 def test_a_missing_package_is_named_with_the_command_that_installs_it(
-    program, argv, package, extras, tmp_path
+    argv, package, tmp_path
 ):
     code = (
         "import runpy, sys\n"
         f"sys.modules[{package!r}] = None\n"
-        f"sys.argv = {[program, *argv]!r}\n"
-        f"runpy.run_module({program!r}, run_name='__main__', alter_sys=True)"
+        f"sys.argv = {['experiments', *argv]!r}\n"
+        "runpy.run_module('experiments', run_name='__main__', alter_sys=True)"
     )
     ended = subprocess.run(
         [sys.executable, "-c", code],
@@ -135,7 +129,7 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(
     )
     assert ended.returncode == 2
     assert ended.stderr == (
-        f"error: {package} is not installed: run pip install '.[{extras}]' in the "
+        f"error: {package} is not installed: run pip install '.[experiments]' in the "
         "checkout\n"
     )
 

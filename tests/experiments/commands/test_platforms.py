@@ -25,8 +25,6 @@ COMMANDS = (
     ["train", "--epochs", "1", "--limit-train", "64"],
     ["compare", "--epochs", "1", "--limit-train", "64", "--seeds", "0"],
     ["table", "digits"],
-    ["stability", "--quick"],
-    ["spins", "--quick"],
     ["anneal"],
 )
 

@@ -62,13 +62,13 @@ def test_overwrite_deletes_runs_and_what_was_made_of_them_and_nothing_else(
     assert files(tmp_path) == {*kept, made / result_directory.MARK}
 
 
-@pytest.mark.parametrize("flag", ["--overwrite", "--resume", None])
+@pytest.mark.parametrize("flag", ["--overwrite", "--resume"])
 def test_a_directory_without_the_mark_is_refused(flag, tmp_path, capsys):
     kept = {
         put(tmp_path / "thesis.tex"),
         put(tmp_path / "runs" / "yolo" / "result.json"),
     }
-    argv = small("train", "--out", str(tmp_path), *([flag] if flag else []))
+    argv = small("train", "--out", str(tmp_path), flag)
     assert main(argv) == 2
     assert "is not a result directory" in capsys.readouterr().err
     assert files(tmp_path) == kept
