@@ -12,7 +12,6 @@ from typing import Any
 from benchmarks import report
 
 BETAS = (1 / 3, 1 / 0.3)
-_LEAST = 20  # sweeps, so that a call's own time does not hide theirs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,12 +79,13 @@ def _seconds(
 
 
 def _sweeps(seconds: float, timed: Callable[[int], tuple[float, Any]]) -> int:
-    """About as many sweeps as a call makes in so many seconds."""
+    """About as many sweeps as take so many seconds, beyond the call's own."""
+    timed(1)  # compiles
+    single, _ = timed(1)
     sweeps = 8
-    timed(sweeps)  # compiles
-    while (used := timed(sweeps)[0]) < seconds / 4:
+    while (used := timed(sweeps)[0] - single) < seconds / 4:
         sweeps *= 2
-    return max(_LEAST, round(sweeps * seconds / used))
+    return max(8, round(sweeps * seconds / used))
 
 
 def _rates(config: Config) -> Iterator[dict[str, Any]]:
@@ -110,8 +110,6 @@ def _rates(config: Config) -> Iterator[dict[str, Any]]:
                 for program, call in _annealers().items()
             }
             sweeps = {p: _sweeps(config.call, call) for p, call in calls.items()}
-            for call in calls.values():
-                call(1)
             for repetition in range(config.repetitions):
                 for program, call in calls.items():
                     short, _ = call(1, 1 + repetition)
