@@ -47,7 +47,8 @@ def run(config: Config) -> None:
     for row in itertools.chain(_rates(config), _cuts(config)):
         rows.append(row)
         print(*(f"{key} {value}" for key, value in row.items()), sep=", ", flush=True)
-    report.write(config.out, config, rows, **report.where())
+    flags = os.environ.get("XLA_FLAGS", "")
+    report.write(config.out, config, rows, xla_flags=flags, **report.where())
 
 
 def _annealers() -> dict[str, Callable[..., Any]]:
