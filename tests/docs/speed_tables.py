@@ -1,5 +1,10 @@
 """The rows of the tables of speed in docs/, made from the benchmarks' records."""
 
+from itertools import groupby
+from operator import itemgetter
+
+import numpy as np
+
 from tests.docs.rows import by_model, record
 
 LAYERS = {
@@ -19,6 +24,7 @@ def speed_tables(page: str) -> list[str]:
     parts = {
         "performance": (overhead, on_a_cpu, layers, on_a_gpu, start_up),
         "annealing": (annealing, beside_scipy),
+        "spins": (flips,),
     }
     rows = [row for part in parts.get(page, ()) for row in part()]
     return [f"| {' | '.join(row)} |" for row in rows]
@@ -94,6 +100,25 @@ def annealing():
             )
             step = f"{row['microseconds_a_step']['jax']:.0f}"
             yield row["objective"], str(row["dimension"]), row["method"], step, *ratios
+
+
+def flips():
+    """Medians, in millions a second; of two records of a graph, the later one."""
+    seen = {}
+    for name in ("spins", "spins-large", "spins-loops", "spins-loops-large"):
+        option = ", with the option" if "loops" in name else ""
+        rows = [x for x in record(f"performance/{name}")["rows"] if "flips" in x]
+        for key, group in groupby(rows, key=itemgetter("graph", "reads")):
+            rates = [(x["program"] + option, x["flips"] / 1e6) for x in group]
+            for program in dict(rates):
+                median = np.median([rate for of, rate in rates if of == program])
+                seen[*key, program] = f"{median:.1f}"
+    graphs = [f"sparse {n}" for n in (24, 216, 4096, 16384)]
+    graphs += [f"dense {n}" for n in (24, 128, 1024)]
+    for graph in graphs:
+        for program in ("metropolis", "metropolis, with the option", "dwave-samplers"):
+            numbers = (seen[graph, reads, program] for reads in (1, 16, 128, 1000))
+            yield graph, program, *numbers
 
 
 def beside_scipy():

@@ -256,6 +256,17 @@ def several(way):
     return Range.of(row[way]["speed"]["median"] - 1 for row in rows if way in row)
 
 
+def mean_cut(record_, seconds, program):
+    """Of max-cut, over reads and repetitions."""
+    rows = record(f"performance/{record_}")["rows"]
+    key = ("max-cut", program, float(seconds))
+    return np.mean([
+        row["mean"]
+        for row in rows
+        if (row["graph"], row["program"], row.get("seconds")) == key
+    ])
+
+
 def bfloat16():
     """The mean changes of test accuracy, in points."""
     names = ("performance/bfloat16", "performance/bfloat16-nn2")
