@@ -58,7 +58,15 @@ def test_the_commands_of_a_page_are_accepted(page):
             extras = re.findall(r"[\w-]+", "".join(re.findall(r"\[(.*)\]", words[2])))
             assert set(extras) <= set(EXTRAS), words
         else:
-            assert words[0] in ("git", "cd", "sbatch", "for", "done", "wait"), words
+            assert words[0] in (
+                "git",
+                "cd",
+                "export",
+                "sbatch",
+                "for",
+                "done",
+                "wait",
+            ), words
 
 
 def check_module(words):

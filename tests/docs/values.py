@@ -260,11 +260,13 @@ def mean_cut(record_, seconds, program):
     """Of max-cut, over reads and repetitions."""
     rows = record(f"performance/{record_}")["rows"]
     key = ("max-cut", program, float(seconds))
-    return np.mean([
-        row["mean"]
-        for row in rows
-        if (row["graph"], row["program"], row.get("seconds")) == key
-    ])
+    return np.mean(
+        [
+            row["mean"]
+            for row in rows
+            if (row["graph"], row["program"], row.get("seconds")) == key
+        ]
+    )
 
 
 def bfloat16():
