@@ -171,6 +171,7 @@ def test_impossible_options_are_refused_and_nothing_is_written(
     line, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(measure, "run", never)
     try:
         status = main([*line.split(), "--out", "new"])
     except SystemExit as end:
