@@ -56,7 +56,7 @@ def test_collecting_again_adds_nothing_and_another_result_is_refused(
     assert {path: path.read_bytes() for path in study.iterdir()} == before
     written(tmp_path / "other", {("lm", 0): 12.0}, digest="other", **VGG)
     assert main(["collect", str(tmp_path / "other"), "--out", str(study)]) == 2
-    assert "with a different result" in capsys.readouterr().err
+    assert "with different results" in capsys.readouterr().err
     assert {path: path.read_bytes() for path in study.iterdir()} == before
 
 
