@@ -105,7 +105,7 @@ def annealing():
 def flips():
     """Medians, in millions a second; of two records of a graph, the later one."""
     seen = {}
-    for name in ("spins", "spins-large", "spins-loops", "spins-loops-large"):
+    for name in ("flips", "flips-large", "flips-loops", "flips-loops-large"):
         option = ", with the option" if "loops" in name else ""
         rows = [x for x in record(f"performance/{name}")["rows"] if "flips" in x]
         for key, group in groupby(rows, key=itemgetter("graph", "reads")):
