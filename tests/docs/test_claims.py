@@ -52,7 +52,7 @@ SETTINGS = [  # of the studies, their statistics, and the benchmarks
     r"93 to 97% of 1,000 repetitions|16 sweeps of 24 spins|and 128 chains",
     r"Annealer \| 1 \| 16 \| 128 \| 1000|800 vertices, 19,176 edges\), cut .* 64 reads",
     r"up to 4,096 spins from 128 reads on|smallest from 16 on|with 1 to 128 reads|G1\b",
-    r"here 1, the depth",
+    r"here 1, the depth|7 of its 98 cases have been run",
     r"chapter 2|x0|last 32 (compiled )?programs|4,000 chains on",
     r"Within 2,000 evaluations",
     r"1,000 chains in|from 20 runs each|distribution after 40 sweeps",

@@ -66,6 +66,12 @@ def ratio(comparison):
     return interval(stability(comparison, "Ratio of margins"))
 
 
+def second_edition(arm):
+    """Of an arm's margin to plain SGD's on 12 layers."""
+    table = "MLP, 12 layers, SGD"
+    return interval(cell("stability-2", table, arm, "Over plain's"))
+
+
 def points(comparison):
     return interval(stability(comparison, "Accuracy, points"))
 
