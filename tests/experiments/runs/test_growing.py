@@ -130,7 +130,7 @@ def test_a_kill_after_a_checkpoint_or_at_the_end_leaves_a_run_that_resumes(
 
 
 ROW_DAMAGE = {
-    "a changed byte": damage.with_byte_flipped,
+    "another loss": lambda name: damage.edited(name, "\n2,1,2", "\n2,1,1"),
     "cut off": lambda name: damage.cut(name, 0.97),
     "missing": lambda name: damage.replaced(name, damage.FILES["missing"]),
 }
