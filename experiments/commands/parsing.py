@@ -1,6 +1,8 @@
 """From a command line to a command's Config: the rules for all options.
 
-Paths expand `~`, numbers are finite, and lists have no duplicates.
+Paths expand `~`, numbers are finite, and lists have no duplicates. A field's docstring
+is its help; if the default value is only a placeholder, such as None, it ends in
+"; by default, WORDS.".
 """
 
 import contextlib
@@ -9,7 +11,7 @@ import inspect
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, get_type_hints
 
 from experiments.errors import UserError
 
@@ -25,7 +27,15 @@ def parse(config_class: type, args: Sequence[str], prog: str) -> Any:
     about = inspect.getdoc(config_class) or ""
     if example := getattr(config_class, "example", None):
         about += f"\n\nexample: {example}"
-    config: Any = tyro.cli(config_class, args=args, prog=prog, description=about)
+    registry = tyro.constructors.ConstructorRegistry()
+    registry.struct_rule(_options)
+    config: Any = tyro.cli(
+        config_class,
+        args=args,
+        prog=prog,
+        description=about,
+        registry=registry,
+    )
     changes = {}
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
@@ -35,6 +45,45 @@ def parse(config_class: type, args: Sequence[str], prog: str) -> Any:
         if expanded != values:
             changes[field.name] = expanded if isinstance(value, tuple) else expanded[0]
     return dataclasses.replace(config, **changes)
+
+
+def _options(info: Any) -> Any:
+    """The fields of a Config for tyro, the command's own ones first."""
+    import docstring_parser
+    import tyro
+
+    config_class: type = info.type
+    if not dataclasses.is_dataclass(config_class):
+        return None
+    hints = get_type_hints(config_class, include_extras=True)
+    fields = {field.name: field for field in dataclasses.fields(config_class)}
+    options: dict[str, Any] = {}
+    for base in filter(dataclasses.is_dataclass, config_class.__mro__):
+        for param in docstring_parser.parse_from_object(base).params:
+            if param.arg_name in fields:
+                field = fields.pop(param.arg_name)
+                hint = hints[field.name]
+                options[field.name] = _option(field, hint, param.description or "")
+    assert not fields, f"{config_class} has options without docstrings: {[*fields]}"
+    return tyro.constructors.StructConstructorSpec(config_class, (*options.values(),))
+
+
+def _option(field: dataclasses.Field, hint: Any, docstring: str) -> Any:
+    import tyro
+
+    text, _, words = " ".join(docstring.split()).partition("; by default, ")
+    shown = f"(default: {words.removesuffix('.')})" if words else None
+    if not words and (field.default is False or field.default == ()):
+        shown = ""
+    about = tyro.conf.arg(help=f"{text.rstrip('.')}.", help_behavior_hint=shown)
+    if field.default is False:
+        hint = tyro.conf.FlagCreatePairsOff[hint]  # type: ignore[misc]
+    required = field.default is dataclasses.MISSING
+    return tyro.constructors.StructFieldSpec(
+        name=field.name,
+        type=Annotated[hint, about],  # type: ignore[arg-type]
+        default=tyro.MISSING if required else field.default,
+    )
 
 
 def _check(field: dataclasses.Field, values: tuple[Any, ...]) -> None:

@@ -95,6 +95,18 @@ def test_the_defaults_in_help_are_what_a_run_gets(help_of):
     assert "0.9 for SGD, otherwise 0" in shown
 
 
+def test_help_begins_with_a_command_s_own_options_and_shows_no_placeholder(help_of):
+    shown = help_of("compare")
+    order = ["--dataset", "--arms", "--epochs", "--out", "--difference"]
+    assert sorted(order, key=shown.rindex) == order
+    assert "(default: none, and --learning-rate applies)" in shown
+    assert "(default: base lm)" in shown
+    assert "augmentation and dropout. (default: 0)" in help_of("train")
+    for placeholder in ("default: None", "default: False", "default: )", "--no-resume"):
+        assert placeholder not in shown
+    assert "--no-augment" in shown
+
+
 def test_the_versions_are_those_that_run(capsys):
     assert main(["--version"]) == 0
     shown = dict(line.split(" ", 1) for line in capsys.readouterr().out.splitlines())
