@@ -258,7 +258,8 @@ def _check_state(state: Any) -> None:
         hint = "; states of version 0.2, with learned_c, cannot be used" if old else ""
         raise ValueError(
             "state must be the LandscapeModifyState returned by init or by the last "
-            f"update; got a {type(state).__name__}{hint}"
+            f"update; got a {type(state).__name__}{hint}. To add LM to the state of a "
+            "run without it, see 'Checkpoints without LM' in docs/compatibility.md"
         )
 
 

@@ -161,7 +161,10 @@ def find_some_runs(roots: Sequence[Path]) -> list[Run]:
     """Like `find_runs`, but finding none is an error."""
     runs = find_runs(roots)
     if not runs:
-        raise UserError(f"there is no finished run under {', '.join(map(str, roots))}")
+        raise UserError(
+            f"there is no finished run under {', '.join(map(str, roots))}: `list` "
+            "shows what is there, and --resume finishes it"
+        )
     return runs
 
 

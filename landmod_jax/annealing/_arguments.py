@@ -39,7 +39,7 @@ def points(x0: Any) -> jax.Array:
     if x.ndim != 2 or not x.size:
         raise ValueError(
             f"x0 must have shape (chains, d), got {x.shape}: pass a single point as "
-            "x0[None]"
+            "x0[None], and points of several axes flattened"
         )
     return x
 

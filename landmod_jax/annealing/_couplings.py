@@ -5,7 +5,7 @@ scalar, the same in all chains, or (chains,). No site is coupled to itself.
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -205,6 +205,11 @@ def couplings_of(name: str, value: Any) -> Couplings:
         return value
     if formats.is_foreign(value):
         return _symmetric(name, formats.entries_of(name, value).summed())
+    if isinstance(value, Mapping):
+        raise ValueError(
+            f"{name} must be an array, a sparse matrix, a graph, or spins.edges(…); a "
+            "dictionary of pairs is for spins.qubo and for LandscapeSampler"
+        )
     matrix = _finite(name, _checks.real_array(name, value))
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not matrix.size:
         raise ValueError(
