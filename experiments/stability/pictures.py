@@ -70,7 +70,8 @@ def draw_failures(runs: pd.DataFrame, arms: Sequence[str], path: Path) -> None:
                 percent = (100 * x for x in (share, part["low"], part["high"]))
                 look = {"color": ARMS[arm].color, "label": ARMS[arm].label, "ms": 3}
                 style.band(axis, part["rate"], *percent, "o-", **look)
-            style.rate_axis(axis, sorted(set(counts["rate"]))[::2])
+            rates = sorted(set(counts["rate"]))
+            style.rate_axis(axis, rates[:: -(-len(rates) // 7)])
             axis.set_ylim(-3, 103)
             axis.set_title(f"{TASKS[task].label}, {OPTIMIZERS[optimizer].label}")
             axis.set_xlabel("learning rate")
