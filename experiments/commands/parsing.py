@@ -9,9 +9,10 @@ import contextlib
 import dataclasses
 import inspect
 import math
+import types
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from experiments.errors import UserError
 
@@ -75,7 +76,9 @@ def _option(field: dataclasses.Field, hint: Any, docstring: str) -> Any:
     shown = f"(default: {words.removesuffix('.')})" if words else None
     if not words and (field.default is False or field.default == ()):
         shown = ""
-    about = tyro.conf.arg(help=f"{text.rstrip('.')}.", help_behavior_hint=shown)
+    about = tyro.conf.arg(
+        help=f"{text.rstrip('.')}.", help_behavior_hint=shown, metavar=_metavar(hint)
+    )
     if field.default is False:
         hint = tyro.conf.FlagCreatePairsOff[hint]  # type: ignore[misc]
     required = field.default is dataclasses.MISSING
@@ -84,6 +87,17 @@ def _option(field: dataclasses.Field, hint: Any, docstring: str) -> Any:
         type=Annotated[hint, about],  # type: ignore[arg-type]
         default=tyro.MISSING if required else field.default,
     )
+
+
+def _metavar(hint: Any) -> str | None:
+    """Without the None of an option that may be left out; None for tyro's own."""
+    if not isinstance(hint, types.UnionType):
+        return None
+    (kind,) = set(get_args(hint)) - {types.NoneType}
+    if get_origin(kind) is not tuple:
+        return kind.__name__.upper()
+    word = get_args(kind)[0].__name__.upper()
+    return f"{word} [{word} ...]"
 
 
 def _check(field: dataclasses.Field, values: tuple[Any, ...]) -> None:
