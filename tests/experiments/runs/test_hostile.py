@@ -314,8 +314,8 @@ def injected(runs: Path) -> None:
 
 def test_nothing_from_a_file_is_markup(tmp_path, capsys, monkeypatch):
     """In the page and the tables of runs and of studies; nor in the terminal."""
-    monkeypatch.setattr(curves, "draw_curves", lambda *args: [])
-    monkeypatch.setattr(curves, "draw_effects", lambda *args: [])
+    monkeypatch.setattr(curves, "draw_curves", lambda *args, **options: [])
+    monkeypatch.setattr(curves, "draw_effects", lambda *args, **options: [])
     pairs = {(arm, seed): 50.0 for arm in ("base", "lm") for seed in range(4)}
     hostile = tmp_path / "javascript:alert(1)" / "<b>&\"'?#%|`\x1b[1m\xff"
     for root in (tmp_path / "plain", hostile):
