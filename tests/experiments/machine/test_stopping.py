@@ -199,6 +199,7 @@ def assert_saved(out):
     assert int(checkpoint.stem) >= 2 * 2  # two epochs of two steps
 
 
+@pytest.mark.usefixtures("no_nohup")
 @pytest.mark.parametrize(
     ("end", "status", "said"),
     [
@@ -235,6 +236,7 @@ def test_a_signal_or_a_broken_pipe_saves_a_checkpoint(end, status, said, tmp_pat
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_nohup")
 def test_a_terminal_that_goes_away_saves_a_checkpoint(tmp_path):
     """Everything is written to a terminal that hangs up, as when a window is closed."""
     import pty
