@@ -79,8 +79,6 @@ def _option(field: dataclasses.Field, hint: Any, docstring: str) -> Any:
     about = tyro.conf.arg(
         help=f"{text.rstrip('.')}.", help_behavior_hint=shown, metavar=_metavar(hint)
     )
-    if field.default is False:
-        hint = tyro.conf.FlagCreatePairsOff[hint]  # type: ignore[misc]
     required = field.default is dataclasses.MISSING
     return tyro.constructors.StructFieldSpec(
         name=field.name,

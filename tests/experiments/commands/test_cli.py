@@ -102,9 +102,10 @@ def test_help_begins_with_a_command_s_own_options_and_shows_no_placeholder(help_
     assert "(default: none, and --learning-rate applies)" in shown
     assert "(default: base lm)" in shown
     assert "augmentation and dropout. (default: 0)" in help_of("train")
-    for placeholder in ("None", "default: False", "default: )", "--no-resume"):
+    for placeholder in ("None", "default: False", "default: )"):
         assert placeholder not in shown
     assert "--no-augment" in shown
+    assert "--no-resume" in shown  # undoes an earlier --resume
 
 
 def test_the_versions_are_those_that_run(capsys):
