@@ -52,7 +52,7 @@ def run(config: Config) -> None:
 
 
 def _annealers() -> dict[str, Callable[..., Any]]:
-    """Each is called with a model and num_reads, num_sweeps, seed and maybe a range."""
+    """Each is called with a BQM, num_reads, num_sweeps, seed, and maybe a range."""
     from dwave.samplers import SimulatedAnnealingSampler
 
     from landmod_jax.annealing.dimod_sampler import LandscapeSampler
@@ -99,6 +99,7 @@ def _rates(config: Config) -> Iterator[dict[str, Any]]:
     import networkx as nx
     import numpy as np
 
+    annealers = _annealers()
     graphs = [(f"sparse {n}", nx.random_regular_graph(6, n, 0)) for n in config.sizes]
     graphs += [(f"dense {n}", nx.complete_graph(n)) for n in config.dense]
     for name, graph in graphs:
@@ -108,7 +109,7 @@ def _rates(config: Config) -> Iterator[dict[str, Any]]:
         for reads in config.reads:
             calls = {
                 program: functools.partial(_seconds, call, bqm, reads, beta_range=BETAS)
-                for program, call in _annealers().items()
+                for program, call in annealers.items()
             }
             sweeps = {p: _sweeps(config.call, call) for p, call in calls.items()}
             for repetition in range(config.repetitions):

@@ -117,11 +117,10 @@ def _recorded(study: Study, config: Any) -> str:
     entries = {} if config.overwrite else store.entries_of(study, out)
     old = [*store.files_of(study, out), *store.pieces(out)] if config.overwrite else []
     asked = {"kind": study.name, "options": study.options(config), "jax": _settings()}
-    asked, record = _as_json(asked), entries.get(store.RECORD)
+    asked, record = _as_json(asked), entries.pop(store.RECORD, None)
     if not record or not (_begun(study, out) or asked.items() <= record.items()):
         record = {"id": secrets.token_hex(4)} | asked
-    entries = {store.RECORD: record} | entries | {store.RECORD: record}
-    store.write_index(study, out, entries)
+    store.write_index(study, out, {store.RECORD: record} | entries)
     for path in old:  # files without an entry count for nothing
         path.unlink(missing_ok=True)
     return str(record["id"])
