@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.annealing import escape, search
-from experiments.annealing.options import Plan
+from experiments.annealing.options import Config
 from experiments.annealing.problems import Problem, problem
 from experiments.study.record import Arrays, Context
 from landmod_jax import annealing
@@ -24,7 +24,7 @@ PATH_ON = "rastrigin"
 PATH_STEPS = 500
 
 
-def measure(config: Plan, context: Context) -> dict[str, pd.DataFrame]:
+def measure(config: Config, context: Context) -> dict[str, pd.DataFrame]:
     """Measure every table, and print a line for each problem and method."""
     sizes = search.Sizes(config.steps, config.chains, config.settings, config.records)
     problems = [
@@ -64,7 +64,7 @@ def measure(config: Plan, context: Context) -> dict[str, pd.DataFrame]:
     } | {"escapes": escapes, "paths": _paths()}
 
 
-def tunings(config: Plan) -> Iterator[str]:
+def tunings(config: Config) -> Iterator[str]:
     """The names of the pieces that are not escapes."""
     for objective, d, method in itertools.product(
         config.objectives, config.dimensions, search.ALL
@@ -72,7 +72,7 @@ def tunings(config: Plan) -> Iterator[str]:
         yield from (_tuning(objective, d, method, i) for i in _numbers(config))
 
 
-def places(config: Plan) -> list[tuple[str, float, float]]:
+def places(config: Config) -> list[tuple[str, float, float]]:
     """Where escapes are timed: sweep, barrier, temperature."""
     first, last = config.temperatures[0], config.barriers[-1]
     return [
@@ -81,7 +81,7 @@ def places(config: Plan) -> list[tuple[str, float, float]]:
     ]
 
 
-def _numbers(config: Plan) -> range:
+def _numbers(config: Config) -> range:
     return range(FIRST_TUNING, FIRST_TUNING + config.tunings)
 
 
@@ -118,7 +118,7 @@ def _frames(
 
 
 def _escapes(
-    config: Plan, map_: Callable[..., Iterable[Any]], context: Context
+    config: Config, map_: Callable[..., Iterable[Any]], context: Context
 ) -> pd.DataFrame:
     sizes = escape.Sizes(config.chains, config.escape_steps)
     cases = [(*case, *place) for case in escape.CASES for place in places(config)]

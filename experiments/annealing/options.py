@@ -1,15 +1,29 @@
 """What the study of the annealing methods measures."""
 
 import dataclasses
+from pathlib import Path
+from typing import Any, ClassVar
 
 from experiments.errors import UserError
-from experiments.study import cases
+from experiments.study import cases, command, registry
 
 
 @dataclasses.dataclass(frozen=True)
-class Plan:
-    """The objectives, and how much to spend on each."""
+class Config(command.Options):
+    """Compare the four diffusions on objectives with known minima; time their escapes.
 
+    Each method is tuned over the same number of settings and evaluated on fresh chains,
+    with equal numbers of evaluations of U. Gradient descent and random points are the
+    controls. The command writes rows, tables.md and pictures. It saves measurements as
+    it makes them: after Ctrl-C, SIGTERM or a closed terminal, --resume continues.
+    """
+
+    example: ClassVar[str] = (
+        "python -m experiments anneal --objectives rastrigin --dimensions 2 "
+        "--out annealing"
+    )
+    out: Path = Path("annealing")
+    """Directory of the study."""
     objectives: tuple[str, ...] = (
         "rastrigin",
         "ackley",
@@ -38,19 +52,28 @@ class Plan:
     escape_steps: int = 400_000
     """Steps after which a chain that has not crossed the barrier is stopped."""
 
+    def options(self) -> dict[str, Any]:
+        """The options that the rows depend on: all that are this study's own."""
+        shared = {"out", *(field.name for field in dataclasses.fields(command.Options))}
+        names = [field.name for field in dataclasses.fields(self)]
+        return {name: getattr(self, name) for name in names if name not in shared}
+
     def check(self) -> None:
         """Raise UserError for what cannot be measured."""
         from experiments.annealing.objectives import OBJECTIVES
 
         cases.check_names("objectives", self.objectives, OBJECTIVES)
-        for field in dataclasses.fields(Plan):
-            values = getattr(self, field.name)
+        for name, values in self.options().items():
             values = values if isinstance(values, tuple) else (values,)
             numbers = [x for x in values if not isinstance(x, str)]
             if not values or not all(x > 0 for x in numbers):
-                option = field.name.replace("_", "-")
+                option = name.replace("_", "-")
                 raise UserError(f"--{option} needs values; numbers greater than 0")
         if self.steps % self.records:
             raise UserError(
                 f"--steps {self.steps} must be a multiple of --records {self.records}"
             )
+
+
+def run(config: Config) -> None:
+    command.run(registry.study("anneal"), config)

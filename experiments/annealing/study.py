@@ -8,14 +8,11 @@ paths.csv.gz    one chain of each diffusion on a landscape of two dimensions
 about.json      the index
 """
 
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from experiments.annealing import measure, pictures, search, tables
-from experiments.annealing.escape import CASES
-from experiments.annealing.options import Plan
+from experiments.annealing import escape, measure, pictures, search, tables
+from experiments.annealing.options import Config
 from experiments.annealing.rows import PART, TABLES
 from experiments.runs import committed
 from experiments.study.record import Frames, Index, Part, Study
@@ -23,7 +20,7 @@ from experiments.study.record import Frames, Index, Part, Study
 ESCAPE = 150_000  # steps until all chains are over a barrier, the mean of ours
 
 
-def _parts(config: Plan) -> list[Part]:
+def _parts(config: Config) -> list[Part]:
     config.check()
     tunings = len(list(measure.tunings(config)))
     evaluations = tunings * config.chains * config.settings * config.steps
@@ -37,13 +34,8 @@ def _amount(tuning: float, times: int, chains: int, escape_steps: int) -> float:
     return tuning + times * chains * min(escape_steps, ESCAPE)
 
 
-def _escapes(config: Plan) -> int:
-    return len(measure.places(config)) * len(CASES)
-
-
-def _options(config: Plan) -> dict[str, Any]:
-    names = [field.name for field in dataclasses.fields(Plan)]
-    return {name: getattr(config, name) for name in names}
+def _escapes(config: Config) -> int:
+    return len(measure.places(config)) * len(escape.CASES)
 
 
 def _size(part: str, index: Index, frames: Frames) -> tuple[str, float]:
@@ -54,7 +46,7 @@ def _size(part: str, index: Index, frames: Frames) -> tuple[str, float]:
     return "evaluations", amount
 
 
-def _outline(config: Plan, missing: Sequence[str]) -> list[str]:
+def _outline(config: Config, missing: Sequence[str]) -> list[str]:
     tunings, times = len(list(measure.tunings(config))), _escapes(config)
     return [
         f", {len(config.objectives)} objectives, {len(config.dimensions)} dimensions, "
@@ -72,7 +64,7 @@ STUDY = Study(
     committed=committed.RESULTS / "annealing",
     noun="part",
     parts=_parts,
-    options=_options,
+    options=Config.options,
     tables=lambda part: {PART: TABLES}[part],
     measure=lambda config, part, context: measure.measure(config, context),
     size=_size,

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from experiments import text
-from experiments.config.asked import Asked
 from experiments.config.options import Pairs
 from experiments.config.run import RunConfig
 from experiments.errors import UserError
@@ -35,7 +34,7 @@ def run_and_present(configs: Sequence[RunConfig], out: Path, options: Pairs) -> 
         options = dataclasses.replace(options, resume=True, overwrite=False)
     runs = sweep.run_all(configs, out, options) if configs else []
     if hosts.is_first():
-        present(runs, out, options)
+        present(runs, out)
 
 
 def look_ahead(configs: Sequence[RunConfig], out: Path, options: Pairs) -> None:
@@ -46,7 +45,7 @@ def look_ahead(configs: Sequence[RunConfig], out: Path, options: Pairs) -> None:
     dry_run.show(configs, out, options, rates_to_choose=len(options.lr_sweep))
 
 
-def present(runs: Sequence[Run], out: Path, asked: Asked = notes.NOTHING) -> None:
+def present(runs: Sequence[Run], out: Path) -> None:
     """Write the sheets, the report and the curves to `out`; print the tables.
 
     Raises:
@@ -58,11 +57,11 @@ def present(runs: Sequence[Run], out: Path, asked: Asked = notes.NOTHING) -> Non
     drawing = style.Drawing()
     try:
         sheets.write_sheets(runs, out)
-        document.write_markdown(runs, out, tables.title(runs), asked)
+        document.write_markdown(runs, out, tables.title(runs))
         for group in groups.grouped(runs):
-            print_table(group, asked)
+            print_table(group)
         pictures = drawing.of(functools.partial(curves.draw_curves, runs), out)
-        document.write_page(runs, out, tables.title(runs), drawing, asked)
+        document.write_page(runs, out, tables.title(runs), drawing)
     except OSError as error:
         raise UserError(
             f"cannot write the tables and pictures to {out} ({error}); the runs are "
@@ -73,15 +72,15 @@ def present(runs: Sequence[Run], out: Path, asked: Asked = notes.NOTHING) -> Non
     drawing.raise_failures()
 
 
-def print_table(runs: Sequence[Run], asked: Asked = notes.NOTHING) -> None:
+def print_table(runs: Sequence[Run]) -> None:
     """Show the table in the terminal, with an arm per column where it is too narrow."""
     from rich.console import Console
     from rich.measure import Measurement
 
-    summary = tables.summarize(runs, asked)
-    header, rows = tables.header(summary, asked), tables.cells(summary)
+    summary = tables.summarize(runs)
+    header, rows = tables.header(summary), tables.cells(summary)
     title = tables.title(runs)
-    caption = "\n".join(notes.notes(summary, asked))
+    caption = "\n".join(notes.notes(summary))
     wide = _rich_table(header, rows, title, caption)
 
     console = Console()

@@ -6,19 +6,17 @@ from typing import Annotated, ClassVar
 
 import tyro
 
-from experiments.config.asked import Asked
 from experiments.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(Asked):
+class Config:
     """Write report.html, which opens offline, and report.md on finished runs.
 
     The pictures of studies below the same directories come first.
     """
 
     example: ClassVar[str] = "python -m experiments report runs --out report"
-    _: dataclasses.KW_ONLY
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional]
     """Directories to search for runs and studies, with everything below them."""
     out: Path = Path("report")
@@ -28,7 +26,6 @@ class Config(Asked):
 
 
 def run(config: Config) -> None:
-    config.check()
     from experiments.report import document, style
     from experiments.runs import run_directory
     from experiments.study import document as studies
@@ -46,8 +43,8 @@ def run(config: Config) -> None:
     sections = studies.sections(rows)
     drawing = style.Drawing()
     try:
-        document.write_markdown(runs, config.out, config.title, config, sections)
-        document.write_page(runs, config.out, config.title, drawing, config, sections)
+        document.write_markdown(runs, config.out, config.title, sections)
+        document.write_page(runs, config.out, config.title, drawing, sections)
     except OSError as error:
         raise UserError(f"cannot write a report to {config.out}: {error}") from error
     print(config.out / "report.html")

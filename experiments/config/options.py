@@ -8,7 +8,6 @@ import tyro
 
 from experiments.config import networks, spelled
 from experiments.config.arms import ARMS, DEFAULT_ARMS, PARAMETERS, ArmName
-from experiments.config.asked import Asked
 from experiments.config.execution import Execution
 from experiments.config.optimizers import OptimizerName
 from experiments.config.precision import Precision
@@ -165,7 +164,7 @@ def show_remarks(configs: Sequence[RunConfig]) -> None:
 
 
 @dataclasses.dataclass(frozen=True)
-class Pairs(Protocol, Execution, Asked):
+class Pairs(Protocol, Execution):
     """What to run for each optimizer: every arm with every seed."""
 
     arms: tuple[ArmName, ...] = DEFAULT_ARMS
@@ -175,10 +174,6 @@ class Pairs(Protocol, Execution, Asked):
     lr_sweep: tuple[float, ...] = ()
     """Learning rates to choose from for each arm, on held-out training images; by
     default, none, and --learning-rate applies."""
-
-    def check(self) -> None:
-        Execution.check(self)
-        Asked.check(self)
 
     def runs(
         self, dataset: str, model: str, optimizer: OptimizerName, swa: bool = False

@@ -15,7 +15,7 @@ import numpy as np
 from experiments.data import texts
 from experiments.language import pictures, program, tables
 from experiments.language.arms import ARMS, OPTIMIZERS
-from experiments.language.options import Case, Plan
+from experiments.language.options import Case, Config
 from experiments.runs import committed
 from experiments.study import cases
 from experiments.study.record import (
@@ -48,7 +48,7 @@ def _sort(case: Case, quick: bool) -> str:
     return f"{case.model}{', quick' if quick else ''}"
 
 
-def _parts(config: Plan) -> list[Part]:
+def _parts(config: Config) -> list[Part]:
     seeds = len(config.seed_numbers())
     return [
         Part(
@@ -61,7 +61,7 @@ def _parts(config: Plan) -> list[Part]:
     ]
 
 
-def _options(config: Plan) -> dict[str, Any]:
+def _options(config: Config) -> dict[str, Any]:
     return {"seeds": len(config.seed_numbers()), "quick": config.quick}
 
 
@@ -129,7 +129,7 @@ def mean_scales(scales: np.ndarray) -> np.ndarray:
     return scales.mean(axis=-1, dtype=np.float64)
 
 
-def _outline(config: Plan, missing: Sequence[str]) -> list[str]:
+def _outline(config: Config, missing: Sequence[str]) -> list[str]:
     def steps(case: Case) -> int:
         return config.sizes.steps
 

@@ -11,7 +11,7 @@ from experiments.language import analysis
 from experiments.language.analysis import EQUIVALENT, SURE
 from experiments.language.arms import ARMS, OPTIMIZERS
 from experiments.language.models import MODELS
-from experiments.language.options import Case, Plan, Sizes
+from experiments.language.options import Case, Config, Sizes
 from experiments.language.program import SPIKE
 from experiments.study import cases, document
 
@@ -28,7 +28,7 @@ def heading(model: str, optimizer: str) -> str:
 
 def tables(runs: pd.DataFrame, parts: Mapping[str, Any], quick: bool) -> str:
     """All tables of the finished cases, and the cases of the plan that are missing."""
-    plan = Plan(quick=quick)
+    plan = Config(quick=quick)
     compared = analysis.comparisons(runs)
     lines = ["# Language models over learning rates\n", _how_to_read(plan.sizes)]
     for model, optimizer, arms in analysis.groups(runs):
@@ -131,7 +131,7 @@ def quality(row: Mapping[Any, Any]) -> str:
     return text.verdict(word, row["best_p"], row["best_equivalent"], SURE)
 
 
-def _missing(plan: Plan, parts: Mapping[str, Any]) -> str:
+def _missing(plan: Config, parts: Mapping[str, Any]) -> str:
     def words(case: Case) -> tuple[str, str]:
         return heading(case.model, case.optimizer), ARMS[case.arm].label
 

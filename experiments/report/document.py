@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from experiments import text
-from experiments.config.asked import Asked
 from experiments.machine import files
-from experiments.report import curves, notes, page, style, tables
+from experiments.report import curves, page, style, tables
 from experiments.report.groups import grouped
 from experiments.runs.run_directory import Run
 
@@ -22,13 +21,12 @@ def write_markdown(
     runs: Sequence[Run],
     out: Path,
     title: str,
-    asked: Asked = notes.NOTHING,
     studies: Sequence[Mapping[str, Any]] = (),
 ) -> None:
     """Write report.md, the studies and tables, to the directory `out`."""
     out.mkdir(parents=True, exist_ok=True)
     parts = [_markdown(study, out) for study in studies]
-    parts += [tables.markdown(group, asked) for group in grouped(runs)]
+    parts += [tables.markdown(group) for group in grouped(runs)]
     markdown = "\n".join([f"# {text.markdown(title)}\n", *parts])
     files.write_text(out / "report.md", markdown)
 
@@ -52,7 +50,6 @@ def write_page(
     out: Path,
     title: str,
     drawing: style.Drawing,
-    asked: Asked = notes.NOTHING,
     studies: Sequence[Mapping[str, Any]] = (),
 ) -> None:
     """Write report.html, without pictures that could not be drawn."""
@@ -65,6 +62,6 @@ def write_page(
         for group in groups:
             draw = functools.partial(curves.draw_curves, group, suffix="svg")
             pictures = drawing.of(draw, Path(scratch))
-            sections.append(page.section(group, pictures, out, asked))
+            sections.append(page.section(group, pictures, out))
         html = page.page(title, effects, sections, runs, studies)
     files.write_text(out / "report.html", html)

@@ -5,14 +5,12 @@ import math
 import pandas as pd
 
 from experiments.config.arms import BASE
-from experiments.config.asked import Asked
 from experiments.report import statistics
-from experiments.text import plural
 
-NOTHING = Asked()  # but the defaults
+DETECTED = 1.0  # point of test accuracy
 
 
-def notes(summary: pd.DataFrame, asked: Asked = NOTHING) -> list[str]:
+def notes(summary: pd.DataFrame) -> list[str]:
     """What a reader must know about the table: its figures' meaning and limits."""
     lines = [
         "Mean ± standard deviation over the n seeds. Average last loss: the mean over "
@@ -23,8 +21,8 @@ def notes(summary: pd.DataFrame, asked: Asked = NOTHING) -> list[str]:
     ]
     if "pairs_needed" in summary:
         lines.append(
-            f"Pairs to detect {points(asked)}: how many seeds a paired t test needs to "
-            "detect such a difference with 80% power, if the differences spread as "
+            f"Pairs to detect {DETECTED:g} point: how many seeds a paired t test needs "
+            "to detect such a difference with 80% power, if the differences spread as "
             "they do here."
         )
     if "pairs" in summary:
@@ -69,10 +67,6 @@ def _notes_on_bases(summary: pd.DataFrame) -> list[str]:
                 f"optimizer that it is compared with one of {base_rate:g}."
             )
     return lines
-
-
-def points(asked: Asked) -> str:
-    return f"{asked.difference:g} {plural(asked.difference, 'point')}"
 
 
 def has_thesis(summary: pd.DataFrame) -> bool:

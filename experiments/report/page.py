@@ -15,7 +15,6 @@ import jinja2
 import markupsafe
 
 from experiments.config.arms import LM
-from experiments.config.asked import Asked
 from experiments.report import notes, tables
 from experiments.runs.run_directory import Run
 from experiments.text import link, plural, printable
@@ -67,22 +66,17 @@ def page(
     )
 
 
-def section(
-    runs: Sequence[Run],
-    pictures: Sequence[Path],
-    out: Path,
-    asked: Asked = notes.NOTHING,
-) -> dict[str, Any]:
+def section(runs: Sequence[Run], pictures: Sequence[Path], out: Path) -> dict[str, Any]:
     """One table's runs for the page; links are relative to `out`."""
-    summary = tables.summarize(runs, asked)
+    summary = tables.summarize(runs)
     return {
         "title": tables.title(runs),
-        "header": tables.header(summary, asked),
+        "header": tables.header(summary),
         "rows": [
             {"cells": cells, "modified": arm == LM.name}
             for arm, cells in zip(summary["arm"], tables.cells(summary))
         ],
-        "notes": notes.notes(summary, asked),
+        "notes": notes.notes(summary),
         "captions": {path: CAPTIONS[path.stem] for path in pictures},
         "count": _count(runs),
         "runs": [_run(run, out) for run in runs],

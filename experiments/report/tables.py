@@ -9,16 +9,14 @@ import pandas as pd
 
 from experiments import text
 from experiments.config.arms import ARMS, BASE, LM
-from experiments.config.asked import Asked
 from experiments.config.optimizers import OPTIMIZERS
 from experiments.config.run import RunConfig
 from experiments.report import groups, notes, statistics
-from experiments.report.notes import NOTHING
 from experiments.report.thesis import Published, published
 from experiments.runs.run_directory import Run, rows
 
 
-def summarize(runs: Sequence[Run], asked: Asked = NOTHING) -> pd.DataFrame:
+def summarize(runs: Sequence[Run]) -> pd.DataFrame:
     """One row per optimizer, arm and settings of a table's runs, over its seeds.
 
     Returns:
@@ -31,7 +29,7 @@ def summarize(runs: Sequence[Run], asked: Asked = NOTHING) -> pd.DataFrame:
       over the pairs in which neither run collapsed; collapse_p (McNemar, of collapses
       only); base_rate, base's learning rate. base is the plain optimizer with the same
       momentum and weight decay, and with the same learning rate if there are several.
-      pairs_needed: to detect a difference of asked.difference points with 80% power
+      pairs_needed: to detect a difference of notes.DETECTED point with 80% power
       (`statistics.pairs_needed`; infinite over a million, NaN without two pairs).
       A standard deviation is the sample's (n − 1), NaN for one run. Published values:
       thesis_loss, thesis_accuracy, thesis_doubt.
@@ -58,7 +56,7 @@ def summarize(runs: Sequence[Run], asked: Asked = NOTHING) -> pd.DataFrame:
         base = None if row.arm == BASE.name else _base_of(row, bases)
         if base is not None:
             plain = rows(by_row[base]).set_index("seed")
-            entry |= _against(plain, part, asked.difference)
+            entry |= _against(plain, part)
             entry["base_rate"] = base.of_optimizer()[groups.RATE]
         summary.append(entry | {"rate": config.learning_rate} | _published(config, row))
     result = pd.DataFrame(summary)
@@ -96,14 +94,14 @@ def _measured(part: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _against(base: pd.DataFrame, part: pd.DataFrame, asked: float) -> dict[str, Any]:
+def _against(base: pd.DataFrame, part: pd.DataFrame) -> dict[str, Any]:
     seeds = base.index.intersection(part.index)
     base, part = base.loc[seeds], part.loc[seeds]
     difference = part["test_accuracy"] - base["test_accuracy"]
     whole = statistics.paired(difference)
     needed = math.nan
     if whole.n > 1:
-        pairs = statistics.pairs_needed(float(difference.std()), asked)
+        pairs = statistics.pairs_needed(float(difference.std()), notes.DETECTED)
         needed = math.inf if pairs is None else pairs
     apart = difference[~(base["collapsed"] | part["collapsed"]).astype(bool)]
     return {
@@ -135,7 +133,7 @@ def _published(config: RunConfig, row: groups.Row) -> dict[str, Any]:
     }
 
 
-def header(summary: pd.DataFrame, asked: Asked = NOTHING) -> tuple[str, ...]:
+def header(summary: pd.DataFrame) -> tuple[str, ...]:
     """The columns of `cells`."""
     only_lm = set(summary["arm"]) <= {BASE.name, LM.name}
     ours = [
@@ -150,7 +148,7 @@ def header(summary: pd.DataFrame, asked: Asked = NOTHING) -> tuple[str, ...]:
         "n",
     ]
     if "pairs_needed" in summary:
-        ours.append(f"Pairs to detect {notes.points(asked)}")
+        ours.append(f"Pairs to detect {notes.DETECTED:g} point")
     if notes.has_thesis(summary):
         ours += ["Thesis: loss", "accuracy"]
     return tuple(ours)
@@ -213,12 +211,12 @@ def title(runs: Sequence[Run]) -> str:
     return ", ".join(parts)
 
 
-def markdown(runs: Sequence[Run], asked: Asked = NOTHING) -> str:
+def markdown(runs: Sequence[Run]) -> str:
     """The table with its title and notes on its figures."""
-    summary = summarize(runs, asked)
+    summary = summarize(runs)
     rows = [tuple(map(text.markdown, row)) for row in cells(summary)]
-    table = text.table(header(summary, asked), rows)
-    words = "\n\n".join(map(text.markdown, notes.notes(summary, asked)))
+    table = text.table(header(summary), rows)
+    words = "\n\n".join(map(text.markdown, notes.notes(summary)))
     return f"**{text.markdown(title(runs))}**\n\n{table}\n{words}\n"
 
 

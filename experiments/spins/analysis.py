@@ -1,4 +1,4 @@
-"""Results from the rows: tunneling times, times to solution, their ratios, speeds."""
+"""Results from the rows: tunneling times, times to solution, their ratios."""
 
 from typing import Any
 
@@ -130,34 +130,3 @@ def agreement(times: pd.DataFrame) -> dict[str, float]:
         "large": float(stats.chi2.sf(squares, n)),
         "farthest": float(z[z.abs().idxmax()]),
     }
-
-
-def speeds(runs: pd.DataFrame) -> pd.DataFrame:
-    """A row per problem and program: sweeps per second of all chains, median and range.
-
-    ratio, low and high are the sweeps per second of `metropolis` over the program's, in
-    processor time, repetition by repetition.
-    """
-    rows = []
-    for problem in dict.fromkeys(runs["problem"]):
-        of_problem = runs[runs["problem"] == problem]
-        rate = of_problem["chains"] * of_problem["sweeps"] / of_problem["processor"]
-        table = of_problem.assign(rate=rate).pivot(
-            index="repetition", columns="program", values="rate"
-        )
-        for program in dict.fromkeys(of_problem["program"]):
-            ours = "metropolis, LM" if program.endswith("LM") else "metropolis"
-            ratio = table[ours] / table[program]
-            rows.append(
-                {
-                    "problem": problem,
-                    "n": int(of_problem["n"].iloc[0]),
-                    "chains": int(of_problem["chains"].iloc[0]),
-                    "program": program,
-                    "rate": table[program].median(),
-                    "ratio": ratio.median(),
-                    "low": ratio.min(),
-                    "high": ratio.max(),
-                }
-            )
-    return pd.DataFrame(rows)

@@ -1,21 +1,34 @@
 """What the study of spin systems measures, and the size of each part."""
 
 import dataclasses
+from pathlib import Path
+from typing import ClassVar
 
-PARTS = ("tunnelling", "tunnelling-again", "search", "speed")
+from experiments.study import command, registry
+
+PARTS = ("tunnelling", "tunnelling-again", "search")
 
 
 @dataclasses.dataclass(frozen=True)
-class Plan:
-    """The parts of the study, and their size."""
+class Config(command.Options):
+    """Time Metropolis chains with and without LM: tunneling and search.
 
+    Tunneling times of the Curie–Weiss model are compared with exact ones. In the
+    search, each method is tuned over the same settings and evaluated on other
+    instances. The controls are parallel tempering, plain Metropolis at LM's temperature
+    and, if it is installed, the annealer of dwave-samplers. The command writes rows,
+    tables.md and pictures. After Ctrl-C or SIGTERM, --resume continues it.
+    """
+
+    example: ClassVar[str] = "python -m experiments spins --quick --parts tunneling"
+    out: Path = Path("spins")
+    """Directory of the study."""
     parts: tuple[str, ...] = PARTS
     """tunnelling (Curie–Weiss, against exact times; tunneling will do),
-    tunnelling-again (with other seeds and more chains), search (time to solution),
-    speed (sweeps per second against NumPy and dwave-samplers)."""
+    tunnelling-again (with other seeds and more chains), search (time to solution)."""
     quick: bool = False
-    """About a minute instead: fewer chains, settings, instances, temperatures and
-    repetitions, and smaller systems."""
+    """About a minute instead: fewer chains, settings, instances and temperatures, and
+    smaller systems."""
 
     def __post_init__(self) -> None:
         parts = tuple(part.replace("tunneling", "tunnelling") for part in self.parts)
@@ -36,9 +49,6 @@ class Sizes:
     training: int  # instances for that
     instances: int  # other instances, for the evaluation
     sweeps: tuple[int, ...]  # lengths that a setting may have
-    speed_chains: int
-    speed_sweeps: int
-    repetitions: int
 
 
 WHOLE = Sizes(
@@ -52,9 +62,6 @@ WHOLE = Sizes(
     training=1,
     instances=10,
     sweeps=(16, 64, 256),
-    speed_chains=1000,
-    speed_sweeps=10,
-    repetitions=5,
 )
 QUICK = Sizes(
     spins=(10,),
@@ -67,11 +74,12 @@ QUICK = Sizes(
     training=1,
     instances=4,
     sweeps=(8, 16),
-    speed_chains=100,
-    speed_sweeps=2,
-    repetitions=2,
 )
 
 
-def sizes(config: Plan) -> Sizes:
+def sizes(config: Config) -> Sizes:
     return QUICK if config.quick else WHOLE
+
+
+def run(config: Config) -> None:
+    command.run(registry.study("spins"), config)

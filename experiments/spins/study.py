@@ -3,7 +3,6 @@
 tunnelling.csv         a row per model, temperature and landscape: exact and measured
 tunnelling-again.csv   the same for a second sample
 search.csv.gz          a row per trial: setting, successes, seconds
-speed.csv              a row per problem, program and repetition
 spins.json             the index
 """
 
@@ -15,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from experiments.runs import committed
-from experiments.spins import options, pictures, search, speed, tables, tunnelling
-from experiments.spins.options import PARTS, Plan
+from experiments.spins import options, pictures, search, tables, tunnelling
+from experiments.spins.options import PARTS, Config
 from experiments.spins.problems import families
 from experiments.spins.search import LABELS, SHAPES
 from experiments.spins.tunnelling import CASE, LANDSCAPES
@@ -47,12 +46,6 @@ _TRIAL: Mapping[str, Column] = {
     "family": Column(choices=families(False)), "method": Column(choices=LABELS),
     "stage": Column(choices=("tuning", "judged")), "shape": Column(choices=SHAPES),
 }  # fmt: skip
-_SPEED: Mapping[str, Column] = {
-    "n": COUNT, "repetition": COUNT, "chains": COUNT, "sweeps": COUNT,
-    "wall": AT_LEAST_0, "processor": AT_LEAST_0,
-    "problem": Column(choices=("sparse", "dense")),
-    "program": Column(choices=speed.PROGRAMS),
-}  # fmt: skip
 _SETTING = ("family", "method", "stage", "instance", "first", "last", "sweeps")
 
 
@@ -65,17 +58,16 @@ TABLES = {
     "tunnelling": Table("tunnelling.csv", _TUNNELLING, CASE),
     "tunnelling-again": Table("tunnelling-again.csv", _TUNNELLING, CASE),
     "search": Table("search.csv.gz", _TRIAL, _SETTING, _possible),
-    "speed": Table("speed.csv", _SPEED, ("problem", "program", "repetition")),
 }
 
 
-def _parts(config: Plan) -> list[Part]:
+def _parts(config: Config) -> list[Part]:
     check_names("parts", config.parts, PARTS)
-    sizes, searched = options.sizes(config), len(families(config.quick))
-    pieces = {"search": searched, "speed": 1}
+    sizes = options.sizes(config)
+    pieces = dict.fromkeys(PARTS, len(_cases(sizes)))
+    pieces["search"] = len(families(config.quick))
     return [
-        Part(part, _sort(part, config.quick), 1, pieces.get(part, len(_cases(sizes))))
-        for part in config.parts
+        Part(part, _sort(part, config.quick), 1, pieces[part]) for part in config.parts
     ]
 
 
@@ -93,21 +85,19 @@ def _sort(part: str, quick: bool) -> str:
     return f"{part}, quick" if quick else part
 
 
-def measure(config: Plan, part: str, context: Context) -> Frames:
+def measure(config: Config, part: str, context: Context) -> Frames:
     sizes = options.sizes(config)
     if part == "search":
         pieces = [
             context.kept(name, lambda: _searched(name, config, context))  # noqa: B023
             for name in families(config.quick)
         ]
-    elif part == "speed":
-        pieces = [_columns(speed.measure(sizes, config.quick), context)]
     else:
         pieces = _tunnelled(part, sizes, context)
     return {part: pd.concat([pd.DataFrame(piece) for piece in pieces])}
 
 
-def _searched(name: str, config: Plan, context: Context) -> Arrays:
+def _searched(name: str, config: Config, context: Context) -> Arrays:
     family = families(config.quick)[name]
     context.say(f"search: {family.label}")
     return _columns(search.study(name, family, options.sizes(config)), context)
@@ -139,7 +129,7 @@ def _columns(rows: Iterable[Mapping[str, Any]], context: Context) -> Arrays:
     return {name: np.array([row[name] for row in measured]) for name in measured[0]}
 
 
-def _outline(config: Plan, missing: Sequence[str]) -> list[str]:
+def _outline(config: Config, missing: Sequence[str]) -> list[str]:
     """A line per part."""
     sizes = options.sizes(config)
     cases = len(_cases(sizes))
@@ -149,10 +139,6 @@ def _outline(config: Plan, missing: Sequence[str]) -> list[str]:
         "search": (
             f"{len(families(config.quick))} families, {sizes.settings} settings, "
             f"{sizes.instances} instances, {sizes.chains} chains each"
-        ),
-        "speed": (
-            f"{sizes.repetitions} repetitions of {sizes.speed_sweeps} sweeps, "
-            f"{sizes.speed_chains} chains"
         ),
     }
     lines = [
@@ -164,7 +150,7 @@ def _outline(config: Plan, missing: Sequence[str]) -> list[str]:
 
 
 def _line(part: str, frames: Frames) -> str:
-    column = {"search": "family", "speed": "program"}.get(part, "landscape")
+    column = "family" if part == "search" else "landscape"
     counts = frames[part][column].value_counts(sort=False)
     groups = ", ".join(f"{name} ({count})" for name, count in counts.items())
     return f"{part}: {len(frames[part])} rows, by {column}: {groups}"

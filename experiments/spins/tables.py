@@ -25,8 +25,6 @@ def tables(parts: Mapping[str, pd.DataFrame], index: Index, quick: bool) -> str:
         sections.append(_tunnelling({p: parts[p] for p in SAMPLES if p in parts}))
     if "search" in parts:
         sections.append(_search(parts["search"], families(quick)))
-    if "speed" in parts:
-        sections.append(_speed(parts["speed"]))
     if missing := [part for part in PARTS if part not in parts]:
         sections.append(f"Not measured: {', '.join(missing)}.\n")
     return "\n".join([*sections, document.origin(index.parts)])
@@ -191,30 +189,3 @@ def _ratio(row: Any, name: str, base: str = "plain") -> str:
 def _short(ratio: float) -> str:
     """To two decimals, or in powers of ten where that would be long or nothing."""
     return f"{ratio:.2f}" if 0.005 <= ratio < 1e4 else f"{ratio:.0e}"
-
-
-def _speed(runs: pd.DataFrame) -> str:
-    lines = []
-    for row in analysis.speeds(runs).to_dict("records"):
-        ratio = ""
-        if not row["program"].startswith("metropolis"):
-            ratio, low, high = (_short(row[name]) for name in ("ratio", "low", "high"))
-            ratio = f"{ratio} ({low} … {high})"
-            ratio += ", slower" if row["ratio"] < 1 else ""
-        lines.append(
-            [
-                f"{row['problem']}, n = {row['n']}", row["program"],
-                f"{row['rate']:,.0f}", ratio,
-            ]
-        )  # fmt: skip
-    n = runs["chains"].iloc[0]
-    return (
-        "## Speed\n\nSweeps of one chain per second of processor time, "
-        f"{n:.0f} chains at once; the median of alternating repetitions. The last "
-        "column: how many times as fast `metropolis` is (with LM, against NumPy with "
-        "LM), with the range over repetitions.\n\n<!-- speeds -->\n\n"
-        + text.table(
-            ("Problem", "Program", "Sweeps/s", "metropolis: times as fast"), lines
-        )
-        + "\n<!-- end of the speeds -->\n"
-    )

@@ -12,12 +12,6 @@ if TYPE_CHECKING:
     import optax
 
 
-def _clipped(steps: int, axis_name: str | None, clip_norm: float) -> Any:
-    import optax
-
-    return optax.clip_by_global_norm(clip_norm)
-
-
 def _warmed_up_cosine(rate: float, steps: int, warmup_steps: int) -> "optax.Schedule":
     import optax
 
@@ -29,7 +23,7 @@ def _warmed_up_cosine(rate: float, steps: int, warmup_steps: int) -> "optax.Sche
 
 
 _CLIP, _MOMO = COMPARED["clip"], COMPARED["momo"]
-_CLIP_AFTER = Arm("clip_after", "", "", ("clip_norm",), after=_clipped)
+_CLIP_AFTER = Arm("clip_after", "", "", ("clip_norm",), after=_CLIP.ahead)
 # Arm, name, label, color, and what replaces the default parameters, as on the command
 # line of `compare`.
 _CHANGED: tuple[tuple[Arm, str, str, str, dict[str, Any]], ...] = (

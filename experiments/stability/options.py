@@ -2,12 +2,13 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import NamedTuple
+from pathlib import Path
+from typing import ClassVar, NamedTuple
 
 from experiments.config.arms import LM
 from experiments.config.optimizers import OPTIMIZERS
 from experiments.stability.arms import ARMS, VARIANTS
-from experiments.study import cases
+from experiments.study import cases, command, registry
 
 FIRST_SEED = 6000
 SEEDS = 48
@@ -60,9 +61,22 @@ class Case(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Plan:
-    """Which cases are run, and on how many seeds."""
+class Config(command.Options):
+    """Count collapsed runs over learning rates, arm by arm, on paired seeds.
 
+    One program trains every seed and learning rate of an arm. An arm's rows are written
+    when it is finished. Ctrl-C, SIGTERM, a closed terminal or --time-budget stop the
+    command, and --resume runs the missing arms. The command writes rows, tables.md and
+    pictures. The default plan takes hours on two cores, --quick minutes.
+    """
+
+    example: ClassVar[str] = (
+        "python -m experiments stability --quick --tasks mlp12 --optimizers sgd"
+    )
+    out: Path = Path("stability")
+    """Directory of the study."""
+    data_dir: Path | None = None
+    """A tensorflow_datasets directory, for CIFAR-10; by default, that package's own."""
     tasks: tuple[str, ...] | None = None
     """Networks: mlp6, mlp12, mlp24, rnn, conv10, cifar10; by default, all but the last
     two, which are best run on a GPU."""
@@ -112,3 +126,7 @@ class Plan:
         from experiments.stability.tasks import rates
 
         return rates(case.task, case.optimizer)[:: 2 if self.quick else 1]
+
+
+def run(config: Config) -> None:
+    command.run(registry.study("stability"), config)

@@ -17,7 +17,7 @@ from experiments.runs import committed
 from experiments.stability import pictures, program, tables
 from experiments.stability.arms import ARMS
 from experiments.stability.images import Places
-from experiments.stability.options import CURVES_OF, Case, Plan
+from experiments.stability.options import CURVES_OF, Case, Config
 from experiments.stability.tasks import TASKS
 from experiments.study import cases
 from experiments.study.record import (
@@ -45,7 +45,7 @@ _CURVE = {
 }  # fmt: skip
 
 
-def _parts(config: Plan) -> list[Part]:
+def _parts(config: Config) -> list[Part]:
     seeds = len(config.seed_numbers())
     return [
         Part(case.name, case.task, seeds * len(config.rates(case)))
@@ -53,7 +53,7 @@ def _parts(config: Plan) -> list[Part]:
     ]
 
 
-def _options(config: Plan) -> dict[str, Any]:
+def _options(config: Config) -> dict[str, Any]:
     return {"seeds": len(config.seed_numbers()), "quick": config.quick}
 
 
@@ -102,7 +102,7 @@ def frames(
     }
 
 
-def _outline(config: Plan, missing: Sequence[str]) -> list[str]:
+def _outline(config: Config, missing: Sequence[str]) -> list[str]:
     def steps(case: Case) -> int:
         return TASKS[case.task].steps
 

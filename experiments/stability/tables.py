@@ -11,7 +11,7 @@ from experiments.config.optimizers import OPTIMIZERS
 from experiments.stability import analysis, margins
 from experiments.stability.analysis import EQUIVALENT, LEVELS, RELIABLE, SURE
 from experiments.stability.arms import ARMS
-from experiments.stability.options import FIRST_SEED, SEEDS, Case, Plan
+from experiments.stability.options import FIRST_SEED, SEEDS, Case, Config
 from experiments.stability.tasks import TASKS
 from experiments.study import cases, document
 
@@ -148,7 +148,7 @@ def _missing(finished: dict[str, Any]) -> str:
         task, optimizer = TASKS[case.task].label, OPTIMIZERS[case.optimizer].label
         return f"{task} with {optimizer}", ARMS[case.arm].label
 
-    planned = Plan(tasks=tuple(tasks)).cases()
+    planned = Config(tasks=tuple(tasks)).cases()
     return cases.lacking(planned, finished, words, of=" of these tasks")
 
 

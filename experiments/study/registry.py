@@ -23,12 +23,12 @@ class Entry(NamedTuple):
 
 STUDIES: Mapping[str, Entry] = {
     "anneal": Entry(
-        "experiments.commands.anneal",
+        "experiments.annealing.options",
         "experiments.annealing.study",
         "the study of the annealing methods",
     ),
     "stability": Entry(
-        "experiments.commands.stability",
+        "experiments.stability.options",
         "experiments.stability.study",
         "which learning rates train",
     ),
@@ -38,12 +38,12 @@ STUDIES: Mapping[str, Entry] = {
         "what remedies for bad batches do to rare ones",
     ),
     "spins": Entry(
-        "experiments.commands.spins",
+        "experiments.spins.options",
         "experiments.spins.study",
         "Metropolis chains on spin systems",
     ),
     "language": Entry(
-        "experiments.commands.language",
+        "experiments.language.options",
         "experiments.language.study",
         "language models over learning rates",
     ),

@@ -97,7 +97,7 @@ def test_the_defaults_in_help_are_what_a_run_gets(help_of):
 
 def test_help_begins_with_a_command_s_own_options_and_shows_no_placeholder(help_of):
     shown = help_of("compare")
-    order = ["--dataset", "--arms", "--epochs", "--out", "--difference"]
+    order = ["--dataset", "--arms", "--epochs", "--out"]
     assert sorted(order, key=shown.rindex) == order
     assert "(default: none, and --learning-rate applies)" in shown
     assert "(default: base lm)" in shown

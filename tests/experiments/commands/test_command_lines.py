@@ -68,7 +68,6 @@ PAIRS = {
     "arms": (["base clip warmup"], [None, "lmm", "base base", "base shuffled_scale"]),
     "seeds": (["3 1 4294967295"], [None, "0 0", "1 -1"]),
     "lr-sweep": (["0.1 0.2"], ["0", "0.1 nan", "0.1 --limit-train 4"]),
-    "difference": (["0.5"], ["0"]),
 }
 OPTIONS = {
     "train": NAMES
@@ -88,7 +87,6 @@ OTHERS = [
     "table 3.5 --limit-train 50001 --out work",
     "report",
     "report nowhere",
-    "report work --difference 0",
     "report ~no-such-user",
     "collect work",
     "collect nowhere --out work",

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from experiments.commands import anneal
+from experiments.annealing import options
 from experiments.commands.cli import main
 from experiments.machine import setup, stopping
 from experiments.machine.progress import Progress
@@ -151,7 +151,7 @@ def test_a_study_s_pieces_are_counted(tmp_path, capsys):
     _, shown, _ = dry(["anneal", "--chains", "400"], capsys, tmp_path)
     assert "about 48 min, at the pace of" in shown
     study, out = registry.study("anneal"), tmp_path / "annealing"
-    config = anneal.Config(out=out)
+    config = options.Config(out=out)
     with start.working(study, config) as id_:
         (part,) = study.parts(config)
         pieces = measure.Pieces(out, id_, part, stopping.Stop(), Progress(shown=False))

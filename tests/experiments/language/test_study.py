@@ -12,7 +12,7 @@ from experiments.commands.cli import main
 from experiments.data import texts
 from experiments.language import options, program, study
 from experiments.language.models import MODELS
-from experiments.language.options import Case, Plan
+from experiments.language.options import Case, Config
 from experiments.study import store
 
 SHAPE = options.Shape(context=12, width=16, depth=1, heads=2, hidden=16)
@@ -123,12 +123,12 @@ def test_a_text_that_is_missing_is_named_before_the_first_case(
 
 
 def test_the_plan_and_its_quick_part():
-    cases = Plan().cases()
+    cases = Config().cases()
     assert len(cases) == len(set(cases)) == 29
     assert cases[:2] == [Case("transformer", "adamw", x) for x in ("base", "lm")]
-    assert Plan().rates(cases[0]) == (0.001, 0.003, 0.01, 0.03, 0.1)
-    assert len(Plan(optimizers=("adabelief",)).cases()) == 7
-    quick = Plan(quick=True)
+    assert Config().rates(cases[0]) == (0.001, 0.003, 0.01, 0.03, 0.1)
+    assert len(Config(optimizers=("adabelief",)).cases()) == 7
+    quick = Config(quick=True)
     assert [len(quick.cases()), len(quick.seed_numbers())] == [4, 2]
     assert quick.rates(cases[0]) == (0.001, 0.01, 0.1)
     assert list(dataclasses.replace(quick, seeds=3).seed_numbers()) == [

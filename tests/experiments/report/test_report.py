@@ -111,7 +111,7 @@ def test_what_is_finished_is_shown_anywhere(tmp_path):
     shown = subprocess.run(argv, env=os.environ | environment, capture_output=True)
     assert shown.returncode == 0, shown.stderr.decode()
     assert b"SGD-LM" in shown.stdout
-    assert b"--difference" in shown.stdout
+    assert b"--title" in shown.stdout
     assert not [byte for byte in shown.stdout if byte > 127]
     assert "ε" in (out / "report.md").read_text("utf-8")
     assert {path.name for path in out.glob("*.png")} == {

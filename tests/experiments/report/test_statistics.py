@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from experiments.config.asked import Asked
 from experiments.report import statistics, tables
 from tests.helpers import make_run
 
@@ -148,12 +147,10 @@ def test_every_table_says_how_many_pairs_a_difference_takes(tmp_path):
         for seed, gain in enumerate(gains)
         for arm in ("base", "lm")
     ]
-    for some, asked, title, pairs in (
-        # sd = √(5/3): of normal quantiles (1.960 + 0.842)² · 5/3 / 0.5², and 2 more.
-        (runs, Asked(difference=0.5), "Pairs to detect 0.5 points", "55"),
-        (runs[:2], Asked(), "Pairs to detect 1 point", ""),
-    ):
-        summary = tables.summarize(some, asked)
-        column = tables.header(summary, asked).index(title)
+    title = "Pairs to detect 1 point"
+    # sd = √(5/3): of normal quantiles (1.960 + 0.842)² · 5/3, and 2 or so more.
+    for some, pairs in ((runs, "16"), (runs[:2], "")):
+        summary = tables.summarize(some)
+        column = tables.header(summary).index(title)
         assert [row[column] for row in tables.cells(summary)] == ["", pairs]
-        assert title in tables.markdown(some, asked)
+        assert title in tables.markdown(some)

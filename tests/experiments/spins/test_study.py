@@ -14,7 +14,6 @@ from experiments.spins import (
     analysis,
     problems,
     search,
-    speed,
     study,
     tables,
     tempering,
@@ -24,6 +23,7 @@ from experiments.study.record import Index
 from landmod_jax import annealing
 from landmod_jax.annealing import _noise
 from landmod_jax.annealing._moves import uniforms
+from tests.experiments.spins import numpy_loop
 from tests.experiments.study.examples import at_reduced_scale
 
 LANDSCAPES = tuple(tunnelling.LANDSCAPES)
@@ -187,8 +187,8 @@ def test_the_numpy_loop_visits_the_same_states(instance, slope):
             for first in (0, 128)
         ]
     )
-    best_x, best = speed.numpy_loop(
-        *speed.table(instance), np.asarray(x0.T, np.float32).copy(),
+    best_x, best = numpy_loop.numpy_loop(
+        *numpy_loop.table(instance), np.asarray(x0.T, np.float32).copy(),
         lambda step: uniform[step], lambda step: 2.0, steps, slope,
     )  # fmt: skip
     result = annealing.metropolis(
@@ -253,11 +253,11 @@ def test_the_other_way_round_and_intervals_of_the_times():
 
 
 @pytest.mark.slow
-def test_the_search_and_the_speed_are_measured(tmp_path, monkeypatch):
+def test_the_search_is_measured(tmp_path, monkeypatch):
     """In a family with known lowest energies, and one without."""
     some = {name: problems.families(True)[name] for name in ("loops", "cut")}
     monkeypatch.setattr(study, "families", lambda quick: some)
-    argv = ["spins", "--quick", "--parts", "search", "speed", "--out", str(tmp_path)]
+    argv = ["spins", "--quick", "--parts", "search", "--out", str(tmp_path)]
     with at_reduced_scale(tmp_path / "example"):
         assert main(argv) == 0
     words = (tmp_path / "tables.md").read_text(encoding="utf-8")
@@ -277,16 +277,3 @@ def test_sizes_are_those_that_were_measured():
     assert "### SK, n = 10 (enumerated" in words
     assert max(map(len, re.findall(r"[0-9.]+", words))) <= 7
     assert "e+" in words  # ratios over many orders of magnitude
-
-
-def test_a_slower_program_is_called_so():
-    runs = pd.DataFrame(
-        {
-            "problem": "dense", "n": 12, "program": program, "repetition": 0,
-            "chains": 10, "sweeps": 1, "wall": 1.0, "processor": seconds,
-        }
-        for program, seconds in (("metropolis", 2.0), ("NumPy", 1.0))
-    )  # fmt: skip
-    assert "0.50 (0.50 … 0.50), slower" in tables._speed(runs)
-    runs["processor"] = [1.0, 2.0]
-    assert "slower" not in tables._speed(runs)

@@ -231,13 +231,13 @@ def test_float32_is_asked_for_of_a_gpu():
 
 
 def test_every_arm_of_the_plan_is_an_arm():
-    from experiments.stability.options import PLAN, Plan
+    from experiments.stability.options import PLAN, Config
 
     for task, optimizers, arms in PLAN:
         assert task in tasks.TASKS
         assert set(optimizers) <= set(OPTIMIZERS)
         assert set(arms) <= set(ARMS)
-    cases = Plan().cases()
+    cases = Config().cases()
     assert len(cases) == len(set(cases)) == 98
-    assert len(Plan(tasks=("conv10",)).cases()) == 12
-    assert not set(Plan().seed_numbers()) & {*range(24), *range(1000, 1024)}
+    assert len(Config(tasks=("conv10",)).cases()) == 12
+    assert not set(Config().seed_numbers()) & {*range(24), *range(1000, 1024)}

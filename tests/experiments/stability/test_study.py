@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from experiments.commands import stability as command
 from experiments.commands.cli import main
 from experiments.stability import options, program
 from experiments.stability.study import STUDY, frames, joined
@@ -85,12 +84,12 @@ def test_data_that_are_missing_are_named_before_the_first_case(
 
 
 def test_quick_is_a_small_part():
-    quick = command.Config(quick=True)
+    quick = options.Config(quick=True)
     case = quick.cases()[0]
     assert len(quick.cases()) == 8
     assert len(quick.seed_numbers()) == 8
     assert len(quick.rates(case)) == 10
-    assert len(command.Config(quick=True, seeds=20).seed_numbers()) == 20
+    assert len(options.Config(quick=True, seeds=20).seed_numbers()) == 20
 
 
 def test_sections_of_several_studies_have_titles_of_their_own(tmp_path, rows):

@@ -78,7 +78,6 @@ def at_reduced_scale(folder):
         sizes = spins.Sizes(
             spins=(6,), temperatures=(0.9,), tunnelling_chains=20, again_chains=30,
             again_few=0, chains=8, settings=1, training=1, instances=2, sweeps=(16,),
-            speed_chains=8, speed_sweeps=1, repetitions=1,
         )  # fmt: skip
         patch.setattr(spins, "QUICK", sizes)
         for name in list(tunnelling.LANDSCAPES)[2:]:
