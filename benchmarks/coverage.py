@@ -62,6 +62,8 @@ def true(curve: Curve, share: float) -> float:
 def covered(curve: Curve, to_a_decade: int, edge: float) -> np.ndarray:
     """Shares of studies whose intervals cover the 5% rate, the 50% rate, the ratio.
 
+    The fourth is the share in which an arm is said to have a plateau.
+
     Args:
       edge: where the arms' middles lie, between the first rate (0) and the last (1).
     """
@@ -69,7 +71,7 @@ def covered(curve: Curve, to_a_decade: int, edge: float) -> np.ndarray:
     x = np.arange(RATES) * step
     rates = tuple(np.exp(x))
     rng = np.random.default_rng(0)
-    hits = np.zeros(3)
+    hits = np.zeros(4)
     for _ in range(STUDIES):
         middle = edge * x[-1] + rng.uniform(0, step)
         middles = np.array([middle, middle - np.log(RATIO)])
@@ -83,6 +85,7 @@ def covered(curve: Curve, to_a_decade: int, edge: float) -> np.ndarray:
         # As in the tables, margins off the grid are set to its end.
         ends = np.clip(middles + true(curve, 0.5), x[0], x[-1])
         hits[2] += _covers(margins.ratio(first, second), ends[0] - ends[1])
+        hits[3] += margins.plateau(first)
     return hits / STUDIES
 
 
@@ -92,7 +95,14 @@ def _covers(found: margins.Margin, truth: float, last: float = np.inf) -> bool:
 
 
 def main() -> None:
-    head = ("Runs that fail", "Rates a decade", "5% rate", "50% rate", "Ratio")
+    head = (
+        "Runs that fail",
+        "Rates a decade",
+        "5% rate",
+        "50% rate",
+        "Ratio",
+        "Plateau",
+    )
     rows = []
     for name, curve, to_a_decade, edge in CASES:
         found = covered(curve, to_a_decade, edge)

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 SHARE = 0.5  # of the runs fail at a margin
+MIDDLE = (0.2, 0.8)  # of the runs fail, where a plateau leaves a margin undefined
 DRAWS = 9999
 _ENDS = (0.025, 0.975)
 _STEP = 0.015  # of the middle, in log rate
@@ -42,6 +43,8 @@ class Margin:
       p: of a ratio, two-sided, that it is 1.
       p_equivalent: that it is not between 1 / EQUIVALENT and EQUIVALENT; below 0.05,
         its 90% interval lies between them.
+      plateau: whether failures have a plateau, so that nothing is claimed: p and
+        p_equivalent are NaN.
     """
 
     value: float
@@ -50,6 +53,7 @@ class Margin:
     bound: str = ""
     p: float = np.nan
     p_equivalent: float = np.nan
+    plateau: bool = False
 
 
 EQUIVALENT = 1.1
@@ -69,10 +73,22 @@ def counts(failed: np.ndarray, rates: Sequence[float]) -> Counts:
     return Counts(tuple(map(int, sums)), len(failed), tuple(rates))
 
 
+def plateau(of: Counts) -> bool:
+    """Whether failures do not rise from a rate to the next, both within MIDDLE.
+
+    Then half of the runs fail at no definite rate. Rates below the one with the fewest
+    failures do not count.
+    """
+    shares = np.array(of.failed) / of.n
+    shares = shares[shares.argmin() :]
+    inside = (shares >= MIDDLE[0]) & (shares <= MIDDLE[1])
+    return bool((inside[:-1] & inside[1:] & (np.diff(shares) <= 0)).any())
+
+
 def margin(of: Counts, share: float = SHARE) -> Margin:
     """The rate at which a share of the runs fails."""
     low, value, high = _quantiles(draws(of, share))
-    return Margin(value, low, high)
+    return Margin(value, low, high, plateau=plateau(of))
 
 
 def ratio(first: Counts, second: Counts, share: float = SHARE) -> Margin:
@@ -93,13 +109,16 @@ def ratio(first: Counts, second: Counts, share: float = SHARE) -> Margin:
         bound = "≤"
     below, above = (ratios <= 1).sum(), (ratios >= 1).sum()
     beyond = max((ratios >= EQUIVALENT).sum(), (ratios <= 1 / EQUIVALENT).sum())
+    p = min(1.0, 2 * (min(below, above) + 1) / (DRAWS + 1))
+    p_equivalent = (beyond + 1) / (DRAWS + 1)
+    undefined = plateau(first) or plateau(second)
     return Margin(
         np.nan if off else value,
         low,
         high,
         "" if off else bound,
-        min(1.0, 2 * (min(below, above) + 1) / (DRAWS + 1)),
-        (beyond + 1) / (DRAWS + 1),
+        *((np.nan, np.nan) if undefined else (p, p_equivalent)),
+        undefined,
     )
 
 

@@ -45,7 +45,10 @@ _HOW_TO_READ = (
     "optimizer's at its best rate. *Margin*: the learning rate at which half of the "
     "runs fail, "
     "with a 95% interval; a ratio with ≥ or ≤ is a bound, because one of its margins "
-    f"is off the grid. *At {LEVELS[1]}%*, *at {LEVELS[2]}%*: the ratio if a run fails "
+    "is off the grid. *Plateau*: failures do not rise between two successive rates at "
+    f"which {margins.MIDDLE[0]:.0%} to {margins.MIDDLE[1]:.0%} of the runs fail, so "
+    "half of them fail at no definite rate, and nothing is claimed. "
+    f"*At {LEVELS[1]}%*, *at {LEVELS[2]}%*: the ratio if a run fails "
     "below that share. *Reliable to*: the largest rate of the grid up to which at most "
     f"{RELIABLE:.0%} of the seeds fail (no interval: {SEEDS} seeds cannot give one), "
     "and the mean accuracy there. *Chosen*: the rate with the best accuracy on "
@@ -120,7 +123,7 @@ def _comparisons(compared: pd.DataFrame) -> str:
         [
             f"{ARMS[row['arm']].label} against {ARMS[row['other']].label}",
             *(_ratio(row[name]) for name in ("ratio", *_OTHER_RATIOS)),
-            f"{higher(row)} (p {text.p(row['p'])})",
+            higher(row) + ("" if row["ratio"].plateau else f" (p {text.p(row['p'])})"),
             f"{accuracy(row)} ({row['points']:+.2f}, {row['points_low']:+.2f} … "
             f"{row['points_high']:+.2f}, p {text.p(row['p_points'])})",
         ]
@@ -131,6 +134,8 @@ def _comparisons(compared: pd.DataFrame) -> str:
 
 def higher(row: Any) -> str:
     """The verdict of a comparison on the margins."""
+    if row["ratio"].plateau:
+        return "plateau"
     word = "higher" if row["ratio"].value > 1 else "lower"
     return text.verdict(word, row["p"], row["ratio"].p_equivalent, SURE)
 
@@ -158,7 +163,8 @@ def _of(table: pd.DataFrame, task: str, optimizer: str) -> pd.DataFrame:
 
 def _margin(margin: margins.Margin) -> str:
     value, low, high = map(_rate, (margin.value, margin.low, margin.high))
-    return value if value == low == high else f"{value} ({low} … {high})"
+    words = value if value == low == high else f"{value} ({low} … {high})"
+    return f"{words}, plateau" if margin.plateau else words
 
 
 def _rate(value: float) -> str:
@@ -173,4 +179,5 @@ def _ratio(ratio: margins.Margin | None) -> str:
     if np.isnan(ratio.value):
         return "both off the grid"
     bound = f"{ratio.bound} " if ratio.bound else ""
-    return f"{bound}{ratio.value:.2f} ({ratio.low:.2f} … {ratio.high:.2f})"
+    words = f"{bound}{ratio.value:.2f} ({ratio.low:.2f} … {ratio.high:.2f})"
+    return f"{words}, plateau" if ratio.plateau else words

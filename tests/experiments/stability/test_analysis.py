@@ -85,6 +85,27 @@ def test_margins_off_the_grid_are_bounds():
     )
 
 
+def test_a_plateau_is_one():
+    for failed, is_one in (
+        ([0, 0, 2, 24, 24, 40], True),
+        ([0, 0, 12, 20, 18, 48], True),
+        ([0, 0, 2, 24, 25, 40], False),
+        ([0, 0, 2, 45, 45, 48], False),  # above 80%
+        ([20, 20, 0, 0, 24, 48], False),  # below the fewest
+    ):
+        assert margins.plateau(counts(failed, FINE[:6])) == is_one, failed
+
+
+def test_nothing_is_claimed_of_a_plateau():
+    some = counts([0] * 5 + [4, 24, 44] + [48] * 4)
+    flat = counts([0] * 8 + [24, 24, 24, 24])
+    for found in (margins.ratio(flat, some), margins.ratio(some, flat)):
+        assert np.isnan([found.p, found.p_equivalent]).all()
+        assert tables.higher({"ratio": found, "p": found.p}) == "plateau"
+        assert tables._ratio(found).endswith(", plateau")
+    assert tables._margin(margins.margin(flat)).endswith(", plateau")
+
+
 def test_ratios_and_their_p():
     some = counts([0] * 5 + [4, 24, 44] + [48] * 4)
     twice = counts([0] * 8 + [4, 24, 44, 48])
