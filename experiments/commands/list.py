@@ -54,10 +54,10 @@ def _lines(runs: Sequence) -> Iterator[str]:
         if state.path.parent != parent:
             parent = state.path.parent
             yield str(parent)
-        reached = "" if state.epoch is None else f"{state.epoch}/{state.epochs}"
+        reached = "" if state.epoch is None else f"epoch {state.epoch}/{state.epochs}"
         accuracy = "" if state.accuracy is None else f"{state.accuracy:.2f}%"
         reason = f"  ({state.reason})" if state.reason else ""
-        line = f"{state.word:<11}  {reached:>7}  {accuracy:>8}  {state.path.name}"
+        line = f"{state.word:<11}  {reached:>13}  {accuracy:>8}  {state.path.name}"
         yield f"  {line}{reason}"
     if runs:
         counts = Counter(state.word for state in runs)

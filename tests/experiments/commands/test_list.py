@@ -55,11 +55,11 @@ def test_states_of_sound_runs(runs, capsys):
     for line, run in zip(
         [line for line in shown if "finished" in line], find_runs([runs])
     ):
-        assert line.split() == [
-            "finished", "2/2", f"{run.result['test_accuracy']:.2f}%", run.path.name
-        ]  # fmt: skip
+        accuracy = f"{run.result['test_accuracy']:.2f}%"
+        words = ["finished", "epoch", "2/2", accuracy, run.path.name]
+        assert line.split() == words
     (line,) = (line for line in shown if "interrupted " in line)
-    assert line.split()[:3] == ["interrupted", "2/3", "80.00%"]
+    assert line.split()[:4] == ["interrupted", "epoch", "2/3", "80.00%"]
     assert shown[-1] == "5 runs: 4 finished, 1 interrupted"
     assert tree(runs.parent) == before
 
