@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from experiments.config.arms import ARMS as COMPARED
-from experiments.config.arms import LM, Arm
+from experiments.config.arms import BASE, LM, Arm
 from experiments.config.run import RunConfig
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ def _warmed_up_cosine(rate: float, steps: int, warmup_steps: int) -> "optax.Sche
 
 
 _CLIP, _MOMO = COMPARED["clip"], COMPARED["momo"]
+_MEAN, _SHUFFLED = COMPARED["mean_scale"], COMPARED["shuffled_scale"]
 _CLIP_AFTER = Arm("clip_after", "", "", ("clip_norm",), after=_CLIP.ahead)
 # Arm, name, label, color, and what replaces the default parameters, as on the command
 # line of `compare`.
@@ -55,11 +56,30 @@ _MADE = {
     name: dataclasses.replace(arm, name=name, label=label, color=color)
     for arm, name, label, color, _ in _CHANGED
 }
+# Ahead of Adam, a constant factor would cancel.
+_AFTER = {
+    name: dataclasses.replace(
+        arm, name=name, label=f"{arm.label} after", ahead=BASE.ahead, after=arm.ahead
+    )
+    for name, arm in (("mean_after", _MEAN), ("shuffled_after", _SHUFFLED))
+}
 VARIANTS = tuple(name for name in _MADE if name.startswith("lm_"))
-ARMS: Mapping[str, Arm] = {**COMPARED, **_MADE, "warmup_cosine": _WARMUP_COSINE}
+ARMS: Mapping[str, Arm] = {
+    **COMPARED,
+    **_MADE,
+    "warmup_cosine": _WARMUP_COSINE,
+    **_AFTER,
+}
 _REPLACED: Mapping[str, dict[str, Any]] = {
     name: changed for _, name, *_, changed in _CHANGED
 }
+
+
+def replayed(arm: str) -> str | None:
+    """The LM arm whose scales an arm replays, run by run; None if it does not."""
+    if ARMS[arm].replay is None:
+        return None
+    return "lm_after" if arm in _AFTER else LM.name
 
 
 def parameters(arm: str) -> dict[str, Any]:

@@ -86,8 +86,9 @@ class Config(command.Options):
     """Arms of `compare`, and those of the study: LM with another f or c (lm_sqrt,
     lm_quadratic, lm_bounded, lm_smoothed, lm_windowed), clipping to another norm
     (clip0.3, clip3, clip10) or after the optimizer (clip_after0.1, clip_after0.3,
-    clip_after, clip_after3), momo_cap, whose cap is the learning rate, and
-    warmup_cosine; by default, the plan's for each task and optimizer."""
+    clip_after, clip_after3), momo_cap, whose cap is the learning rate, warmup_cosine,
+    and the controls of lm_after (mean_after, shuffled_after); by default, the plan's
+    for each task and optimizer."""
     seeds: int | None = None
     """Number of seeds, which count from 6000; by default, 48, or 8 with --quick."""
     quick: bool = False

@@ -21,6 +21,7 @@ from experiments.study.record import Pictures
 REMEDIES = ("base", "lm", "lm_after", "clip", "momo", "momo_cap", "warmup_cosine")
 CONTROLS = tuple(arm for arm in COMPARED if arm not in REMEDIES[2:])
 CLIPS = ("base", "lm", "lm_after", *(arm for arm in ARMS if arm.startswith("clip")))
+AFTER = (BASE.name, "lm_after", "mean_after", "shuffled_after")
 LANDSCAPES = (BASE.name, LM.name, *VARIANTS)
 # The runs of one seed that show how, next to the plain run.
 SHOWN = ("lm", "lm_after", "clip")
@@ -35,7 +36,7 @@ CAPTIONS = {
 def pictures(runs: pd.DataFrame, curves: pd.DataFrame) -> Pictures:
     """collapse.png and how.png for the plan's first task; others.png for the rest.
 
-    controls.png, landscapes.png and clipping.png show the tasks that have these arms.
+    The others show the tasks that have these arms.
     """
     runs = analysis.judged(runs)
     main = runs["task"] == analysis.tasks(runs)[0]
@@ -44,7 +45,12 @@ def pictures(runs: pd.DataFrame, curves: pd.DataFrame) -> Pictures:
         "collapse.png": (runs[main & remedies], REMEDIES),
         "others.png": (runs[~main & remedies], REMEDIES),
     }
-    several = {"controls": CONTROLS, "landscapes": LANDSCAPES, "clipping": CLIPS}
+    several = {
+        "controls": CONTROLS,
+        "controls-after": AFTER,
+        "landscapes": LANDSCAPES,
+        "clipping": CLIPS,
+    }
     for name, arms in several.items():
         telling = runs["arm"].isin(set(arms) - {*REMEDIES})
         of_group = telling.groupby([runs["task"], runs["optimizer"]])

@@ -15,7 +15,7 @@ import numpy as np
 from experiments.config.arms import LM
 from experiments.runs import committed
 from experiments.stability import pictures, program, tables
-from experiments.stability.arms import ARMS
+from experiments.stability.arms import replayed
 from experiments.stability.images import Places
 from experiments.stability.options import CURVES_OF, Case, Config
 from experiments.stability.tasks import TASKS
@@ -68,16 +68,14 @@ def measure(config: Any, part: str, context: Context) -> Frames:
     grid, pair = config.rates(case), case[:2]
     places = Places(config.data_dir, config.cache_dir)
     train = functools.partial(program.run, places=places)
-    replays = ARMS[case.arm].replay is not None
-    # The scales of the last LM runs, for the arms that replay them.
-    if replays and pair not in context.memory:
-        lm = train(*pair, LM.name, seeds, grid)
-        context.memory.clear()
-        context.memory[pair] = lm.scales
-    outcome = train(*case, seeds, grid, context.memory[pair] if replays else None)
-    if case.arm == LM.name:
-        context.memory.clear()
-        context.memory[pair] = outcome.scales
+    # The scales of LM runs, for the arms that replay them.
+    memory, source = context.memory, replayed(case.arm)
+    if source and (*pair, source) not in memory:
+        lm = train(*pair, source, seeds, grid)
+        memory[*pair, source] = lm.scales
+    outcome = train(*case, seeds, grid, memory[*pair, source] if source else None)
+    if case.arm in (LM.name, "lm_after"):
+        memory[tuple(case)] = outcome.scales
     return frames(outcome, seeds, grid)
 
 

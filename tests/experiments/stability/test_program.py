@@ -13,7 +13,7 @@ import landmod_jax as lm
 from experiments.config.optimizers import OPTIMIZERS
 from experiments.data import loading
 from experiments.stability import images, program, tasks
-from experiments.stability.arms import ARMS
+from experiments.stability.arms import ARMS, replayed
 from experiments.stability.images import Places
 
 STEPS = 25
@@ -101,6 +101,18 @@ def test_replays_multiply_by_the_lm_runs_scales(lm_runs):
     run = program.run("mlp6", "sgd", "mean_scale", SEEDS, RATES, lm_runs.scales)
     means = lm_runs.scales.mean(axis=-1, keepdims=True)
     np.testing.assert_allclose(run.scales, means.repeat(STEPS, -1), rtol=1e-5)
+
+
+def test_a_replay_after_adam_shortens_its_steps():
+    """A constant scale is another learning rate, which it is not ahead of Adam."""
+    scales = np.full((2, 2, STEPS), 0.5, np.float32)
+    one = program.run("mlp6", "adam", "mean_after", SEEDS, (0.002, 0.004), scales)
+    half = program.run("mlp6", "adam", "base", SEEDS, (0.001, 0.002))
+    np.testing.assert_allclose(one.losses, half.losses, rtol=1e-4)
+    np.testing.assert_array_equal(one.scales, scales)
+    assert replayed("shuffled_after") == "lm_after"
+    assert replayed("shuffled_scale") == "lm"
+    assert replayed("lm") is None
 
 
 def test_images_come_in_shuffled_epochs():
