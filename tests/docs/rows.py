@@ -23,6 +23,10 @@ NETWORKS = {
     "conv10": "convolutional, 10 layers",
     "cifar10": "CIFAR-10, convolutional, 10 layers",
 }
+EDITIONS = {
+    "cifar10": "stability-cifar10",
+    **dict.fromkeys(("mlp6", "mlp12", "rnn"), "stability-2"),
+}
 _NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
 
 
@@ -130,10 +134,15 @@ def p(text: str) -> float:
 
 
 def stability(case: str, column: str) -> str:
-    """A cell of a stability study: network, optimizer, and an arm or comparison."""
+    """A cell of a stability study: network, optimizer, and an arm or comparison.
+
+    It is the newest edition's that has measured the network; `first-mlp12` is the first
+    edition's.
+    """
     network, optimizer, row = case.split(" ", 2)
-    study = "stability-cifar10" if network == "cifar10" else "stability"
-    return cell(study, f"{NETWORKS[network]}, {optimizer}", row, column)
+    name = network.removeprefix("first-")
+    study = EDITIONS.get(network, "stability")
+    return cell(study, f"{NETWORKS[name]}, {optimizer}", row, column)
 
 
 @functools.cache
