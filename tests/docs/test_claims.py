@@ -40,8 +40,9 @@ FORMULAS = [
 ]
 SETTINGS = [  # of the studies, their statistics, and the benchmarks
     r"\b(90|95)% interval|(tests )?at 5%|±1 point|at most 5% of 48 paired runs",
-    r"\b\d+(-layer| layers?)( and \d+ layers)?|\b6 and 12 layers|\bnorm 1\b",
-    r"48 (paired )?seeds|last (20|100) \w+|8×8 digits|20,000 images of|600 steps",
+    r"\b\d+(-layer| layers?)( and \d+ layers)?|\b12 and 6 layers|\bnorm 1\b",
+    r"48 (paired |new |other )?seeds|norms? [\d., ]+((and|or) )?\d(\.\d)?|below 10%",
+    r"last (20|100) \w+|8×8 digits|20,000 images of|600 steps",
     r"decay of 0\.99|bounded by 1\b|bound = 1\b|keep it at 1\b|loss by 10\b",
     r"warm-up of 200 steps|first 10,000 images|rate of 0\.\d+|\b50 epochs\b",
     r"three seeds, on one|\(seeds 0, 1, 10 and 100\)|200 epochs of 50,000 images",
@@ -52,7 +53,7 @@ SETTINGS = [  # of the studies, their statistics, and the benchmarks
     r"93 to 97% of 1,000 repetitions|16 sweeps of 24 spins|and 128 chains",
     r"Annealer \| 1 \| 16 \| 128 \| 1000|800 vertices, 19,176 edges\), cut .* 64 reads",
     r"up to 4,096 spins from 128 reads on|smallest from 16 on|with 1 to 128 reads|G1\b",
-    r"here 1, the depth|7 of its 98 cases have been run",
+    r"here 1, the depth",
     r"chapter 2|x0|last 32 (compiled )?programs|4,000 chains on",
     r"Within 2,000 evaluations",
     r"1,000 chains in|from 20 runs each|distribution after 40 sweeps",
@@ -60,49 +61,85 @@ SETTINGS = [  # of the studies, their statistics, and the benchmarks
 ]
 UNRECORDED = r"reached 90% after 40 epochs, at a loss of 0\.06"  # as the page says
 
-DIGITS = [name for name in NETWORKS if name != "cifar10"]
+FIRST = ["mlp24", "conv10", "cifar10"]  # networks of the first edition
+SECOND = ["mlp12", "mlp6", "rnn"]
 VERDICTS = {  # on margins
     "**higher**": [
-        *(f"{x} SGD LM against plain" for x in NETWORKS if x != "rnn"),
-        *(f"{x} Adam LM after against plain" for x in DIGITS if x != "conv10"),
+        *(f"{x} SGD LM against plain" for x in NETWORKS),
+        *(f"{x} SGD LM after against plain" for x in SECOND),
+        *(f"{x} Adam LM after against plain" for x in [*SECOND, "mlp24"]),
+        "mlp6 Adam LM against plain",
+        *(
+            f"mlp6 SGD LM against {x}"
+            for x in ("LM after", "clip 10", "warm-up, cosine")
+        ),
+        *(f"rnn SGD LM against {x}" for x in ("clip 3", "clip 10")),
+        "mlp12 Adam LM after against clip 10",
+        *(f"mlp6 Adam LM after against {x}" for x in ("clip 0.3", "clip 3", "clip 10")),
+        "mlp12 SGD LM against shuffled scales",
+        *(
+            f"mlp12 Adam LM after against {x} after"
+            for x in ("mean scale", "shuffled scales")
+        ),
     ],
     "**lower**": [
         *(f"{name} SGD LM against clip" for name in NETWORKS),
         *(f"{name} SGD LM after against clip" for name in NETWORKS),
+        *(
+            f"{x} Adam LM after against clip {n} after"
+            for x in SECOND
+            for n in (0.1, 0.3)
+        ),
         "mlp24 Adam LM after against clip",
-        "mlp12 Adam LM after against cosine",
-        "mlp12 SGD LM, f bounded by 1 against LM",
-        "mlp12 SGD LM, f = u² against LM",
-        *(f"mlp12 {x} LM after against plain" for x in ("RMSProp", "Adagrad")),
+        "first-mlp12 Adam LM after against cosine",
+        "mlp12 Adam LM after against warm-up, cosine",
+        "rnn SGD LM against warm-up, cosine",
+        "first-mlp12 SGD LM, f bounded by 1 against LM",
+        "first-mlp12 SGD LM, f = u² against LM",
+        *(f"first-mlp12 {x} LM after against plain" for x in ("RMSProp", "Adagrad")),
     ],
+    "equal": [
+        *(f"{x} SGD LM against LM after" for x in ("mlp12", "rnn")),
+        "mlp12 Adam LM against plain",
+    ],
+    "higher, yet equal": ["rnn Adam LM against plain"],
     "cannot tell": [
-        "rnn SGD LM against plain",
-        *(f"{name} SGD LM against LM after" for name in NETWORKS),
-        *(f"{name} Adam LM against plain" for name in NETWORKS),
-        *(f"mlp12 {x} LM against plain" for x in ("RMSProp", "Adagrad")),
-        *(f"mlp12 SGD LM against {x}" for x in ("shuffled scales", "mean scale")),
+        *(f"{name} SGD LM against LM after" for name in FIRST),
+        *(f"{name} Adam LM against plain" for name in FIRST),
+        *(f"first-mlp12 {x} LM against plain" for x in ("RMSProp", "Adagrad")),
+        "mlp12 SGD LM against mean scale",
         "conv10 Adam LM after against plain",
         "cifar10 SGD LM after against plain",
-        *(f"{x} Adam LM after against clip" for x in NETWORKS if x != "mlp24"),
         *(
-            f"mlp12 {optimizer} LM, {variant} against LM"
+            f"{x} Adam LM after against clip"
+            for x in ("mlp12", "mlp6", "conv10", "cifar10")
+        ),
+        *(f"mlp12 Adam LM after against {x}" for x in ("clip 3",)),
+        *(
+            f"first-mlp12 {optimizer} LM, {variant} against LM"
             for optimizer in ("SGD", "Adam")
             for variant in ("f = √u", "smoothed c", "c of 100 steps")
         ),
     ],
+    "plateau": ["mlp24 Adam LM against MoMo"],
 }
 # Above or below 1 at 80%, 50% and 95%.
 ALL_LEVELS = [
-    *(f"{x} SGD LM against plain" for x in ("mlp6", "mlp12", "mlp24", "cifar10")),
-    *(f"{x} Adam LM after against plain" for x in ("mlp6", "mlp12", "rnn")),
-    "mlp12 SGD LM, f bounded by 1 against LM",
+    *(f"{x} SGD LM against plain" for x in [*SECOND, "mlp24", "cifar10"]),
+    *(f"{x} SGD LM after against plain" for x in SECOND),
+    *(f"{x} Adam LM after against plain" for x in ("mlp12", "rnn")),
+    "mlp12 SGD LM against shuffled scales",
+    "first-mlp12 SGD LM, f bounded by 1 against LM",
 ]
 NOT_AT = {
     ("conv10 SGD LM against plain", "At 95%"),
     ("mlp24 Adam LM after against plain", "At 95%"),
     ("cifar10 Adam LM after against plain", "At 50%"),
-    ("mlp12 RMSProp LM after against plain", "At 95%"),
-    ("mlp12 Adagrad LM after against plain", "At 95%"),
+    ("first-mlp12 RMSProp LM after against plain", "At 95%"),
+    ("first-mlp12 Adagrad LM after against plain", "At 95%"),
+    ("mlp6 Adam LM against plain", "At 95%"),
+    ("mlp6 Adam LM after against plain", "At 50%"),
+    ("mlp12 Adam LM after against mean scale after", "At 95%"),
 }
 COOLER = "Metropolis at LM's temperature"
 SEARCH = {  # against Metropolis, after Holm's adjustment
@@ -204,15 +241,16 @@ def test_words_about_margins_are_the_tables(verdict):
 
 def test_what_holds_at_all_levels_does():
     def differs(comparison, column):
-        found = interval(stability(comparison, column))
-        return found.low > 1 or found.high < 1
+        cell = stability(comparison, column)
+        found = interval(cell)
+        return (found.low > 1 or found.high < 1) and "plateau" not in cell
 
     for comparison in ALL_LEVELS:
         for column in ("Ratio of margins", "At 50%", "At 95%"):
             assert differs(comparison, column), (comparison, column)
     assert not any(differs(*claim) for claim in NOT_AT)
     for optimizer in ("RMSProp", "Adagrad"):  # before the optimizer
-        assert differs(f"mlp12 {optimizer} LM against plain", "At 50%")
+        assert differs(f"first-mlp12 {optimizer} LM against plain", "At 50%")
 
 
 @pytest.mark.parametrize(("verdict", "unit"), SEARCH)
