@@ -112,14 +112,11 @@ def ratio(first: Counts, second: Counts, share: float = SHARE) -> Margin:
     p = min(1.0, 2 * (min(below, above) + 1) / (DRAWS + 1))
     p_equivalent = (beyond + 1) / (DRAWS + 1)
     undefined = plateau(first) or plateau(second)
-    return Margin(
-        np.nan if off else value,
-        low,
-        high,
-        "" if off else bound,
-        *((np.nan, np.nan) if undefined else (p, p_equivalent)),
-        undefined,
-    )
+    if undefined:
+        p = p_equivalent = np.nan
+    if off:
+        value, bound = np.nan, ""
+    return Margin(value, low, high, bound, p, p_equivalent, undefined)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -4,13 +4,15 @@ In stability, a case is a network, an optimizer, and an arm or a comparison.
 """
 
 import csv
+import functools
 
 import numpy as np
 from scipy import optimize, stats
 
 from experiments.report import statistics
 from experiments.report import thesis as published
-from experiments.stability import tasks
+from experiments.stability import analysis, study
+from experiments.study import store
 from tests.docs import bad_batches, language_models
 from tests.docs.rows import (
     CARD,
@@ -31,6 +33,7 @@ from tests.docs.rows import (
     search,
     stability,
 )
+from tests.docs.snippets import ROOT
 
 GROUPS = {
     "all": list(NETWORKS),
@@ -263,15 +266,16 @@ def several(way):
     return Range.of(row[way]["speed"]["median"] - 1 for row in rows if way in row)
 
 
-def most_failed(arm):
-    """Of 48 runs with Adam, at any rate on the second edition's networks."""
-    return Count(
-        max(
-            int(stability(f"{network} Adam {arm}", f"{rate:g}"))
-            for network in GROUPS["measured"]
-            for rate in tasks.rates(network, "adam")
-        )
-    )
+@functools.cache
+def second_edition():
+    rows = store.read(study.STUDY, ROOT / "results/stability-2")
+    return analysis.judged(study.joined(rows, "rows"))
+
+
+def most_failed(arm, level):
+    """Of 48 runs with Adam, below a level, at any rate and on any network."""
+    runs = second_edition().query("optimizer == 'adam' and arm == @arm")
+    return Count(runs.groupby(["task", "rate"])[f"failed{level}"].sum().max())
 
 
 def pinned():
@@ -312,6 +316,11 @@ VALUES = (
         "least": lambda group_and_arm: margins(group_and_arm).low,
         "most": lambda group_and_arm: margins(group_and_arm).high,
         "harmed": lambda: Range.of(margin(case).value for case in HARMED),
+        "margins_95": lambda group_and_arm: Range.of(
+            at_95(f"{name} {group_and_arm.split(' ', 1)[1]}").value
+            for name in GROUPS[group_and_arm.split(" ", 1)[0]]
+        ),
+        "chosen": lambda arm: numbers(stability(arm, "Chosen"))[0],
         "count": lambda arm, rate: Count(stability(arm, rate)),
         "loss": lambda comparison: -points(comparison),
         "p_margin": lambda comparison: p(stability(comparison, "Margin")),
