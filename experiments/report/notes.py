@@ -8,6 +8,7 @@ from experiments.config.arms import BASE
 from experiments.report import statistics
 
 DETECTED = 1.0  # point of test accuracy
+PAIRS = f"Pairs to detect {DETECTED:g} point"
 
 
 def notes(summary: pd.DataFrame) -> list[str]:
@@ -21,7 +22,7 @@ def notes(summary: pd.DataFrame) -> list[str]:
     ]
     if "pairs_needed" in summary:
         lines.append(
-            f"Pairs to detect {DETECTED:g} point: how many seeds a paired t test needs "
+            f"{PAIRS}: how many seeds a paired t test needs "
             "to detect such a difference with 80% power, if the differences spread as "
             "they do here."
         )

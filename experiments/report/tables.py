@@ -148,7 +148,7 @@ def header(summary: pd.DataFrame) -> tuple[str, ...]:
         "n",
     ]
     if "pairs_needed" in summary:
-        ours.append(f"Pairs to detect {notes.DETECTED:g} point")
+        ours.append(notes.PAIRS)
     if notes.has_thesis(summary):
         ours += ["Thesis: loss", "accuracy"]
     return tuple(ours)

@@ -1,23 +1,14 @@
-"""What the templates in `claims/` name: `{margin mlp12 SGD LM}` is VALUES["margin"].
-
-In stability, a case is a network, an optimizer, and an arm or a comparison.
-"""
+"""What the templates in `claims/` name: `{margin mlp12 SGD LM}` is VALUES["margin"]."""
 
 import csv
-import functools
 
 import numpy as np
 from scipy import optimize, stats
 
 from experiments.report import statistics
 from experiments.report import thesis as published
-from experiments.stability import analysis, study
-from experiments.study import store
-from tests.docs import bad_batches, language_models
+from tests.docs import bad_batches, language_models, stability_margins
 from tests.docs.rows import (
-    CARD,
-    NETWORKS,
-    Count,
     Interval,
     Range,
     by_model,
@@ -29,20 +20,9 @@ from tests.docs.rows import (
     of_arm,
     p,
     record,
-    runs,
     search,
-    stability,
 )
-from tests.docs.snippets import ROOT
 
-GROUPS = {
-    "all": list(NETWORKS),
-    "measured": ["mlp12", "mlp6", "rnn"],
-    "first": ["mlp24", "conv10"],
-    "wider": ["mlp24", "conv10", "cifar10"],
-    "helped": ["mlp6", "mlp12", "rnn", "mlp24"],
-}
-HARMED = ["first-mlp12 RMSProp LM after", "first-mlp12 Adagrad LM after"]
 HARDEST = [
     f"{problem} {method}"
     for problem in ("griewank 2", "griewank 5", "rastrigin 5")
@@ -57,50 +37,6 @@ HARDEST = [
     )
 ]
 TEMPERATURES = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-
-
-def margin(case):
-    return interval(stability(case, "Over plain's"))
-
-
-def at_95(case):
-    return interval(stability(case, "At 95%"))
-
-
-def margins(group_and_arm):
-    group, arm = group_and_arm.split(" ", 1)
-    return Range.of(margin(f"{name} {arm}").value for name in GROUPS[group])
-
-
-def ratio(comparison):
-    return interval(stability(comparison, "Ratio of margins"))
-
-
-def points(comparison):
-    return interval(stability(comparison, "Accuracy, points"))
-
-
-def lost_above(case, rate, bound):
-    """How many runs collapse with a loss above a bound."""
-    rows = runs(case, rate)
-    return ((rows["collapsed"] == 1) & (rows["loss"] > float(bound))).sum()
-
-
-def last_scales(case, rate):
-    rows = runs(case, rate, part="curves")
-    return Range.of(rows["scale"][rows["step"] == rows["step"].max()])
-
-
-def alike(arm, rate):
-    """How many runs end in the same way on a CPU and on the card."""
-    both = [runs(f"mlp12-sgd-{arm}", rate, study) for study in ("stability", CARD)]
-    cpu, card = (x.sort_values("seed")["collapsed"].to_numpy() for x in both)
-    return (cpu == card).sum()
-
-
-def on_card(arm):
-    """Its margin over plain's on the card, with SGD on 12 layers."""
-    return interval(cell(CARD, "MLP, 12 layers, SGD", arm, "Over plain's"))
 
 
 def seconds(study, network, backend, unit):
@@ -266,18 +202,6 @@ def several(way):
     return Range.of(row[way]["speed"]["median"] - 1 for row in rows if way in row)
 
 
-@functools.cache
-def second_edition():
-    rows = store.read(study.STUDY, ROOT / "results/stability-2")
-    return analysis.judged(study.joined(rows, "rows"))
-
-
-def most_failed(arm, level):
-    """Of 48 runs with Adam, below a level, at any rate and on any network."""
-    runs = second_edition().query("optimizer == 'adam' and arm == @arm")
-    return Count(runs.groupby(["task", "rate"])[f"failed{level}"].sum().max())
-
-
 def pinned():
     """How many times as fast two pinned commands are as one on both cores."""
     rows = record("performance/pinned")["rows"]
@@ -311,21 +235,8 @@ VALUES = (
     globals()
     | bad_batches.VALUES
     | language_models.VALUES
+    | stability_margins.VALUES
     | {
-        # Stability.
-        "least": lambda group_and_arm: margins(group_and_arm).low,
-        "most": lambda group_and_arm: margins(group_and_arm).high,
-        "harmed": lambda: Range.of(margin(case).value for case in HARMED),
-        "margins_95": lambda group_and_arm: Range.of(
-            at_95(f"{name} {group_and_arm.split(' ', 1)[1]}").value
-            for name in GROUPS[group_and_arm.split(" ", 1)[0]]
-        ),
-        "chosen": lambda arm: numbers(stability(arm, "Chosen"))[0],
-        "count": lambda arm, rate: Count(stability(arm, rate)),
-        "loss": lambda comparison: -points(comparison),
-        "p_margin": lambda comparison: p(stability(comparison, "Margin")),
-        "best": lambda arm: numbers(stability(arm, "Test accuracy"))[0],
-        "lost": lambda case, rate: Count(runs(case, rate)["collapsed"].sum()),
         # Training runs, and the thesis.
         "mean": lambda study, optimizer, arm, x: of_arm(study, optimizer, arm)[
             x
