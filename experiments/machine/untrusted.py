@@ -79,7 +79,7 @@ def _parsing(name: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        raise ValueError(f"{name}: {error}") from error
+        raise ValueError(f"{name}: {str(error).strip()}") from error
 
 
 def json_object(name: str, content: bytes) -> dict[str, Any]:

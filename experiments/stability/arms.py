@@ -82,6 +82,10 @@ def replayed(arm: str) -> str | None:
     return "lm_after" if arm in _AFTER else LM.name
 
 
+# The arms whose scales others replay.
+REPLAYED = {replayed(arm) for arm in ARMS}
+
+
 def parameters(arm: str) -> dict[str, Any]:
     """An arm's parameters: `compare`'s defaults, except for what it changes."""
     defaults = {name: getattr(RunConfig, name) for name in ARMS[arm].parameters}

@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from experiments.config.arms import LM
 from experiments.runs import committed
 from experiments.stability import pictures, program, tables
-from experiments.stability.arms import replayed
+from experiments.stability.arms import REPLAYED, replayed
 from experiments.stability.images import Places
 from experiments.stability.options import CURVES_OF, Case, Config
 from experiments.stability.tasks import TASKS
@@ -74,7 +73,7 @@ def measure(config: Any, part: str, context: Context) -> Frames:
         lm = train(*pair, source, seeds, grid)
         memory[*pair, source] = lm.scales
     outcome = train(*case, seeds, grid, memory[*pair, source] if source else None)
-    if case.arm in (LM.name, "lm_after"):
+    if case.arm in REPLAYED:
         memory[tuple(case)] = outcome.scales
     return frames(outcome, seeds, grid)
 

@@ -157,6 +157,13 @@ def test_a_damaged_run_is_named_and_left_out(change, runs, capsys):
         read_run(bad)
 
 
+def test_steps_whose_epochs_are_out_of_order_are_not_believed(runs):
+    path = sorted(runs.iterdir())[0]
+    edited("steps.csv", "\n2,1,", "\n2,2,")(path)
+    with pytest.raises(UserError, match="the epochs are out of order"):
+        read_run(path)
+
+
 def test_nothing_but_left_out_runs_is_an_error(runs, capsys):
     for run in runs.iterdir():
         with_values("config.json", epochs=3)(run)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.experiments.runs.kill_campaign import campaign
+from tests.experiments.kill_campaign import campaign
 
 
 @pytest.mark.slow
