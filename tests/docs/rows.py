@@ -23,7 +23,8 @@ NETWORKS = {
     "conv10": "convolutional, 10 layers",
     "cifar10": "CIFAR-10, convolutional, 10 layers",
 }
-SECOND = ("mlp12", "mlp6", "rnn")  # networks that the second edition has measured
+SEVERAL = ("mlp12", "mlp6", "rnn")  # networks on which several norms were tried
+SECOND = (*SEVERAL, "mlp24")  # networks of the second edition
 EDITIONS = {"cifar10": "stability-cifar10", **dict.fromkeys(SECOND, "stability-2")}
 _NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
 

@@ -5,6 +5,8 @@ A case is a network, an optimizer, and an arm or a comparison.
 
 import functools
 
+import numpy as np
+
 from experiments.stability import analysis, study
 from experiments.study import store
 from tests.docs.rows import (
@@ -12,24 +14,23 @@ from tests.docs.rows import (
     NETWORKS,
     RESULTS,
     SECOND,
+    SEVERAL,
     Count,
     Range,
     cell,
     interval,
     numbers,
-    p,
     runs,
     stability,
 )
 
 GROUPS = {
     "all": NETWORKS,
-    "measured": SECOND,
-    "first": ("mlp24", "conv10"),
-    "wider": ("mlp24", "conv10", "cifar10"),
-    "helped": (*SECOND, "mlp24"),
+    "four": SECOND,
+    "three": SEVERAL,
+    "convolutional": ("conv10", "cifar10"),
 }
-HARMED = ("first-mlp12 RMSProp LM after", "first-mlp12 Adagrad LM after")
+HARMED = ("mlp12 RMSProp LM after", "mlp12 Adagrad LM after")
 
 
 def margin(case):
@@ -51,14 +52,8 @@ def points(comparison):
     return interval(stability(comparison, "Accuracy, points"))
 
 
-def lost_above(case, rate, bound):
-    """How many runs collapse with a loss above a bound."""
-    rows = runs(case, rate)
-    return ((rows["collapsed"] == 1) & (rows["loss"] > float(bound))).sum()
-
-
 def last_scales(case, rate):
-    rows = runs(case, rate, part="curves")
+    rows = runs(case, rate, "stability-2", "curves")
     return Range.of(rows["scale"][rows["step"] == rows["step"].max()])
 
 
@@ -86,22 +81,45 @@ def most_failed(arm, level):
     return Count(runs.groupby(["task", "rate"])[f"failed{level}"].sum().max())
 
 
+def others_above(bound):
+    """How many runs without LM after the optimizer end with a larger loss."""
+    rates = {"rmsprop": "0.01", "adagrad": "0.1"}
+    losses = [
+        runs(f"mlp12-{optimizer}-{arm}", rate, "stability-2")["loss"]
+        for optimizer, rate in rates.items()
+        for arm in ("base", "lm")
+    ]
+    return Count(sum((loss > float(bound)).sum() for loss in losses))
+
+
+def failed_only(case, rate, bound=None):
+    """How many seeds fail with the arm and not without it, or with a larger loss."""
+    task, optimizer, arm = case.split("-")
+    rows = second_edition()
+    rows = rows[np.isclose(rows["rate"], float(rate))].set_index(["task", "optimizer"])
+    rows = rows.loc[task, optimizer].set_index("seed")
+    ours, plain = (rows[rows["arm"] == x] for x in (arm, "base"))
+    only = ours[(ours["failed80"] == 1) & (plain["failed80"] == 0)]
+    return len(only) if bound is None else (only["loss"] > float(bound)).sum()
+
+
 VALUES = {
     "margin": margin,
     "margins": lambda group_and_arm: margins(group_and_arm),
     "margins_95": lambda group_and_arm: margins(group_and_arm, "At 95%"),
     "least": lambda group_and_arm: margins(group_and_arm).low,
     "harmed": lambda: Range.of(margin(case).value for case in HARMED),
+    "at_50": lambda case: interval(stability(case, "At 50%")),
     "at_95": lambda case: interval(stability(case, "At 95%")),
     "ratio": ratio,
     "points": points,
     "loss": lambda comparison: -points(comparison),
-    "p_margin": lambda comparison: p(stability(comparison, "Margin")),
     "best": lambda arm: numbers(stability(arm, "Test accuracy"))[0],
     "chosen": lambda arm: numbers(stability(arm, "Chosen"))[0],
     "count": lambda arm, rate: Count(stability(arm, rate)),
-    "lost": lambda case, rate: Count(runs(case, rate)["collapsed"].sum()),
-    "lost_above": lost_above,
+    "others_above": others_above,
+    "failed_only": lambda case, rate: failed_only(case, rate),
+    "failed_only_above": failed_only,
     "last_scales": last_scales,
     "alike": alike,
     "on_card": on_card,
