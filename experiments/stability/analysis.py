@@ -152,13 +152,18 @@ def _ratios(ours: pd.DataFrame, other: pd.DataFrame) -> dict[str, margins.Margin
 
 
 def _counts(part: pd.DataFrame, failed: str) -> margins.Counts:
-    return margins.counts(*grid(part, failed))
+    rates, places = np.unique(part["rate"], return_inverse=True)
+    counts = np.bincount(places, part[failed])
+    return margins.Counts(
+        tuple(map(int, counts)), len(part) // rates.size, tuple(map(float, rates))
+    )
 
 
 def tasks(runs: pd.DataFrame) -> list[str]:
     """The cases that have runs: the plan's in its order, then others."""
     planned = dict.fromkeys([*(task for task, *_ in PLAN), *TASKS])
-    return [task for task in planned if task in set(runs["task"])]
+    measured = set(runs["task"].unique())
+    return [task for task in planned if task in measured]
 
 
 def groups(runs: pd.DataFrame) -> Iterator[tuple[str, str, dict[str, pd.DataFrame]]]:
@@ -169,12 +174,6 @@ def groups(runs: pd.DataFrame) -> Iterator[tuple[str, str, dict[str, pd.DataFram
             arms = dict(iter(some.groupby("arm")))
             if arms:
                 yield task, optimizer, {arm: arms[arm] for arm in ARMS if arm in arms}
-
-
-def grid(part: pd.DataFrame, column: str) -> tuple[np.ndarray, list[float]]:
-    """A case's column as (seeds, rates), and the rates."""
-    table = part.pivot(index="seed", columns="rate", values=column).sort_index(axis=1)
-    return table.to_numpy(), [float(rate) for rate in table.columns]
 
 
 def chosen(part: pd.DataFrame) -> float:

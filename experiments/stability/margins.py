@@ -67,12 +67,6 @@ class Counts(NamedTuple):
     rates: tuple[float, ...]
 
 
-def counts(failed: np.ndarray, rates: Sequence[float]) -> Counts:
-    """Of failures (seeds, rates)."""
-    sums = np.asarray(failed, bool).sum(axis=0)
-    return Counts(tuple(map(int, sums)), len(failed), tuple(rates))
-
-
 def plateau(of: Counts) -> bool:
     """Whether failures do not rise from a rate to the next, both within MIDDLE.
 

@@ -134,7 +134,8 @@ def streams() -> Iterator[str]:
         couplings = numbers([*instance.pairs.ravel(), *instance.J])
         yield f"settings of {name}: {numbers(values)}, instance 1000: {couplings}"
     failed = np.arange(48)[:, None] * 9 < 20 * np.arange(9)[None] ** 2
-    counts = margins.counts(failed, [0.01 * 2**i for i in range(9)])
+    rates = tuple(0.01 * 2**i for i in range(9))
+    counts = margins.Counts(tuple(map(int, failed.sum(0))), 48, rates)
     yield f"draws of margins: {numbers(margins.draws(counts, margins.SHARE))}"
     d = np.sin(np.arange(40)) + 0.2
     flips = [statistics.sign_flip_p(d[:count]) for count in (10, 40)]
