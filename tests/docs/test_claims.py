@@ -96,6 +96,7 @@ VERDICTS = {  # on margins
         *(f"{x} Adam LM after against warm-up, cosine" for x in ("mlp12", "rnn")),
         *(f"{x} SGD LM against warm-up, cosine" for x in ("rnn", "mlp24")),
         "mlp12 SGD LM, f bounded by 1 against LM",
+        "first-mlp12 SGD LM, f = u² against LM",
         *(f"mlp12 {x} LM after against plain" for x in ("RMSProp", "Adagrad")),
         "mlp12 Adagrad LM against plain",
     ],
@@ -121,6 +122,7 @@ VERDICTS = {  # on margins
         "mlp12 SGD LM against warm-up, cosine",
         "mlp12 Adam LM after against clip 3",
         "mlp12 SGD LM against LM, c = 0",
+        "first-mlp12 SGD LM, f = √u against LM",
         *(f"mlp12 SGD LM, {x} against LM" for x in ("f = u²", "smoothed c")),
         *(
             f"mlp12 Adam LM, {x} against LM"
