@@ -1,6 +1,8 @@
 """The options that all studies have, and what their commands do."""
 
 import dataclasses
+import re
+from collections.abc import Sequence
 from typing import Any
 
 from experiments.errors import UserError
@@ -20,8 +22,8 @@ class Options(Cache):
     dry_run: bool = False
     """Show what would be measured and about how long it takes; write nothing."""
     time_budget: float | None = None
-    """Minutes after which to stop, between two parts, with exit status 75; by default,
-    none."""
+    """Minutes after which to stop, once what is being measured is finished, with exit
+    status 75; by default, none."""
 
 
 def run(study: Study, config: Any) -> None:
@@ -33,6 +35,7 @@ def run(study: Study, config: Any) -> None:
     from experiments.study import document, measure, start, store
 
     out, parts = config.out, study.parts(config)
+    _check_names(study, [part.name for part in parts])
     if config.dry_run:
         print("\n".join(_outline(study, config)))
     start.refuse(study, config)
@@ -56,6 +59,18 @@ def run(study: Study, config: Any) -> None:
             measure.run(study, config, id_, stop, shown)
         document.write(study, out)
     log.say(f"{out}: tables.md and pictures")
+
+
+def _check_names(study: Study, names: Sequence[str]) -> None:
+    """Names are those of files, and each is that of one part."""
+    for name in names:
+        if not re.fullmatch(r"\w[\w.-]*", name):
+            raise ValueError(
+                f"a {study.noun} cannot be called {name!r}: use letters, digits, "
+                "underscores, hyphens and periods"
+            )
+        if names.count(name) > 1:
+            raise ValueError(f"two {study.noun}s are called {name}")
 
 
 def _outline(study: Study, config: Any) -> list[str]:

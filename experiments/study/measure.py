@@ -1,7 +1,9 @@
 """Measures the parts that a study lacks, one after the other."""
 
+import contextlib
 import hashlib
 import json
+import shutil
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -95,7 +97,8 @@ class Pieces:
     """
 
     def __init__(self, out: Path, id_: str, part: Part, stop: Stop, shown: Progress):
-        self._folder, self._part, self._stop = out / store.PIECES, part, stop
+        self._folder = out / store.PIECES / part.name
+        self._part, self._stop = part, stop
         self._origin = {"study": id_, "part": part.name}
         self._shown, self._count = shown, 0
         self._lock = threading.Lock()
@@ -113,14 +116,14 @@ class Pieces:
         Raises:
           Stopped: the piece has to be measured, and there is a request to stop.
         """
-        path = self._folder / f"{self._part.name}.{name}.npz"
+        path = self._folder / f"{name}.npz"
         origin = self._origin | {"piece": name}
         arrays = self._read(path, origin) if path.exists() else None
         if arrays is None:
             self.check()
             arrays = {key: np.asarray(array) for key, array in measure().items()}
             about = origin | {"seconds": self.seconds, "digest": _digest(arrays)}
-            self._folder.mkdir(exist_ok=True)
+            self._folder.mkdir(parents=True, exist_ok=True)
             with replacing(path) as part, open(part, "wb") as file:
                 np.savez_compressed(file, about=json.dumps(about), **arrays)  # type: ignore[arg-type]
         self._show()
@@ -147,10 +150,9 @@ class Pieces:
             raise self._stop.stopped()
 
     def remove(self) -> None:
-        for path in self._folder.glob(f"{self._part.name}.*.npz"):
-            path.unlink()
-        if self._folder.is_dir() and not any(self._folder.iterdir()):
-            self._folder.rmdir()
+        shutil.rmtree(self._folder, ignore_errors=True)
+        with contextlib.suppress(OSError):  # it has other parts' pieces, or never was
+            self._folder.parent.rmdir()
 
     def _read(self, path: Path, origin: dict[str, str]) -> Arrays | None:
         """A piece; None, to be measured again, if it is damaged or another's."""
@@ -164,7 +166,8 @@ class Pieces:
                 self._before = max(self._before, float(about["seconds"]))
             return arrays
         except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
-            untrusted.leave_out(f"{path.name}, which is measured again: {error}")
+            piece = f"{path.parent.name}/{path.name}"
+            untrusted.leave_out(f"{piece}, which is measured again: {error}")
             return None
 
 

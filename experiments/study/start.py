@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -115,7 +116,7 @@ def _recorded(study: Study, config: Any) -> str:
     """Write what the study is into its index, without the parts that it replaces."""
     out = config.out
     entries = {} if config.overwrite else store.entries_of(study, out)
-    old = [*store.files_of(study, out), *store.pieces(out)] if config.overwrite else []
+    old = store.files_of(study, out) if config.overwrite else []
     asked = {"kind": study.name, "options": study.options(config), "jax": _settings()}
     asked, record = _as_json(asked), entries.pop(store.RECORD, None)
     if not record or not (_begun(study, out) or asked.items() <= record.items()):
@@ -123,6 +124,8 @@ def _recorded(study: Study, config: Any) -> str:
     store.write_index(study, out, {store.RECORD: record} | entries)
     for path in old:  # files without an entry count for nothing
         path.unlink(missing_ok=True)
+    if config.overwrite:
+        shutil.rmtree(out / store.PIECES, ignore_errors=True)
     return str(record["id"])
 
 

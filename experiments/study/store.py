@@ -2,7 +2,7 @@
 
 INDEX            what the study is, and an entry for each finished part
 files            a part's tables, written before its entry
-parts/*.npz      what an interrupted attempt at a part has measured
+parts/PART/*.npz what an interrupted attempt at a part has measured
 .PART.lock       held by the command that measures the part
 """
 
@@ -90,7 +90,8 @@ def read(study: Study, out: Path) -> Rows:
         study.check(rows)
     except (OSError, ValueError) as error:
         raise UserError(
-            f"{out} does not contain the rows of a {study.name}: {error}"
+            f"{out} does not contain the rows of a {study.name}: {error}; --resume "
+            f"measures the {study.noun}s that are missing or damaged"
         ) from error
     return rows
 
@@ -190,11 +191,11 @@ def running(out: Path) -> list[str]:
 
 def interrupted(out: Path) -> Mapping[str, int]:
     """How many pieces an interrupted attempt has left of each part."""
-    return Counter(path.name.split(".")[0] for path in pieces(out))
+    return Counter(path.parent.name for path in pieces(out))
 
 
 def pieces(out: Path) -> list[Path]:
-    return sorted((out / PIECES).glob("*.npz"))
+    return sorted((out / PIECES).glob("*/*.npz"))
 
 
 def below(study: Study, root: Path) -> list[Path]:

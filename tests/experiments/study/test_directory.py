@@ -1,14 +1,17 @@
 """What commands say of a study's directory, by the documentation's example."""
 
+import dataclasses
 import json
+import re
 import shutil
+import sys
 
 import jax
 import pytest
 
 from experiments.commands.cli import main
 from experiments.runs import provenance
-from experiments.study import measure, registry, store
+from experiments.study import command, measure, record, registry, store
 from tests import damage
 from tests.experiments.study.examples import WALKS
 from tests.helpers import tree
@@ -27,6 +30,23 @@ def test_a_finished_study_is_left_alone(copy, capsys):
     said = capsys.readouterr().err
     assert "has a study of random walks: choose another --out" in said
     assert tree(copy) == before
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["s/1"], "a part cannot be called 's/1'"),
+        ([".s"], "a part cannot be called '.s'"),
+        (["s1", "s2", "s1"], "two parts are called s1"),
+    ],
+)
+def test_names_of_parts_are_those_of_files_and_differ(names, said, walks, tmp_path):
+    config = sys.modules["experiments.walks"].Config(out=tmp_path / "new")
+    parts = [record.Part(name, "walks", 1) for name in names]
+    study = dataclasses.replace(registry.study("walks"), parts=lambda config: parts)
+    with pytest.raises(ValueError, match=re.escape(said)):
+        command.run(study, config)
+    assert not config.out.exists()
 
 
 def test_what_a_study_may_not_be_mixed_with(copy, tmp_path, capsys, monkeypatch):

@@ -187,10 +187,23 @@ def test_a_piece_of_another_is_measured_again(origin, tmp_path):
     (path,) = tmp_path.rglob("*.npz")
     id_, part = origin.get("id_", "a"), origin.get("part", "first")
     name = origin.get("piece", "p")
+    target = tmp_path / store.PIECES / part / f"{name}.npz"
+    target.parent.mkdir(exist_ok=True)
     with contextlib.suppress(shutil.SameFileError):
-        shutil.copy(path, path.with_name(f"{part}.{name}.npz"))
+        shutil.copy(path, target)
     again = pieces(tmp_path, id_, part).kept(name, lambda: {"x": np.ones(3)})
     np.testing.assert_array_equal(again["x"], np.ones(3))
+
+
+def test_a_finished_part_takes_no_other_part_s_pieces_with_it(tmp_path):
+    parts = [pieces(tmp_path, part=name) for name in ("s1", "s1.5")]
+    for part in parts:
+        part.kept("p", lambda: {"x": np.zeros(3)})
+    assert store.interrupted(tmp_path) == {"s1": 1, "s1.5": 1}
+    parts[0].remove()
+    assert store.interrupted(tmp_path) == {"s1.5": 1}
+    parts[1].remove()
+    assert not (tmp_path / store.PIECES).exists()
 
 
 def test_the_seconds_of_interrupted_attempts_count(tmp_path):
