@@ -12,7 +12,6 @@ from experiments.config.execution import Execution
 from experiments.config.optimizers import OptimizerName
 from experiments.config.precision import Precision
 from experiments.config.run import MOST, RUNNING_MIN, SEEDS, RunConfig
-from experiments.data import loading
 from experiments.errors import UserError
 from experiments.machine.stopping import tell
 
@@ -82,7 +81,8 @@ class Protocol:
 
         With `swa` the defaults are those of table C.1.
         """
-        import models  # imported here, so that --help does not wait for JAX
+        import models  # imported here, so that --help does not wait for JAX and NumPy
+        from experiments.data import loading
 
         try:
             models.create(model)
@@ -146,6 +146,8 @@ class Protocol:
 
 def steps_of(config: RunConfig) -> int:
     """The training steps of a run, unless it stops early."""
+    from experiments.data import loading
+
     images = loading.train_size(config.dataset, config.limit_train)
     images -= config.validation or 0
     return config.epochs * -(-images // config.batch_size)

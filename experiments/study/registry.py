@@ -2,9 +2,10 @@
 
 import importlib
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from experiments.study.record import Study
+if TYPE_CHECKING:
+    from experiments.study.record import Study
 
 
 class Entry(NamedTuple):
@@ -50,9 +51,9 @@ STUDIES: Mapping[str, Entry] = {
 }
 
 
-def study(command: str) -> Study:
+def study(command: str) -> "Study":
     return importlib.import_module(STUDIES[command].study).STUDY
 
 
-def studies() -> list[Study]:
+def studies() -> "list[Study]":
     return [study(command) for command in STUDIES]
