@@ -41,7 +41,9 @@ if (
     _flags += " --xla_cpu_parallel_codegen_split_count=1"
     if platform.machine() in ("x86_64", "AMD64"):
         _flags += " --xla_cpu_max_isa=AVX"
-    os.environ["XLA_FLAGS"] = f"{_flags} {os.environ.get('XLA_FLAGS', '')}".strip()
+    _before = os.environ.get("XLA_FLAGS", "")
+    if _flags not in _before:  # a worker inherits them
+        os.environ["XLA_FLAGS"] = f"{_flags} {_before}".strip()
 
 jax.config.update("jax_num_cpu_devices", 8)
 hosts.give_cpu_devices_threads()
