@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -158,11 +159,15 @@ def machine() -> str:
     """What decides the bits of a sweep besides the code."""
     cpu = ""
     with contextlib.suppress(OSError):
-        lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
-        cpu = next((x for x in lines if x.startswith("model name")), "")
+        text = Path("/proc/cpuinfo").read_text("utf-8", "replace")
+        facts = dict(re.findall(r"(?m)^(.*?)\s*: (.*)$", text.partition("\n\n")[0]))
+        # Libraries choose their code by the processor's generation and flags.
+        kind = ("cpu family", "model", "stepping", "flags")
+        digest = hashlib.sha256(repr([facts.get(x) for x in kind]).encode())
+        cpu = f"{facts.get('model name', '')} {digest.hexdigest()[:8]}"
     names = ("XLA_FLAGS", "JAX_DISABLE_MOST_OPTIMIZATIONS")
     flags = " ".join(os.environ.get(name, "") for name in names)
-    return f"{cpu.partition(': ')[2]}, jax {jax.__version__}, {flags.strip()}"
+    return f"{cpu}, jax {jax.__version__}, {flags.strip()}"
 
 
 def sweep() -> Iterator[str]:
