@@ -31,9 +31,6 @@ def run(config: Config) -> None:
     from experiments.runs.listing import states
     from experiments.study import document, registry
 
-    for root in config.directories:
-        if not root.exists():
-            raise UserError(f"{root} does not exist")
     usual = [Path("runs"), *(study.out for study in registry.studies())]
     roots = config.directories or [root for root in usual if root.exists()]
     runs = list({run.path: run for root in roots for run in states(root)}.values())

@@ -31,9 +31,6 @@ def run(config: Config) -> None:
     from experiments.study import document as studies
     from experiments.study import store
 
-    for root in config.runs:
-        if not root.exists():
-            raise UserError(f"{root} does not exist")
     below = {p: s for root in config.runs for p, s in studies.below(root).items()}
     find = run_directory.find_runs if below else run_directory.find_some_runs
     runs = find(config.runs)

@@ -28,8 +28,6 @@ def run(config: Config) -> None:
     from experiments.runs import rows, run_directory
     from experiments.study import document as studies
 
-    if not config.root.exists():
-        raise UserError(f"{config.root} does not exist")
     drawing = style.Drawing()
     measured, damaged = {}, []
     for path, study in studies.below(config.root).items():

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from experiments.errors import UserError
 from experiments.text import printable
 
 if TYPE_CHECKING:
@@ -40,7 +41,12 @@ def directories(
 
     Links are not followed; hidden directories and those named in `skip` are not
     entered. An unreadable directory is skipped, and `say` gets the error.
+
+    Raises:
+      UserError: there is no `root`.
     """
+    if not root.exists():
+        raise UserError(f"{root} does not exist")
     for directory, inside, files in os.walk(root, onerror=say):
         yield Path(directory), {*inside, *files}
         inside[:] = [n for n in inside if not n.startswith(".") and n not in skip]

@@ -145,8 +145,6 @@ def find_runs(roots: Iterable[Path]) -> list[Run]:
     """
     paths = set()
     for root in roots:
-        if not root.exists():
-            raise UserError(f"{root} does not exist")
         paths |= set(untrusted.directories_with("result.json", root, skip=(TRIALS,)))
     runs = []
     for path in sorted(paths):
