@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from experiments.runs.run_directory import find_runs
@@ -72,9 +71,9 @@ def campaign(
 ) -> int:
     """Returns how many signals met a command at work; raises where results differ.
 
-    In each round, the command gets the next of SIGNALS up to a quarter of its whole
-    time after its first line, or while it starts up. A command that is done first
-    starts anew in another directory, and the last one is left to finish.
+    In each round, the command gets the next of SIGNALS up to 4 s after it begins a run
+    or a study, or while it starts up. A command that is done first starts anew in
+    another directory, and the last one is left to finish.
     """
     devices = {"JAX_NUM_CPU_DEVICES": "1" if parallel == "none" else "8"}
     environment = os.environ | devices
@@ -86,10 +85,9 @@ def campaign(
         silent = subprocess.DEVNULL
         subprocess.run(words, env=environment, check=True, stdout=silent)
 
-    began = time.perf_counter()
     left_alone(whole)
-    longest = (time.perf_counter() - began) / 4
-    met, before = 0, {}
+    begun = b" to measure" if name in STUDIES else b" steps"
+    at_work, before = 0, {}
     for number in range(rounds):
         sent = SIGNALS[number % len(SIGNALS)]
         with subprocess.Popen(
@@ -99,12 +97,14 @@ def campaign(
         ) as process:
             assert process.stdout is not None
             if rng.random() < 0.9:  # the rest while it starts up
-                process.stdout.readline()
+                for line in process.stdout:
+                    if begun in line:
+                        at_work += 1
+                        break
             try:
-                process.wait(rng.uniform(0, longest))
+                process.wait(rng.uniform(0, 4))
             except subprocess.TimeoutExpired:
                 process.send_signal(sent)
-                met += 1
             process.stdout.read()
             status = process.wait()
         assert status in (0, -sent, 128 + sent), f"{sent.name}: status {status}"
@@ -118,7 +118,7 @@ def campaign(
     compare_rows(name, whole, killed)
     left = [path.name for path in (killed / "runs").glob(".*")]
     assert not left, f"left behind: {left}"
-    return met
+    return at_work
 
 
 def main() -> None:
@@ -130,10 +130,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        met = campaign(out=Path(scratch), **vars(options))
+        at_work = campaign(out=Path(scratch), **vars(options))
     print(
-        f"{options.name} --parallel {options.parallel}, {options.rounds} rounds "
-        f"({met} signals): identical to one that was left alone"
+        f"{options.name} --parallel {options.parallel}, {options.rounds} signals "
+        f"({at_work} of them at work): identical to one that was left alone"
     )
 
 
