@@ -28,9 +28,7 @@ GROUPS = {
     "all": NETWORKS,
     "four": SECOND,
     "three": SEVERAL,
-    "convolutional": ("conv10", "cifar10"),
 }
-HARMED = ("mlp12 RMSProp LM after", "mlp12 Adagrad LM after")
 
 
 def margin(case):
@@ -108,7 +106,6 @@ VALUES = {
     "margins": lambda group_and_arm: margins(group_and_arm),
     "margins_95": lambda group_and_arm: margins(group_and_arm, "At 95%"),
     "least": lambda group_and_arm: margins(group_and_arm).low,
-    "harmed": lambda: Range.of(margin(case).value for case in HARMED),
     "at_50": lambda case: interval(stability(case, "At 50%")),
     "at_95": lambda case: interval(stability(case, "At 95%")),
     "ratio": ratio,
